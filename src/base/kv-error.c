@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+G_DEFINE_QUARK(kv - error - quark, kv_error)
+
+static KvError
+code_from_errno(int errnum)
+{
+    switch (errnum) {
+    case EPERM:
+    case EACCES:
+        return KV_ERROR_PERMISSION_DENIED;
+    case ENOENT:
+    case ENODEV:
+    case ENXIO:
+        return KV_ERROR_NOT_FOUND;
+    case EEXIST:
+    case EADDRINUSE:
+    case EBUSY:
+        return KV_ERROR_EXISTS;
+    case EOPNOTSUPP:
+    case ENOSYS:
+    case EAFNOSUPPORT:
+        return KV_ERROR_NOT_SUPPORTED;
+    case ETIMEDOUT:
+        return KV_ERROR_TIMEOUT;
+    case ENOMEM:
+    case ENOSPC:
+    case EMFILE:
+    case ENFILE:
+        return KV_ERROR_EXHAUSTED;
+    default:
+        return KV_ERROR_IO;
+    }
+}
+
+void
+kv_error_set_errno(GError **error, int errnum, const char *format, ...)
+{
+    g_autofree char *what = NULL;
+    va_list args;
+
+    va_start(args, format);
+    what = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(error, KV_ERROR, code_from_errno(errnum), "%s: %s", what, g_strerror(errnum));
+}

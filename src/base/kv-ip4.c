@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-ip4.h"
+
+const char *
+kv_ip4_to_string(KvIp4 ip, char text[KV_IP4_TEXT_BYTES])
+{
+    g_snprintf(text, KV_IP4_TEXT_BYTES, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255,
+               ip & 255);
+    return text;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-flow.h"
+
+#include "kv-bytes.h"
+#include "kv-gso-layout.h"
+
+#include <sodium.h>
+
+#define ECN_MASK    0x03
+#define ECN_NOT_ECT 0x00
+#define ECN_CE      0x03
+
+G_STATIC_ASSERT(KV_FLOW_KEY_BYTES == crypto_shorthash_KEYBYTES);
+
+/* Two addresses, two ports, protocol, version. */
+#define IDENTITY_BYTES (2 * 16 + 4 + 2)
+
+static void
+identify_ip(const KvGsoLayout *layout, const uint8_t *packet, size_t len,
+            uint8_t identity[IDENTITY_BYTES])
+{
+    gboolean is_v6 = layout->version == 6;
+    size_t address_bytes = is_v6 ? 16 : 4;
+    size_t source = layout->l3 + (is_v6 ? KV_IP6_SOURCE : KV_IP4_SOURCE);
+
+    memcpy(identity, packet + source, 2 * address_bytes);
+    identity[36] = layout->protocol;
+    identity[37] = layout->version;
+    if (!layout->is_fragment &&
+        (layout->protocol == KV_PROTOCOL_TCP || layout->protocol == KV_PROTOCOL_UDP) &&
+        (size_t) layout->l4 + 4 <= len)
+        memcpy(identity + 32, packet + layout->l4, 4);
+}
+
+uint64_t
+kv_flow_hash(KvVniMode mode, const uint8_t *packet, size_t len,
+             const uint8_t key[KV_FLOW_KEY_BYTES])
+{
+    uint8_t identity[IDENTITY_BYTES] = {0};
+    KvGsoLayout layout;
+    uint64_t hash;
+
+    if (kv_gso_layout_parse(&layout, mode, packet, len))
+        identify_ip(&layout, packet, len, identity);
+    else
+        memcpy(identity, packet, MIN(len, 12));
+    crypto_shorthash((uint8_t *) &hash, identity, sizeof identity, key);
+    return hash;
+}
+
+static gboolean
+mark_v4(uint8_t *ip)
+{
+    uint16_t before = kv_get_be16(ip);
+    uint32_t sum;
+
+    if ((ip[1] & ECN_MASK) == ECN_NOT_ECT)
+        return FALSE;
+    ip[1] |= ECN_CE;
+    /* RFC 1624: the header checksum follows the one word that changed. */
+    sum = (uint16_t) ~kv_get_be16(ip + KV_IP4_CHECKSUM) + (uint16_t) ~before + kv_get_be16(ip);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    kv_put_be16(ip + KV_IP4_CHECKSUM, (uint16_t) ~sum);
+    return TRUE;
+}
+
+static gboolean
+mark_v6(uint8_t *ip)
+{
+    if ((ip[1] >> 4 & ECN_MASK) == ECN_NOT_ECT)
+        return FALSE;
+    ip[1] |= ECN_CE << 4;
+    return TRUE;
+}
+
+gboolean
+kv_flow_mark_ce(KvVniMode mode, uint8_t *headers, size_t len)
+{
+    size_t l3 = 0;
+
+    if (mode == KV_VNI_MODE_TAP) {
+        uint16_t ethertype = len >= KV_ETH_HEADER_BYTES ? kv_get_be16(headers + 12) : 0;
+
+        if (ethertype != KV_ETHERTYPE_IPV4 && ethertype != KV_ETHERTYPE_IPV6)
+            return FALSE;
+        l3 = KV_ETH_HEADER_BYTES;
+    }
+    if (len >= l3 + KV_IP4_BYTES && headers[l3] >> 4 == 4)
+        return mark_v4(headers + l3);
+    if (len >= l3 + KV_IP6_BYTES && headers[l3] >> 4 == 6)
+        return mark_v6(headers + l3);
+    return FALSE;
+}

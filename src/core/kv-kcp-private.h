@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-heap.h"
+#include "kv-kcp.h"
+#include "kv-pacer.h"
+
+/* What the files of the KCP machine share. Nobody else includes this. */
+
+enum {
+    KV_KCP_PUSH = 81,
+    KV_KCP_ACK = 82,
+    KV_KCP_ASK = 83,
+    KV_KCP_TELL = 84,
+};
+
+/* Bits of probe and probe_due. */
+#define KV_KCP_ASK_SEND 1u
+#define KV_KCP_ASK_TELL 2u
+
+#define KV_KCP_RTO_MAX_MS 60000
+
+/*
+ * Timers of the machine (as published):
+ *   interval    the regular flush, 10 ms to 5 s
+ *   rto         each segment's own; from 30 ms (nodelay) or 100 ms up to 60 s
+ *   probe       7 s, growing by half up to 120 s, while the peer's window is closed
+ */
+#define KV_KCP_PROBE_INIT_MS  7000
+#define KV_KCP_PROBE_TUNED_MS 200 /* with rack: one lost window message must not cost 7 s */
+#define KV_KCP_PROBE_MAX_MS   120000
+
+typedef struct _KvSegment KvSegment;
+
+/* One segment to send, from kv_kcp_send() until the peer has it. */
+struct _KvSegment {
+    KvHeapNode timer; /* as published: when, in ms of the wide clock, it times out */
+    KvSegment *prev;  /* unacknowledged ones by sn */
+    KvSegment *next;  /* the same; or the queue; or the free list */
+    KvPacket *packet; /* its bytes, from offset 0 */
+    uint32_t sn;
+    uint32_t ts;      /* ms on the wire of the last transmission */
+    uint32_t rto;     /* ms */
+    uint32_t fastack; /* acks that passed it since the last transmission */
+    uint32_t xmit;    /* transmissions */
+    uint8_t frg;
+
+    /* With rack: of the last transmission. */
+    gboolean in_flight; /* neither acknowledged nor given up as lost */
+    KvSegment *older;   /* those in flight by time of transmission */
+    KvSegment *newer;
+    uint64_t order;
+    KvTime sent_at;
+    KvTime first_sent_at; /* the rate sample that this transmission began with */
+    KvTime delivered_at;
+    uint64_t delivered;
+    gboolean app_limited;
+    uint32_t first_ts; /* of the first transmission */
+    gboolean copied;   /* sent early a second time: acks of two transmissions are no mistake */
+    guint copies;      /* of the last transmission */
+};
+
+/*
+ * Loss detection and rate samples of the tuned sender. Its timers, all from the RTT in us:
+ *   reorder  an eighth of the lowest RTT, 1 to 10 ms, up to eight times that after needless repeats
+ *   probe    2 RTT + 2 RTTVAR after the last ack or new segment
+ *   rto      RTT + max(4 RTTVAR, interval), at least the published minimum, half as much longer
+ *            each time up to 3 s or 2 RTT
+ */
+typedef struct {
+    KvSegment *oldest; /* in flight, by time of transmission */
+    KvSegment *newest;
+    uint64_t in_flight;     /* bytes */
+    uint64_t order;         /* transmissions so far */
+    uint64_t seen_order;    /* the newest transmission that is known to have arrived */
+    uint64_t settled_order; /* the same at the end of the last batch of acks */
+    KvTime rtt;             /* of that one */
+    KvTime srtt;            /* us; 0: no sample yet */
+    KvTime rttvar;
+    KvTime min_rtt;
+    KvTime min_rtt_at;
+    KvTime rto; /* without back-off */
+    KvTime reorder_at;
+    KvTime heard_at; /* the last ack */
+    KvTime moved_at; /* the last ack or new segment */
+    guint reorder_scale;
+    guint clean_losses; /* batches of losses since a repeat was needless */
+    guint backoff;
+    guint credits;       /* segments that may leave whatever window and pace say */
+    gboolean probed;     /* and no ack since */
+    gboolean frozen;     /* timed out and no ack since: only credits */
+    uint32_t timeout_ts; /* when it froze */
+
+    uint64_t delivered; /* bytes */
+    KvTime delivered_at;
+    KvTime first_sent_at;
+    uint64_t app_limited_until; /* delivered bytes; 0: not */
+    uint64_t lost;              /* since the last sample */
+    gboolean has_sample;
+    uint64_t sample_order;
+    KvTime sample_interval_sent;
+    KvTime sample_prior_at;
+    KvTime sample_rtt;
+    KvPacerSample sample;
+} KvKcpRack;
+
+/* A repair, or what got a copy already, that is to be copied, as long as it is the segment's last
+ * transmission. */
+typedef struct {
+    KvSegment *segment;
+    uint64_t order;
+} KvKcpRepair;
+
+/* Early copies of what is under way. */
+typedef struct {
+    KvSegment *next;         /* in flight, the oldest that may get one; NULL: none */
+    KvKcpRepair repairs[64]; /* a ring; what does not fit goes without a copy */
+    guint first_repair;
+    guint n_repairs;
+    uint32_t allowance; /* bytes */
+    int32_t holes;      /* share of segments that came late, see kv-kcp-copy.c */
+    KvTime earned_at;
+} KvKcpCopy;
+
+/* One place of the receive ring: received and not yet consumed, in or out of order. */
+typedef struct {
+    KvPacket *packet; /* a reference; NULL: empty */
+    uint16_t offset;
+    uint16_t len;
+    uint8_t frg;
+} KvKcpSlot;
+
+typedef struct {
+    uint32_t sn;
+    uint32_t ts;
+} KvKcpAck;
+
+struct _KvKcp {
+    KvKcpConfig config;
+    KvPacketPool *pool;
+    uint32_t mss;
+    KvTime now_ms;   /* the wide ms clock at the last flush */
+    KvTime timer_at; /* the next regular flush */
+    gboolean tick_owed;
+
+    /* Sending: the ring by sn holds [snd_una, snd_nxt); NULL there: acknowledged. */
+    uint32_t snd_una;
+    uint32_t snd_nxt;
+    KvSegment **ring;
+    uint64_t *suspect; /* bit by sn: to be looked at by the next flush */
+    uint64_t *ready;   /* bit by sn: to be given out by kv_kcp_output() */
+    uint32_t ring_size;
+    uint32_t ready_from; /* no sn before this one is ready */
+    uint32_t n_ready;
+    KvSegment *unacked_head;
+    KvSegment *unacked_tail;
+    KvSegment *queue_head; /* written and not yet numbered */
+    KvSegment *queue_tail;
+    uint32_t n_queue;
+    KvSegment *spare;
+    GPtrArray *slabs;
+    KvHeap timers;
+
+    /* Receiving: the ring holds [rcv_head, rcv_nxt) in order and what came early behind it. */
+    uint32_t rcv_head;
+    uint32_t rcv_nxt;
+    KvKcpSlot *slots;
+    uint32_t slots_size;
+    uint32_t n_early;
+    uint32_t read_offset; /* bytes consumed of the segment at rcv_head */
+    KvKcpAck *acks;
+    uint32_t acks_size;
+    uint32_t n_acks;
+    uint32_t n_repeats; /* the first so many of them have left once */
+    uint32_t acks_due;  /* the first so many of them may leave */
+    uint32_t acks_out;  /* and so many have left */
+    KvKcpAck last_ack;  /* of this flush: what window messages carry in sn and ts */
+
+    uint32_t rmt_wnd;
+    uint32_t probe;
+    uint32_t probe_due;
+    uint32_t probe_wait;
+    KvTime probe_at; /* wide ms */
+
+    int32_t srtt; /* ms */
+    int32_t rttvar;
+    uint32_t rto;
+    uint32_t rto_min;
+    uint32_t cwnd;
+    uint32_t incr;
+    uint32_t ssthresh;
+
+    KvKcpRack rack;
+    KvKcpCopy copy;
+    KvPacer pacer;
+
+    uint64_t segments_sent;
+    uint64_t retransmits_timeout;
+    uint64_t retransmits_fast;
+    uint64_t retransmits_probe;
+    uint64_t early_copies;
+    uint64_t duplicates;
+    uint64_t echoes;
+};
+
+/* Signed distance on the circle of sequence numbers and of times. */
+static inline int32_t
+kv_kcp_diff(uint32_t later, uint32_t earlier)
+{
+    return (int32_t) (later - earlier);
+}
+
+static inline uint32_t
+kv_kcp_in_flight_span(const KvKcp *kcp)
+{
+    return kcp->snd_nxt - kcp->snd_una;
+}
+
+/* kv-kcp-send.c: the send queue and ring */
+
+void kv_kcp_sending_init(KvKcp *kcp);
+void kv_kcp_sending_clear(KvKcp *kcp);
+
+/* Gives the first queued segment the next number and a place in the ring. */
+KvSegment *kv_kcp_number_next(KvKcp *kcp);
+
+void kv_kcp_set_bit(uint64_t *bits, uint32_t ring_size, uint32_t sn);
+void kv_kcp_clear_bit(uint64_t *bits, uint32_t ring_size, uint32_t sn);
+
+gboolean kv_kcp_get_bit(const uint64_t *bits, uint32_t ring_size, uint32_t sn);
+
+/* The first sn in [@from, @end) whose bit is set, else @end. */
+uint32_t kv_kcp_next_bit(const uint64_t *bits, uint32_t ring_size, uint32_t from, uint32_t end);
+
+void kv_kcp_mark_ready(KvKcp *kcp, KvSegment *segment);
+void kv_kcp_clear_ready(KvKcp *kcp, KvSegment *segment);
+void kv_kcp_mark_suspect(KvKcp *kcp, KvSegment *segment);
+
+/* The peer has it: frees its bytes; its number waits for una. */
+void kv_kcp_segment_acked(KvKcp *kcp, KvSegment *segment);
+
+/* kv-kcp-ack.c: what acknowledgements and time say about sent segments, as published */
+
+void kv_kcp_take_una(KvKcp *kcp, uint32_t una);
+void kv_kcp_take_ack(KvKcp *kcp, uint32_t sn, uint32_t ts);
+void kv_kcp_take_rtt(KvKcp *kcp, int32_t rtt_ms);
+void kv_kcp_grow_cwnd(KvKcp *kcp);
+uint32_t kv_kcp_get_window(const KvKcp *kcp);
+void kv_kcp_flush_segments(KvKcp *kcp);
+
+/* kv-kcp-rack.c: the same for the tuned sender, and whether it may send */
+
+void kv_kcp_rack_init(KvKcp *kcp, KvTime now);
+
+/* An ack names @sn, and by @ts which of its transmissions arrived. Before the una beside it. */
+void kv_kcp_rack_take_ack(KvKcp *kcp, const KvKcpAck *ack, KvKcpOrigin origin, KvTime now);
+void kv_kcp_rack_take_una(KvKcp *kcp, uint32_t una, KvTime now);
+void kv_kcp_rack_on_sent(KvKcp *kcp, KvSegment *segment, KvTime now);
+
+/* Nothing was left to send: rates measured now say little. */
+void kv_kcp_rack_on_idle(KvKcp *kcp);
+gboolean kv_kcp_rack_may_send(const KvKcp *kcp, KvTime now);
+void kv_kcp_rack_flush(KvKcp *kcp, KvTime now);
+KvTime kv_kcp_rack_deadline(const KvKcp *kcp);
+
+/* kv-kcp-copy.c: early copies, on top of rack */
+
+void kv_kcp_copy_init(KvKcp *kcp, KvTime now);
+void kv_kcp_copy_on_sent(KvKcp *kcp, KvSegment *segment, KvTime now);
+void kv_kcp_copy_on_left(KvKcp *kcp, KvSegment *segment);
+
+/* One segment's fate. @was_hole: given up, or segments sent later arrived in an earlier batch. */
+void kv_kcp_copy_learn(KvKcp *kcp, gboolean was_hole);
+
+/* (nullable): the segment whose copy is due; kv_kcp_copy_taken() when it was put out. */
+KvSegment *kv_kcp_copy_next(KvKcp *kcp, KvTime now);
+void kv_kcp_copy_taken(KvKcp *kcp, KvSegment *segment, KvTime now);
+KvTime kv_kcp_copy_deadline(const KvKcp *kcp);
+
+/* kv-kcp-recv.c: the receive ring and the list of acks */
+
+void kv_kcp_receiving_init(KvKcp *kcp);
+void kv_kcp_receiving_clear(KvKcp *kcp);
+uint32_t kv_kcp_get_free_window(const KvKcp *kcp);
+void kv_kcp_take_push(KvKcp *kcp, const KvKcpAck *ack, KvPacket *packet, const KvKcpSlot *slot);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-bytes.h"
+#include "kv-packet.h"
+#include "kv-time.h"
+
+/**
+ * KvKcp:
+ *
+ * KCP, the ARQ of kcp-go (tests/vectors/kcp.json is its exact behaviour): a machine with four
+ * verbs, fed with opened datagrams and the time. One thread at a time.
+ *
+ * With every field of #KvKcpTuning zero it sends exactly what the published algorithm sends.
+ * The product switches on the sender-only changes listed there; no receiver can tell.
+ *
+ * Sequence numbers index rings, unacknowledged segments stand in a list and their timeouts in
+ * a heap: an acknowledgement or a timeout costs O(1) to O(log n) plus the holes before it, and
+ * an idle machine nothing.
+ */
+typedef struct _KvKcp KvKcp;
+
+#define KV_KCP_HEADER_BYTES 24
+#define KV_KCP_WINDOW_MAX   65535 /* segments, the width of the wnd field */
+
+/**
+ * KvKcpTuning:
+ *
+ * The improvements that stay within what any peer expects, in one place; all zero: as published.
+ * @tail_probe, @early_copy and @pacing build on @rack.
+ *
+ * @flush_on_input: acknowledgements, and what they make room for, leave at the end of a batch
+ *   of input (kv_kcp_input_end()) instead of waiting up to 40 ms for the timer.
+ * @rack: losses are told by time (RFC 8985): a segment is lost when one sent later has arrived
+ *   and a reordering window (an eighth of the RTT, 10 ms at the most, wider after a needless
+ *   repeat) has passed. As published a segment goes out again with every second ack that passes it.
+ *   A closed window is asked after from 200 ms on instead of 7 s.
+ * @ack_repeat: the ack of a segment that came early is sent once more with the next one: until
+ *   the gap before it closes no una speaks for it, and losing it makes the peer repeat in vain.
+ * @tail_probe: the last segment goes out again after two RTTs of silence, long before its
+ *   timeout (RFC 8985, TLP).
+ * @early_copy: on a path that loses and is not in full use, a segment goes out a second time some
+ *   ms after the first, a third time when more than 8 % come late: sparse packets and the first
+ *   rounds of a transfer, which FEC serves worst, are spared the wait for a repair. Repairs get a
+ *   copy in any case (as in Hairpin, NSDI 2024). All this within an allowance of a sixteenth of
+ *   the traffic, or while the path has room of the share that comes late, up to a quarter; of
+ *   16 KiB/s; and of 1 MiB saved up, or twice what fills the path if that is more.
+ * @pacing: new segments and repairs leave at the measured delivery rate and no more is under
+ *   way than about two round trips' worth of it, whatever the window (after BBR). Random loss
+ *   does not slow it down; a queue that builds up does. A path that became longer for good is
+ *   told from a queue by a pause of some round trips.
+ * @idle_silence: no timer while nothing is owed to the peer.
+ */
+typedef struct {
+    gboolean flush_on_input;
+    gboolean rack;
+    gboolean ack_repeat;
+    gboolean tail_probe;
+    gboolean early_copy;
+    gboolean pacing;
+    gboolean idle_silence;
+} KvKcpTuning;
+
+/* What the product runs with. */
+#define KV_KCP_TUNING_PRODUCT                                                                      \
+    ((KvKcpTuning){.flush_on_input = TRUE,                                                         \
+                   .rack = TRUE,                                                                   \
+                   .ack_repeat = TRUE,                                                             \
+                   .early_copy = TRUE,                                                             \
+                   .tail_probe = TRUE,                                                             \
+                   .pacing = TRUE,                                                                 \
+                   .idle_silence = TRUE})
+
+typedef struct {
+    uint32_t conv;
+    uint32_t mtu;      /* bytes of a UDP payload, 50 to 1500 */
+    uint32_t reserved; /* bytes of it kept free for the layers outside, 0, 20 or 28 */
+    uint32_t snd_wnd;  /* segments */
+    uint32_t rcv_wnd;  /* segments */
+    uint32_t interval; /* ms, held to 10..5000 */
+    uint32_t resend;   /* acks that skip a segment before it is sent again; 0: never */
+    gboolean nodelay;
+    gboolean nc; /* no congestion window */
+    gboolean stream;
+    gboolean ack_nodelay;
+    uint32_t first_sn; /* 0 on any real wire; tests start just before the wrap */
+    KvKcpTuning tuning;
+} KvKcpConfig;
+
+/* Where a datagram came from. A recovered one carries an old window and gives no RTT sample. */
+typedef enum {
+    KV_KCP_RECEIVED,
+    KV_KCP_RECOVERED,
+} KvKcpOrigin;
+
+/**
+ * kv_kcp_new:
+ * @config: copied
+ * @pool: (not nullable): gives the packets that sent data waits in; outlives the machine
+ * @now: the time
+ *
+ * Returns: (transfer full): the machine, or %NULL when @config is out of range (a bug).
+ */
+KvKcp *kv_kcp_new(const KvKcpConfig *config, KvPacketPool *pool, KvTime now) KV_MUST_USE;
+void kv_kcp_free(KvKcp *kcp);
+
+/**
+ * kv_kcp_send:
+ * @slices: (array length=n): one write, gathered
+ *
+ * Appends bytes to the stream (stream mode: filling up the last queued segment first), or adds
+ * one message. Takes all or nothing; %FALSE when the pool is empty or a message needs more
+ * than 255 segments. It does not look at the window: ask kv_kcp_can_send() first.
+ */
+gboolean kv_kcp_send(KvKcp *kcp, const KvSlice *slices, guint n) KV_MUST_USE;
+
+/**
+ * kv_kcp_can_send:
+ *
+ * The condition for another write: fewer segments wait than min(snd_wnd, rmt_wnd), and with
+ * @pacing no more than about 10 ms (at least 64 KiB) of them is still unsent, so that the
+ * standing queue stays with the writer.
+ */
+gboolean kv_kcp_can_send(const KvKcp *kcp);
+
+/* Segments queued or sent and not yet covered by the peer's una. */
+uint32_t kv_kcp_get_waiting(const KvKcp *kcp);
+
+/**
+ * kv_kcp_input:
+ * @packet: holds the bytes; the machine takes references where it keeps them
+ * @offset: where the segments begin in @packet
+ * @len: their length in bytes
+ *
+ * Returns: %FALSE if a segment was not understood; those before it have been processed.
+ */
+gboolean kv_kcp_input(KvKcp *kcp, KvPacket *packet, size_t offset, size_t len, KvKcpOrigin origin,
+                      KvTime now);
+
+/**
+ * kv_kcp_input_end:
+ *
+ * Ends a batch of kv_kcp_input(), after what they brought has been read: with @flush_on_input
+ * acknowledgements (one for the whole batch) and new room are used at once; as published
+ * nothing happens. kv_kcp_output() may have something to give out afterwards.
+ */
+void kv_kcp_input_end(KvKcp *kcp, KvTime now);
+
+/**
+ * kv_kcp_peek:
+ * @data: (out) (transfer none): the received bytes that come next, valid until the next call
+ *
+ * Returns: how many bytes lie at @data, all of one segment; 0: none.
+ */
+size_t kv_kcp_peek(KvKcp *kcp, const uint8_t **data);
+
+/* Takes @n of the bytes that kv_kcp_peek() showed. */
+void kv_kcp_consume(KvKcp *kcp, size_t n);
+
+/* Bounds one message: message mode of the vectors needs whole messages. 0: none complete. */
+size_t kv_kcp_recv_message(KvKcp *kcp, uint8_t *buf, size_t cap);
+
+/**
+ * kv_kcp_flush:
+ *
+ * The flush of the published algorithm: decides what is due; kv_kcp_output() then gives it out.
+ * Called after every write (unless the caller batches), and by kv_kcp_advance() on its timer.
+ */
+void kv_kcp_flush(KvKcp *kcp, KvTime now);
+
+/**
+ * kv_kcp_output:
+ * @buf: (out): room for at least mtu - reserved bytes
+ *
+ * Returns: the length of the next datagram, without outer headers; 0: nothing (more) to send.
+ */
+size_t kv_kcp_output(KvKcp *kcp, uint8_t *buf, size_t cap, KvTime now);
+
+/* When kv_kcp_advance() wants to be called; %KV_TIME_NEVER while nothing is owed. */
+KvTime kv_kcp_deadline(const KvKcp *kcp);
+
+/* Runs the timer. Returns: %TRUE if the regular timer flush was due (rapid FEC hangs on it). */
+gboolean kv_kcp_advance(KvKcp *kcp, KvTime now);
+
+/* Inner values, for vectors, statistics and tests. */
+typedef struct {
+    uint32_t snd_una, snd_nxt, rcv_nxt;
+    uint32_t snd_queue, snd_buf, rcv_queue, rcv_buf, acklist;
+    uint32_t rmt_wnd, cwnd, incr, ssthresh;
+    uint32_t probe, probe_wait; /* flags, ms */
+    uint32_t srtt, rttvar, rto; /* ms */
+    uint64_t segments_sent, retransmits_timeout, retransmits_fast, retransmits_probe;
+    uint64_t early_copies;
+    uint64_t duplicates;
+    uint64_t echoes; /* acks that named the time of a transmission of ours, as no old ack can */
+} KvKcpState;
+
+void kv_kcp_get_state(const KvKcp *kcp, KvKcpState *state);
+
+/* Milliseconds the published algorithm's flush would return: time to the next timer flush. */
+uint32_t kv_kcp_get_next_flush_ms(const KvKcp *kcp);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvKcp, kv_kcp_free)

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-pacer.h"
+
+#define START_SEGMENTS 64
+#define CWND_MIN       8 /* segments: fewer would starve loss detection */
+#define RATE_ROUNDS    10
+#define LOSS_ROUNDS    10
+#define LOSS_SEGMENTS  32  /* a round with fewer says nothing about loss */
+#define ARRIVAL_FLOOR  500 /* per mille: beyond that much loss no compensation */
+#define MIN_RTT_LIFE   (10 * KV_TIME_S)
+#define PROBE_RTT_TIME (200 * KV_TIME_MS)
+#define BURST_MIN      500 /* us */
+#define BURST_MAX      1000
+#define BURST_BYTES    65536
+#define STARTUP_GAIN   2955 /* 2 / ln 2, in 1/1024: doubles the rate each round */
+#define DRAIN_GAIN     354
+#define UNIT_GAIN      1024
+#define CWND_GAIN      2048
+#define N_PHASES       8
+#define FULL_ROUNDS    3
+#define LONG_ROUNDS    4
+#define LONG_TIME      (200 * KV_TIME_MS) /* a queue from startup has drained by then */
+#define PROBE_PAUSE    KV_TIME_S
+#define DRAINED_ROUNDS 2
+
+static const uint32_t phase_gains[N_PHASES] = {1280, 768, 1024, 1024, 1024, 1024, 1024, 1024};
+
+static void
+max_reset(KvPacerMax *max, uint64_t value, uint64_t round)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(max->best); i++) {
+        max->best[i].value = value;
+        max->best[i].round = round;
+    }
+}
+
+/* Keeps the best, and the best of what came after it, and of what came after that. */
+static void
+max_update(KvPacerMax *max, uint64_t value, uint64_t round, uint64_t window)
+{
+    if (value >= max->best[0].value || round - max->best[2].round > window) {
+        max_reset(max, value, round);
+        return;
+    }
+    for (guint i = 1; i < G_N_ELEMENTS(max->best); i++) {
+        if (value < max->best[i].value)
+            continue;
+        for (guint j = i; j < G_N_ELEMENTS(max->best); j++) {
+            max->best[j].value = value;
+            max->best[j].round = round;
+        }
+        break;
+    }
+    for (guint i = 0; i < 2 && round - max->best[0].round > window; i++) {
+        max->best[0] = max->best[1];
+        max->best[1] = max->best[2];
+        max->best[2].value = value;
+        max->best[2].round = round;
+    }
+    if (max->best[1].round == max->best[0].round && round - max->best[1].round > window / 4) {
+        max->best[1].value = max->best[2].value = value;
+        max->best[1].round = max->best[2].round = round;
+    } else if (max->best[2].round == max->best[1].round &&
+               round - max->best[2].round > window / 2) {
+        max->best[2].value = value;
+        max->best[2].round = round;
+    }
+}
+
+uint64_t
+kv_pacer_get_bandwidth(const KvPacer *pacer)
+{
+    return pacer->bandwidth.best[0].value;
+}
+
+void
+kv_pacer_init(KvPacer *pacer, uint32_t segment, KvTime now)
+{
+    *pacer = (KvPacer){
+        .segment = segment,
+        .cwnd = (uint64_t) START_SEGMENTS * segment,
+        .min_rtt_at = now,
+        .probe_pause = PROBE_PAUSE,
+        .epoch_at = now,
+    };
+    max_reset(&pacer->arrival, 1000, 0);
+}
+
+/* What to send so that the known rate arrives. */
+static uint64_t
+get_sending_rate(const KvPacer *pacer)
+{
+    return kv_pacer_get_bandwidth(pacer) * 1000 / MAX(ARRIVAL_FLOOR, pacer->arrival.best[0].value);
+}
+
+uint64_t
+kv_pacer_get_bdp(const KvPacer *pacer)
+{
+    return get_sending_rate(pacer) * pacer->min_rtt / KV_TIME_S;
+}
+
+static void
+end_round(KvPacer *pacer, const KvPacerSample *sample)
+{
+    uint64_t total = pacer->round_acked + pacer->round_lost;
+
+    pacer->round++;
+    pacer->round_end = sample->delivered;
+    if (total >= (uint64_t) LOSS_SEGMENTS * pacer->segment) {
+        max_update(&pacer->arrival, pacer->round_acked * 1000 / total, pacer->round, LOSS_ROUNDS);
+        pacer->round_acked = pacer->round_lost = 0;
+    }
+}
+
+/* Whether startup has found the rate: three rounds that brought less than a quarter more, or one
+ * such round while a queue was already growing. */
+static void
+check_full(KvPacer *pacer, const KvPacerSample *sample)
+{
+    uint64_t bandwidth = kv_pacer_get_bandwidth(pacer);
+    /* One round may have no other RTTs than those of segments that FEC rebuilt late. */
+    KvTime rtt = MIN(pacer->round_rtt, pacer->last_round_rtt);
+    gboolean queued = rtt > pacer->min_rtt + MAX(pacer->min_rtt / 2, 4 * KV_TIME_MS);
+
+    /* Whoever fills a queue is not short of data, however often it runs dry here. */
+    if (sample->app_limited && !queued)
+        return;
+    if (bandwidth >= pacer->full_bandwidth + pacer->full_bandwidth / 4) {
+        pacer->full_bandwidth = bandwidth;
+        pacer->full_rounds = 0;
+        return;
+    }
+    if (++pacer->full_rounds >= FULL_ROUNDS || (queued && pacer->full_rounds >= 2))
+        pacer->mode = KV_PACER_DRAIN;
+}
+
+static void
+enter_cruise(KvPacer *pacer, KvTime now)
+{
+    pacer->mode = KV_PACER_CRUISE;
+    pacer->phase = 2;
+    pacer->phase_at = now;
+    pacer->phase_bandwidth = kv_pacer_get_bandwidth(pacer);
+}
+
+static void
+update_phase(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
+{
+    gboolean full_time = kv_time_elapsed(now, pacer->phase_at) > pacer->min_rtt;
+    gboolean done;
+
+    if (phase_gains[pacer->phase] > UNIT_GAIN)
+        done = full_time;
+    else if (phase_gains[pacer->phase] < UNIT_GAIN)
+        done = full_time || sample->in_flight <= kv_pacer_get_bdp(pacer);
+    else
+        done = full_time;
+    if (!done)
+        return;
+    /* What more was sent has arrived: there may be still more, no need to wait for the next turn.
+     */
+    if (pacer->phase > 0 &&
+        kv_pacer_get_bandwidth(pacer) > pacer->phase_bandwidth + pacer->phase_bandwidth / 16)
+        pacer->phase = 0;
+    else
+        pacer->phase = (pacer->phase + 1) % N_PHASES;
+    if (pacer->phase == 0)
+        pacer->phase_bandwidth = kv_pacer_get_bandwidth(pacer);
+    pacer->phase_at = now;
+}
+
+static void
+restart(KvPacer *pacer)
+{
+    uint64_t start = (uint64_t) START_SEGMENTS * pacer->segment;
+
+    pacer->mode = KV_PACER_STARTUP;
+    pacer->is_restarted = TRUE;
+    pacer->full_bandwidth = 0;
+    pacer->full_rounds = 0;
+    pacer->cwnd = MAX(start, kv_pacer_get_bdp(pacer));
+}
+
+/* At the end of a round: looks for RTTs that stay long whatever this end does. */
+static void
+watch_path(KvPacer *pacer, KvTime now)
+{
+    if (pacer->round_rtt <= pacer->min_rtt + pacer->min_rtt / 2 + 2 * KV_TIME_MS ||
+        pacer->mode == KV_PACER_STARTUP) {
+        pacer->long_rounds = 0;
+        pacer->long_since = now;
+        return;
+    }
+    if (++pacer->long_rounds < LONG_ROUNDS || pacer->long_since + LONG_TIME > now ||
+        now < pacer->probed_at + pacer->probe_pause)
+        return;
+    pacer->mode = KV_PACER_PROBE_PATH;
+    pacer->drained = 0;
+    pacer->drained_rtt = 0;
+}
+
+static void
+end_probe_path(KvPacer *pacer, KvTime now)
+{
+    gboolean is_longer = pacer->drained_rtt > pacer->min_rtt + pacer->min_rtt / 4 + KV_TIME_MS;
+
+    pacer->min_rtt = pacer->drained_rtt;
+    pacer->min_rtt_at = now;
+    pacer->long_rounds = 0;
+    pacer->long_since = pacer->probed_at = now;
+    if (is_longer) {
+        pacer->probe_pause = PROBE_PAUSE;
+        restart(pacer);
+        return;
+    }
+    /* It was a queue, and there may soon be one again: this costs too much to be done all the
+     * time. */
+    pacer->probe_pause = MIN(4 * pacer->probe_pause, MIN_RTT_LIFE);
+    enter_cruise(pacer, now);
+}
+
+/* Only what was sent after all else had arrived tells the length of the path. */
+static void
+probe_path(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
+{
+    if (pacer->drained == 0) {
+        if (sample->in_flight <= (uint64_t) CWND_MIN * pacer->segment) {
+            pacer->drained = pacer->round;
+            pacer->round_end = sample->delivered;
+        }
+        return;
+    }
+    if (pacer->round > pacer->drained && sample->rtt > 0 &&
+        (pacer->drained_rtt == 0 || sample->rtt < pacer->drained_rtt))
+        pacer->drained_rtt = sample->rtt;
+    if (pacer->round >= pacer->drained + DRAINED_ROUNDS && pacer->drained_rtt > 0)
+        end_probe_path(pacer, now);
+}
+
+static void
+update_min_rtt(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
+{
+    gboolean expired = kv_time_elapsed(now, pacer->min_rtt_at) > MIN_RTT_LIFE;
+
+    if (sample->rtt == 0)
+        return;
+    if (pacer->min_rtt == 0 || sample->rtt <= pacer->min_rtt || expired) {
+        pacer->min_rtt = sample->rtt;
+        pacer->min_rtt_at = now;
+    }
+    if (expired && pacer->mode == KV_PACER_CRUISE) {
+        pacer->mode = KV_PACER_PROBE_RTT;
+        pacer->probe_rtt_end = now + MAX(PROBE_RTT_TIME, 2 * pacer->min_rtt);
+    }
+}
+
+static void
+update_mode(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
+{
+    switch (pacer->mode) {
+    case KV_PACER_STARTUP:
+        break;
+    case KV_PACER_DRAIN:
+        if (sample->in_flight <= kv_pacer_get_bdp(pacer))
+            enter_cruise(pacer, now);
+        break;
+    case KV_PACER_CRUISE:
+        update_phase(pacer, sample, now);
+        break;
+    case KV_PACER_PROBE_RTT:
+        if (now >= pacer->probe_rtt_end)
+            enter_cruise(pacer, now);
+        break;
+    case KV_PACER_PROBE_PATH:
+        probe_path(pacer, sample, now);
+        break;
+    }
+}
+
+/* A peer that holds acks back for its timer answers in lumps; the window must bridge them. */
+static void
+update_extra(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
+{
+    uint64_t expected =
+        kv_pacer_get_bandwidth(pacer) * kv_time_elapsed(now, pacer->epoch_at) / KV_TIME_S;
+
+    if (pacer->epoch_acked <= expected) {
+        pacer->epoch_acked = 0;
+        pacer->epoch_at = now;
+        expected = 0;
+    }
+    pacer->epoch_acked += sample->acked;
+    max_update(&pacer->extra,
+               MIN(pacer->epoch_acked - MIN(expected, pacer->epoch_acked), pacer->cwnd),
+               pacer->round, RATE_ROUNDS);
+}
+
+static uint32_t
+get_gain(const KvPacer *pacer)
+{
+    static const uint32_t gains[] = {
+        [KV_PACER_STARTUP] = STARTUP_GAIN,
+        [KV_PACER_DRAIN] = DRAIN_GAIN,
+        [KV_PACER_PROBE_RTT] = UNIT_GAIN,
+        [KV_PACER_PROBE_PATH] = UNIT_GAIN,
+    };
+
+    return pacer->mode == KV_PACER_CRUISE ? phase_gains[pacer->phase] : gains[pacer->mode];
+}
+
+static void
+update_rate(KvPacer *pacer)
+{
+    uint64_t rate = get_sending_rate(pacer) * get_gain(pacer) / UNIT_GAIN;
+
+    if (pacer->mode != KV_PACER_STARTUP) {
+        pacer->rate = rate;
+        return;
+    }
+    /* A few small writes must not make the first bulk transfer crawl. */
+    if (pacer->min_rtt > 0)
+        pacer->rate = MAX(pacer->rate,
+                          (uint64_t) START_SEGMENTS * pacer->segment * KV_TIME_S / pacer->min_rtt);
+    pacer->rate = MAX(pacer->rate, rate);
+}
+
+static void
+update_cwnd(KvPacer *pacer, const KvPacerSample *sample)
+{
+    uint64_t bdp = kv_pacer_get_bdp(pacer);
+    uint64_t floor = (uint64_t) CWND_MIN * pacer->segment;
+    uint64_t target;
+
+    if (pacer->mode == KV_PACER_STARTUP) {
+        target = bdp * STARTUP_GAIN / UNIT_GAIN + pacer->extra.best[0].value;
+        if (pacer->cwnd < target || sample->delivered < (uint64_t) START_SEGMENTS * pacer->segment)
+            pacer->cwnd += sample->acked;
+        return;
+    }
+    if (pacer->mode == KV_PACER_PROBE_RTT)
+        target = bdp / 2;
+    else if (pacer->mode == KV_PACER_PROBE_PATH)
+        target = floor;
+    else
+        target = bdp * CWND_GAIN / UNIT_GAIN + pacer->extra.best[0].value + 4 * pacer->segment;
+    pacer->cwnd = MAX(target, floor);
+}
+
+void
+kv_pacer_on_ack(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
+{
+    gboolean new_round = sample->prior_delivered >= pacer->round_end;
+
+    pacer->round_acked += sample->acked;
+    pacer->round_lost += sample->lost;
+    update_min_rtt(pacer, sample, now);
+    if (sample->rtt > 0 && (pacer->round_rtt == 0 || sample->rtt < pacer->round_rtt))
+        pacer->round_rtt = sample->rtt;
+    if (new_round)
+        end_round(pacer, sample);
+    if (sample->interval > 0 && sample->interval >= pacer->min_rtt) {
+        uint64_t rate =
+            (sample->delivered - sample->prior_delivered) * KV_TIME_S / sample->interval;
+
+        if (!sample->app_limited || rate >= kv_pacer_get_bandwidth(pacer))
+            max_update(&pacer->bandwidth, rate, pacer->round, RATE_ROUNDS);
+    }
+    update_extra(pacer, sample, now);
+    if (new_round && pacer->mode == KV_PACER_STARTUP)
+        check_full(pacer, sample);
+    if (new_round && pacer->round_rtt > 0) {
+        if (pacer->mode != KV_PACER_PROBE_PATH)
+            watch_path(pacer, now);
+        pacer->last_round_rtt = pacer->round_rtt;
+        pacer->round_rtt = 0;
+    }
+    update_mode(pacer, sample, now);
+    update_rate(pacer);
+    update_cwnd(pacer, sample);
+}
+
+/* The first startup is bounded by its window alone: what comes in bursts from an inner sender that
+ * is starting up too would meet a delay here, take it for a queue, and stop growing. */
+static gboolean
+is_paced(const KvPacer *pacer)
+{
+    return pacer->rate > 0 && (pacer->mode != KV_PACER_STARTUP || pacer->is_restarted);
+}
+
+/* How far the schedule may run ahead, in us: the length of a burst. */
+static uint64_t
+get_burst(const KvPacer *pacer)
+{
+    uint64_t two = 2 * KV_TIME_S * pacer->segment / pacer->rate;
+    uint64_t usual = CLAMP(BURST_BYTES * KV_TIME_S / pacer->rate, BURST_MIN, BURST_MAX);
+
+    return MAX(two, usual);
+}
+
+void
+kv_pacer_on_sent(KvPacer *pacer, uint32_t bytes, KvTime now)
+{
+    uint64_t earliest = (now > BURST_MAX ? now - BURST_MAX : 0) << 10;
+
+    if (!is_paced(pacer))
+        return;
+    /* Being late is made up for, being idle is not. */
+    pacer->next_at = MAX(pacer->next_at, earliest) + (bytes * KV_TIME_S << 10) / pacer->rate;
+}
+
+gboolean
+kv_pacer_may_send(const KvPacer *pacer, KvTime now)
+{
+    return !is_paced(pacer) || pacer->next_at >> 10 < now + get_burst(pacer);
+}
+
+KvTime
+kv_pacer_get_next(const KvPacer *pacer)
+{
+    return pacer->next_at >> 10;
+}
+
+gboolean
+kv_pacer_is_filled(const KvPacer *pacer, uint64_t in_flight)
+{
+    uint64_t bdp = kv_pacer_get_bdp(pacer);
+
+    return pacer->min_rtt > 0 && in_flight > bdp + bdp / 4 + 4 * pacer->segment;
+}
+
+gboolean
+kv_pacer_is_busy(const KvPacer *pacer, uint64_t in_flight)
+{
+    return pacer->mode != KV_PACER_STARTUP && in_flight > kv_pacer_get_bdp(pacer) / 2;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-time.h"
+
+/**
+ * KvPacer:
+ *
+ * A model of the path, after BBR (draft-cardwell-iccrg-bbr-congestion-control): the highest
+ * delivery rate of the last ten round trips and the lowest RTT of the last ten seconds. From them
+ * follow how fast to send and how much to have under way. The rate is looked for with 2.9 times,
+ * later every eighth round with 1.25 times the known one, and the queue this makes is drained.
+ *
+ * Loss does not lower the rate. What is lost even in the rounds that drain, and so without a
+ * queue, is taken for a property of the link: that share is sent on top of the delivered rate.
+ *
+ * When RTTs stay half as long again for some round trips the path may have become longer, which
+ * looks just like a queue. So nearly nothing is sent until what is under way has arrived. If the
+ * RTT has not come back then, the path has changed and is explored from the start.
+ *
+ * Embedded; one thread; no allocation. Sizes in bytes, rates in bytes per second.
+ */
+
+/* The largest of what was seen in the last so many rounds (after Nichols). */
+typedef struct {
+    struct {
+        uint64_t value;
+        uint64_t round;
+    } best[3];
+} KvPacerMax;
+
+typedef enum {
+    KV_PACER_STARTUP,
+    KV_PACER_DRAIN,
+    KV_PACER_CRUISE,
+    KV_PACER_PROBE_RTT,
+    KV_PACER_PROBE_PATH,
+} KvPacerMode;
+
+typedef struct {
+    KvPacerMode mode;
+    uint32_t segment; /* bytes of a full one */
+    uint64_t rate;    /* to send at now; 0: not known yet */
+    uint64_t cwnd;    /* bytes that may be under way */
+
+    KvPacerMax bandwidth;
+    KvPacerMax extra;   /* bytes acknowledged beyond the rate at once: held-back acks */
+    KvPacerMax arrival; /* per mille of a round's bytes that arrived */
+    KvTime min_rtt;     /* 0: not known yet */
+    KvTime min_rtt_at;
+
+    uint64_t round;
+    uint64_t round_end; /* of delivered bytes */
+    uint64_t round_acked;
+    uint64_t round_lost;
+    KvTime round_rtt;      /* lowest of the round */
+    KvTime last_round_rtt; /* and of the one before */
+
+    uint64_t full_bandwidth; /* startup: the rate that was to be exceeded */
+    guint full_rounds;
+    guint phase; /* of the cruising cycle */
+    KvTime phase_at;
+    uint64_t phase_bandwidth; /* when the cycle began */
+    KvTime probe_rtt_end;
+
+    guint long_rounds;  /* in a row whose RTTs were too long */
+    uint64_t drained;   /* while the path is probed: the round what was under way has arrived; 0:
+                           not yet */
+    KvTime drained_rtt; /* lowest since */
+    KvTime long_since;
+    KvTime probed_at;
+    KvTime probe_pause;    /* to the next drain, longer after each that found no change */
+    gboolean is_restarted; /* startup after a change of path */
+
+    KvTime epoch_at; /* of the count of extra bytes */
+    uint64_t epoch_acked;
+
+    uint64_t next_at; /* when the schedule is even again, in 1/1024 us */
+} KvPacer;
+
+/* What one batch of acknowledgements showed. */
+typedef struct {
+    uint64_t delivered;       /* bytes, since the beginning */
+    uint64_t prior_delivered; /* the same when the newest segment of the batch was sent */
+    KvTime interval;          /* that the difference took; 0: nothing learnt */
+    KvTime rtt;               /* 0: no sample */
+    uint64_t acked;           /* bytes in this batch */
+    uint64_t lost;            /* bytes given up as lost since the last batch */
+    uint64_t in_flight;       /* bytes, after the batch */
+    gboolean app_limited;     /* there was not enough to send */
+} KvPacerSample;
+
+/* @segment: bytes of a full segment with its header */
+void kv_pacer_init(KvPacer *pacer, uint32_t segment, KvTime now);
+
+void kv_pacer_on_ack(KvPacer *pacer, const KvPacerSample *sample, KvTime now);
+
+/* Takes @bytes, sent at @now, off the schedule. */
+void kv_pacer_on_sent(KvPacer *pacer, uint32_t bytes, KvTime now);
+
+/* Whether the schedule has room at @now; it comes in bursts of half a millisecond and more. */
+gboolean kv_pacer_may_send(const KvPacer *pacer, KvTime now);
+
+/* When the next burst is due. */
+KvTime kv_pacer_get_next(const KvPacer *pacer);
+
+/* Delivered bytes per second; 0: not known yet. */
+uint64_t kv_pacer_get_bandwidth(const KvPacer *pacer);
+
+/* Bytes that fill the known path without a queue; 0: not known yet. */
+uint64_t kv_pacer_get_bdp(const KvPacer *pacer);
+
+/* Whether @in_flight bytes are more than half of what the known path holds. */
+gboolean kv_pacer_is_busy(const KvPacer *pacer, uint64_t in_flight);
+
+/* Whether @in_flight bytes are more than the known path holds without a queue. */
+gboolean kv_pacer_is_filled(const KvPacer *pacer, uint64_t in_flight);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-device.h"
+
+#include "kv-error.h"
+
+static gboolean
+add_address(KvNetlink *netlink, const KvDevicePlan *plan, GError **error)
+{
+    if (plan->local == 0)
+        return TRUE;
+    if (plan->mode == KV_VNI_MODE_TUN)
+        return kv_netlink_add_peer_address(netlink, plan->name, plan->local, plan->peer, error);
+    return kv_netlink_add_address(netlink, plan->name, plan->local, plan->netmask, error);
+}
+
+static gboolean
+configure(KvNetlink *netlink, const KvDevicePlan *plan, GError **error)
+{
+    if (!kv_netlink_set_mtu(netlink, plan->name, plan->mtu, error))
+        return FALSE;
+    if (plan->mode == KV_VNI_MODE_TUN && !kv_netlink_set_tun_flags(netlink, plan->name, error))
+        return FALSE;
+    if (!add_address(netlink, plan, error))
+        return FALSE;
+    if (plan->bridge != NULL && !kv_netlink_set_bridge(netlink, plan->name, plan->bridge, error))
+        return FALSE;
+    return kv_netlink_set_up(netlink, plan->name, TRUE, error);
+}
+
+KvTun *
+kv_device_create(KvNetlink *netlink, const KvDevicePlan *plan, GError **error)
+{
+    gboolean existed = kv_netlink_link_exists(netlink, plan->name);
+    g_autoptr(KvTun) tun = kv_tun_open(plan->mode, plan->name, plan->persistent, error);
+
+    if (tun == NULL)
+        return NULL;
+    if (configure(netlink, plan, error))
+        return g_steal_pointer(&tun);
+    /* A persistent interface would outlive the close. */
+    if (plan->persistent && !existed) {
+        g_autoptr(GError) ignored = NULL;
+
+        g_clear_pointer(&tun, kv_tun_close);
+        if (!kv_netlink_delete_link(netlink, plan->name, &ignored))
+            g_prefix_error(error, "%s (and it is left behind: %s): ", plan->name, ignored->message);
+    }
+    return NULL;
+}
+
+static gboolean
+same_address(const KvDevicePlan *a, const KvDevicePlan *b)
+{
+    return a->local == b->local && a->peer == b->peer && a->netmask == b->netmask;
+}
+
+gboolean
+kv_device_reconfigure(KvNetlink *netlink, const KvDevicePlan *old, const KvDevicePlan *plan,
+                      GError **error)
+{
+    if (old->mtu != plan->mtu && !kv_netlink_set_mtu(netlink, plan->name, plan->mtu, error))
+        return FALSE;
+    if (!same_address(old, plan)) {
+        if (old->local != 0 && !kv_netlink_remove_address(netlink, plan->name, old->local, error))
+            return FALSE;
+        if (!add_address(netlink, plan, error))
+            return FALSE;
+    }
+    return kv_netlink_set_up(netlink, plan->name, TRUE, error);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-macros.h"
+#include "kv-types.h"
+
+/**
+ * KvHooks:
+ *
+ * Runs the administrator's programs when a client comes or goes. Main thread, asynchronous: a
+ * hook never holds up a packet or another client. Without a shell, with an environment of
+ * nothing but KV_* and a fixed PATH, 10 s at most (then its process group is killed), output in
+ * the log up to 64 KiB. A folder's programs are listed when it is opened, again when it changed,
+ * and looked up by name: no path is ever built from what a peer sent. Hooks of one client run
+ * one after another, those of different clients side by side, at most 32 at a time. Of 1024 that
+ * wait a further one is dropped with a warning.
+ */
+typedef struct _KvHooks KvHooks;
+
+typedef enum {
+    KV_HOOK_CONNECTED,
+    KV_HOOK_DISCONNECTED,
+} KvHookEvent;
+
+/* What the KV_* variables say. */
+typedef struct {
+    const char *client_id;      /* KV_CLIENT_ID, may be empty */
+    const char *interface_name; /* KV_VNI_INTERFACE_NAME */
+    KvIp4 client_ip;            /* KV_CLIENT_IP */
+    KvAddressMode address_mode; /* KV_CLIENT_IP_MODE: 0, 1 or 2 */
+    const char *remote_addr;    /* KV_REMOTE_ADDR, as text */
+} KvHookInfo;
+
+/**
+ * kv_hooks_new:
+ * @dir: (nullable): a server's hook folder: on_<client-id>_connected, else on_connected, and the
+ *     same with "disconnected"
+ * @connected_program: (nullable): a client's --on-connected-hook
+ *
+ * An error names the folder or program that is missing, not executable, or writable by others.
+ */
+KvHooks *kv_hooks_new(const char *dir, const char *connected_program, GError **error) KV_MUST_USE;
+
+/* Kills what still runs and frees. */
+void kv_hooks_free(KvHooks *hooks);
+
+/**
+ * kv_hooks_run:
+ * @key: what orders runs: those with the same key run one after another
+ *
+ * Starts the program for @event if there is one; its failure is logged. A program that is not
+ * executable or that others may write to is not run, with a warning, and nothing instead of it.
+ */
+void kv_hooks_run(KvHooks *hooks, KvHookEvent event, const char *key, const KvHookInfo *info);
+
+/* Runs the default main context until nothing waits or runs any more; for shutdown. Hooks that
+ * could not be started within the time limit of one are dropped, so it takes 20 s at most. */
+void kv_hooks_drain(KvHooks *hooks);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvHooks, kv_hooks_free)

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-link.h"
+
+#include "kv-error.h"
+#include "kv-flow.h"
+#include "kv-gso.h"
+#include "kv-queue.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+/* How much one link may do in one wake-up before the others get their turn. */
+#define SUPER_PACKETS_PER_TURN 16
+#define DATAGRAMS_PER_TURN     512
+
+/* What may wait in front of a session; CoDel keeps it far below in the long run. */
+#define QUEUE_BYTES (2 * 1024 * 1024)
+
+/* A turn may make room for more of what waits, so often. */
+#define ROUNDS_PER_TURN 8
+
+/* Eighths of the worker's packets that no device's queue may touch. */
+#define POOL_RESERVE 2
+
+/* The largest smux frame, and so the largest packet a peer can send. */
+#define INNER_PACKET_MAX 32768
+
+struct _KvLink {
+    const KvLinkContext *context;
+    KvLinkId id;
+    KvSession *session;
+    KvDemuxEntry entry;
+    KvUdpPath path;
+    KvTun *tun;
+    KvQueue *queue; /* with the device */
+    KvWatch tun_watch;
+    KvTimer timer;
+    KvIdle idle;
+    KvTime last_received;
+    gboolean ended;
+    uint64_t device_drops;
+    uint64_t malformed;
+    uint64_t queue_drops;
+};
+
+/* --- device to tunnel ------------------------------------------------------------------------ */
+
+static void
+send_super_packet(KvLink *link, uint8_t *buf, size_t len, KvTime now)
+{
+    KvGsoCutter cutter;
+    KvSlice slices[2];
+    uint32_t flow = 0;
+    gboolean has_flow = FALSE;
+    guint n;
+
+    if (len <= KV_VNET_HDR_BYTES ||
+        !kv_gso_cutter_init(&cutter, kv_tun_get_mode(link->tun), buf, buf + KV_VNET_HDR_BYTES,
+                            len - KV_VNET_HDR_BYTES)) {
+        link->malformed++;
+        return;
+    }
+    while ((n = kv_gso_cutter_next(&cutter, slices)) > 0) {
+        if (kv_queue_is_empty(link->queue) && kv_session_can_send(link->session)) {
+            if (!kv_session_send(link->session, slices, n, cutter.ethertype, now))
+                link->queue_drops++;
+            continue;
+        }
+        if (kv_packet_pool_is_scarce(kv_worker_get_pool(link->context->worker), POOL_RESERVE)) {
+            link->queue_drops++;
+            continue;
+        }
+        /* All parts of a super-packet are of one flow. */
+        if (!has_flow)
+            flow = kv_queue_get_flow(link->queue, buf + KV_VNET_HDR_BYTES, len - KV_VNET_HDR_BYTES);
+        has_flow = TRUE;
+        if (!kv_queue_push(link->queue, slices, n, cutter.ethertype, flow, now))
+            link->queue_drops++;
+    }
+}
+
+static void
+device_lost(KvLink *link, KvTime now)
+{
+    /* Level-triggered: a device that is gone would wake us for ever. */
+    kv_worker_set_watch_events(link->context->worker, &link->tun_watch, 0);
+    kv_session_close(link->session, now);
+}
+
+static void
+read_device(KvLink *link, KvTime now)
+{
+    uint8_t *buf = link->context->tx_buffer;
+
+    for (guint i = 0; i < SUPER_PACKETS_PER_TURN; i++) {
+        ssize_t len = kv_tun_read(link->tun, buf, KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX);
+
+        if (len == 0)
+            return;
+        /* A super-packet of a kind that no virtio header can tell, which the kernel has dropped. */
+        if (len == -EINVAL) {
+            link->malformed++;
+            continue;
+        }
+        if (len < 0) {
+            device_lost(link, now);
+            return;
+        }
+        send_super_packet(link, buf, (size_t) len, now);
+    }
+}
+
+static void
+tun_ready(KvWatch *watch, uint32_t events, KvTime now)
+{
+    KvLink *link = (KvLink *) ((char *) watch - G_STRUCT_OFFSET(KvLink, tun_watch));
+
+    if (events & EPOLLIN)
+        read_device(link, now);
+    else if (events & (EPOLLERR | EPOLLHUP))
+        device_lost(link, now);
+    kv_worker_add_idle(link->context->worker, &link->idle);
+}
+
+/* Hands over what waits, as far as the session takes it. */
+static void
+send_queued(KvLink *link, KvTime now)
+{
+    KvSlice slices[KV_QUEUE_SLICES_MAX];
+    uint16_t ethertype;
+    guint n;
+
+    if (link->queue == NULL || kv_queue_is_empty(link->queue))
+        return;
+    kv_queue_set_rtt(link->queue, kv_session_get_rtt(link->session));
+    while (kv_session_can_send(link->session)) {
+        n = kv_queue_pop(link->queue, slices, &ethertype, now);
+        if (n == 0)
+            return;
+        if (!kv_session_send(link->session, slices, n, ethertype, now))
+            link->queue_drops++;
+    }
+}
+
+/* --- tunnel to device ------------------------------------------------------------------------ */
+
+/* Returns: FALSE when the merger holds nothing. */
+static gboolean
+write_one(KvLink *link)
+{
+    guint n_iov;
+    guint n_packets;
+    const struct iovec *iov = kv_gso_merger_take(link->context->merger, &n_iov, &n_packets);
+
+    if (iov != NULL && !kv_tun_write(link->tun, iov, n_iov))
+        link->device_drops += n_packets;
+    return iov != NULL;
+}
+
+static void
+write_merged(KvLink *link)
+{
+    while (write_one(link))
+        ;
+}
+
+/* Inner packets are laid out one after another in the arena; the merger holds on to them there
+ * until it is emptied, which frees the arena for the next round. */
+static void
+write_device(KvLink *link, KvTime now)
+{
+    KvGsoMerger *merger = link->context->merger;
+    uint8_t *arena = link->context->rx_arena;
+    size_t used = 0;
+    uint16_t ethertype;
+    size_t len;
+
+    for (;;) {
+        if (used + INNER_PACKET_MAX > KV_LINK_RX_ARENA_BYTES) {
+            write_merged(link);
+            used = 0;
+        }
+        len = kv_session_recv(link->session, arena + used, KV_LINK_RX_ARENA_BYTES - used,
+                              &ethertype, now);
+        if (len == 0)
+            break;
+        while (!kv_gso_merger_add(merger, arena + used, len))
+            write_one(link);
+        used += len;
+    }
+    write_merged(link);
+}
+
+/* --- tunnel to wire -------------------------------------------------------------------------- */
+
+/* Returns whether the session had more to send than its turn allows. */
+static gboolean
+write_wire(KvLink *link, KvTime now)
+{
+    KvUdp *udp = link->context->udp;
+
+    for (guint i = 0; i < DATAGRAMS_PER_TURN; i++) {
+        uint8_t *room = kv_udp_reserve(udp, &link->path);
+        size_t len = kv_session_output(link->session, room, KV_V1_DATAGRAM_MAX, now);
+
+        kv_udp_commit(udp, len);
+        if (len == 0)
+            return FALSE;
+        link->context->wrote(link->context->pump);
+    }
+    return TRUE;
+}
+
+/* Both in turn, since what leaves makes room. Returns whether there is more for another turn. */
+static gboolean
+write_out(KvLink *link, KvTime now)
+{
+    for (guint round = 0; round < ROUNDS_PER_TURN; round++) {
+        send_queued(link, now);
+        if (write_wire(link, now))
+            return TRUE;
+        if (link->queue == NULL || kv_queue_is_empty(link->queue) ||
+            !kv_session_can_send(link->session))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* --- turns ----------------------------------------------------------------------------------- */
+
+static void
+handle_events(KvLink *link)
+{
+    KvEvent event;
+
+    while (!link->ended && kv_session_next_event(link->session, &event)) {
+        if (event.type == KV_EVENT_CLOSED || event.type == KV_EVENT_REFUSED) {
+            link->ended = TRUE;
+            link->context->ended(link->context->pump, link, event.reason);
+        } else {
+            link->context->event(link->context->pump, link, &event);
+        }
+    }
+}
+
+static void
+service(KvIdle *idle, KvTime now)
+{
+    KvLink *link = (KvLink *) ((char *) idle - G_STRUCT_OFFSET(KvLink, idle));
+    KvWorker *worker = link->context->worker;
+
+    if (link->tun != NULL)
+        write_device(link, now);
+    if (write_out(link, now))
+        kv_worker_add_idle(worker, &link->idle);
+    handle_events(link);
+    if (link->ended) {
+        kv_worker_set_timer(worker, &link->timer, KV_TIME_NEVER);
+        if (link->tun != NULL)
+            kv_worker_set_watch_events(worker, &link->tun_watch, 0);
+        return;
+    }
+    kv_worker_set_timer(worker, &link->timer, kv_session_deadline(link->session));
+}
+
+static void
+timer_due(KvTimer *timer, KvTime now)
+{
+    KvLink *link = (KvLink *) ((char *) timer - G_STRUCT_OFFSET(KvLink, timer));
+
+    kv_session_advance(link->session, now);
+    kv_worker_add_idle(link->context->worker, &link->idle);
+}
+
+/* --- public ---------------------------------------------------------------------------------- */
+
+KvLink *
+kv_link_new(const KvLinkContext *context, KvLinkId id, const KvV1Config *config,
+            const KvUdpPath *path, KvTime now)
+{
+    KvLink *link = g_new0(KvLink, 1);
+
+    link->context = context;
+    link->id = id;
+    link->path = *path;
+    link->entry.remote = path->remote;
+    link->session = kv_session_new_v1(config, context->crypt, kv_worker_get_pool(context->worker),
+                                      context->random, now);
+    link->timer.due = timer_due;
+    link->idle.run = service;
+    link->last_received = now;
+    kv_worker_add_idle(context->worker, &link->idle);
+    return link;
+}
+
+void
+kv_link_free(KvLink *link)
+{
+    g_return_if_fail(link->tun == NULL);
+
+    kv_worker_set_timer(link->context->worker, &link->timer, KV_TIME_NEVER);
+    kv_worker_remove_idle(link->context->worker, &link->idle);
+    kv_session_free(link->session);
+    kv_queue_free(link->queue);
+    g_free(link);
+}
+
+KvLinkId
+kv_link_get_id(const KvLink *link)
+{
+    return link->id;
+}
+
+KvDemuxEntry *
+kv_link_get_entry(KvLink *link)
+{
+    return &link->entry;
+}
+
+KvLink *
+kv_link_from_entry(KvDemuxEntry *entry)
+{
+    return (KvLink *) ((char *) entry - G_STRUCT_OFFSET(KvLink, entry));
+}
+
+gboolean
+kv_link_has_ended(const KvLink *link)
+{
+    return link->ended;
+}
+
+KvTime
+kv_link_get_last_received(const KvLink *link)
+{
+    return link->last_received;
+}
+
+KvDrop
+kv_link_input(KvLink *link, const KvUdpDatagram *datagram, KvTime now)
+{
+    KvDrop drop;
+
+    if (link->ended)
+        return KV_DROP_STRANGER;
+    drop = kv_session_input(link->session, datagram->data, datagram->len, now);
+    if (drop == KV_DROP_NONE) {
+        link->last_received = now;
+        link->path.local = datagram->path->local;
+    }
+    kv_worker_add_idle(link->context->worker, &link->idle);
+    return drop;
+}
+
+void
+kv_link_answer(KvLink *link, const KvAnswer *answer, KvTime now)
+{
+    kv_session_answer(link->session, answer, now);
+    kv_worker_add_idle(link->context->worker, &link->idle);
+}
+
+/* What queued up in a kept device while there was no session is stale: nobody waits for it. */
+static void
+discard_stale(KvLink *link)
+{
+    for (guint i = 0; i < 4096; i++) {
+        if (kv_tun_read(link->tun, link->context->tx_buffer,
+                        KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX) <= 0)
+            return;
+    }
+}
+
+gboolean
+kv_link_attach(KvLink *link, KvTun *tun, KvTime now, GError **error)
+{
+    uint8_t key[KV_FLOW_KEY_BYTES];
+
+    g_return_val_if_fail(link->tun == NULL, FALSE);
+
+    link->tun_watch.ready = tun_ready;
+    link->tun = tun;
+    kv_random_fill(link->context->random, key, sizeof key);
+    link->queue = kv_queue_new(kv_tun_get_mode(tun), kv_worker_get_pool(link->context->worker),
+                               QUEUE_BYTES, key);
+    discard_stale(link);
+    if (!kv_worker_add_watch(link->context->worker, &link->tun_watch, kv_tun_get_fd(tun), EPOLLIN,
+                             error)) {
+        link->tun = NULL;
+        return FALSE;
+    }
+    kv_session_open_vni(link->session, now);
+    kv_worker_add_idle(link->context->worker, &link->idle);
+    return TRUE;
+}
+
+KvTun *
+kv_link_steal_tun(KvLink *link)
+{
+    if (link->tun != NULL)
+        kv_worker_remove_watch(link->context->worker, &link->tun_watch);
+    return g_steal_pointer(&link->tun);
+}
+
+void
+kv_link_poke(KvLink *link, KvTime now)
+{
+    kv_session_poke(link->session, now);
+    kv_worker_add_idle(link->context->worker, &link->idle);
+}
+
+void
+kv_link_close(KvLink *link, KvTime now)
+{
+    kv_session_close(link->session, now);
+    kv_worker_add_idle(link->context->worker, &link->idle);
+}
+
+void
+kv_link_get_snapshot(const KvLink *link, KvLinkSnapshot *snapshot)
+{
+    *snapshot = (KvLinkSnapshot){
+        .id = link->id,
+        .remote = link->path.remote,
+        .last_received = link->last_received,
+    };
+    kv_session_get_stats(link->session, &snapshot->stats);
+    snapshot->stats.drops[KV_DROP_DEVICE] += link->device_drops;
+    snapshot->stats.drops[KV_DROP_MALFORMED] += link->malformed;
+    snapshot->stats.drops[KV_DROP_QUEUE] += link->queue_drops;
+    if (link->queue != NULL)
+        snapshot->stats.drops[KV_DROP_QUEUE] += kv_queue_get_drops(link->queue);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-demux.h"
+#include "kv-gso.h"
+#include "kv-pump.h"
+
+/**
+ * KvLink:
+ *
+ * A session joined to the address it talks to and to its device. Belongs to a pump and lives on
+ * its worker; every function is called there.
+ */
+typedef struct _KvLink KvLink;
+
+/* What links of one pump share; scratch memory is used within one call only. */
+typedef struct {
+    KvWorker *worker;
+    KvUdp *udp;
+    KvV1Crypt *crypt;
+    KvGsoMerger *merger;
+    const KvRandom *random;
+    uint8_t *tx_buffer; /* KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX */
+    uint8_t *rx_arena;  /* KV_LINK_RX_ARENA_BYTES */
+    /* Something was put into the socket's arena: flush it at the end of the wake-up. */
+    void (*wrote)(gpointer pump);
+    void (*event)(gpointer pump, KvLink *link, const KvEvent *event);
+    /* The session is over; free the link when it suits, but not inside this call. */
+    void (*ended)(gpointer pump, KvLink *link, KvReason reason);
+    gpointer pump;
+} KvLinkContext;
+
+#define KV_LINK_RX_ARENA_BYTES (256 * 1024)
+
+KvLink *kv_link_new(const KvLinkContext *context, KvLinkId id, const KvV1Config *config,
+                    const KvUdpPath *path, KvTime now) KV_MUST_USE;
+
+/* Takes the link off its worker and frees it. Its device must have been stolen before. */
+void kv_link_free(KvLink *link);
+
+KvLinkId kv_link_get_id(const KvLink *link);
+KvDemuxEntry *kv_link_get_entry(KvLink *link);
+/* (transfer none): the link of a demux entry. */
+KvLink *kv_link_from_entry(KvDemuxEntry *entry);
+/* Whether the context's @ended was called. */
+gboolean kv_link_has_ended(const KvLink *link);
+KvTime kv_link_get_last_received(const KvLink *link);
+
+/* A datagram from the link's peer; @path is where answers go from now on if it was good. */
+KvDrop kv_link_input(KvLink *link, const KvUdpDatagram *datagram, KvTime now);
+
+void kv_link_answer(KvLink *link, const KvAnswer *answer, KvTime now);
+gboolean kv_link_attach(KvLink *link, KvTun *tun, KvTime now, GError **error) KV_MUST_USE;
+
+/* (transfer full) (nullable): the device, taken off the link. */
+KvTun *kv_link_steal_tun(KvLink *link);
+
+/* Makes the peer say something, and asks for nothing else. */
+void kv_link_poke(KvLink *link, KvTime now);
+void kv_link_close(KvLink *link, KvTime now);
+void kv_link_get_snapshot(const KvLink *link, KvLinkSnapshot *snapshot);

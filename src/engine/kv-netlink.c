@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-netlink.h"
+
+#include "kv-error.h"
+#include "kv-ip4.h"
+
+#include <arpa/inet.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/errno.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <string.h>
+
+/* Links are always asked for one by one: a server may have a thousand, and a cache of them all
+ * would be read anew for every client. */
+struct _KvNetlink {
+    struct nl_sock *sock;
+};
+
+typedef struct rtnl_link RtnlLink;
+typedef struct rtnl_addr RtnlAddr;
+typedef struct nl_addr NlAddr;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RtnlLink, rtnl_link_put)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RtnlAddr, rtnl_addr_put)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlAddr, nl_addr_put)
+
+static KvError
+code_from_nl(int result)
+{
+    switch (-result) {
+    case NLE_PERM:
+    case NLE_NOACCESS:
+        return KV_ERROR_PERMISSION_DENIED;
+    case NLE_NODEV:
+    case NLE_OBJ_NOTFOUND:
+    case NLE_NOADDR:
+        return KV_ERROR_NOT_FOUND;
+    case NLE_EXIST:
+    case NLE_BUSY:
+        return KV_ERROR_EXISTS;
+    case NLE_INVAL:
+    case NLE_RANGE:
+        return KV_ERROR_INVALID_SETTING;
+    case NLE_OPNOTSUPP:
+    case NLE_AF_NOSUPPORT:
+        return KV_ERROR_NOT_SUPPORTED;
+    case NLE_NOMEM:
+        return KV_ERROR_EXHAUSTED;
+    default:
+        return KV_ERROR_IO;
+    }
+}
+
+/* Turns a libnl result into the GLib convention; @format says what was being done. */
+static gboolean G_GNUC_PRINTF(3, 4) check(int result, GError **error, const char *format, ...)
+{
+    g_autofree char *what = NULL;
+    va_list args;
+
+    if (result >= 0)
+        return TRUE;
+    va_start(args, format);
+    what = g_strdup_vprintf(format, args);
+    va_end(args);
+    if (result == -NLE_PERM || result == -NLE_NOACCESS)
+        g_set_error(error, KV_ERROR, KV_ERROR_PERMISSION_DENIED,
+                    "%s: the capability CAP_NET_ADMIN is missing", what);
+    else
+        g_set_error(error, KV_ERROR, code_from_nl(result), "%s: %s", what, nl_geterror(result));
+    return FALSE;
+}
+
+static NlAddr *
+build_nl_addr(KvIp4 ip, int prefix)
+{
+    uint32_t be = htonl(ip);
+    NlAddr *addr = nl_addr_build(AF_INET, &be, sizeof be);
+
+    if (addr != NULL)
+        nl_addr_set_prefixlen(addr, prefix);
+    return addr;
+}
+
+static RtnlLink *
+get_link(KvNetlink *netlink, const char *name, GError **error)
+{
+    RtnlLink *link = NULL;
+    int result = rtnl_link_get_kernel(netlink->sock, 0, name, &link);
+
+    if (result == -NLE_NODEV || result == -NLE_OBJ_NOTFOUND) {
+        g_set_error(error, KV_ERROR, KV_ERROR_NOT_FOUND, "There is no interface %s", name);
+        return NULL;
+    }
+    return check(result, error, "Cannot look up interface %s", name) ? link : NULL;
+}
+
+static gboolean
+change_link(KvNetlink *netlink, const char *name, RtnlLink *change, const char *what,
+            GError **error)
+{
+    g_autoptr(RtnlLink) link = get_link(netlink, name, error);
+
+    if (link == NULL)
+        return FALSE;
+    return check(rtnl_link_change(netlink->sock, link, change, 0), error,
+                 "Cannot set %s of interface %s", what, name);
+}
+
+static gboolean
+add_address(KvNetlink *netlink, const char *name, NlAddr *local, NlAddr *peer, GError **error)
+{
+    g_autoptr(RtnlLink) link = get_link(netlink, name, error);
+    g_autoptr(RtnlAddr) addr = NULL;
+    char text[INET_ADDRSTRLEN + 4];
+    int result;
+
+    if (link == NULL)
+        return FALSE;
+    addr = rtnl_addr_alloc();
+    rtnl_addr_set_ifindex(addr, rtnl_link_get_ifindex(link));
+    rtnl_addr_set_family(addr, AF_INET);
+    result = rtnl_addr_set_local(addr, local);
+    if (result >= 0 && peer != NULL)
+        result = rtnl_addr_set_peer(addr, peer);
+    if (result >= 0)
+        result = rtnl_addr_add(netlink->sock, addr, 0);
+    if (result == -NLE_EXIST)
+        return TRUE;
+    return check(result, error, "Cannot add address %s to interface %s",
+                 nl_addr2str(local, text, sizeof text), name);
+}
+
+KvNetlink *
+kv_netlink_new(GError **error)
+{
+    g_autoptr(KvNetlink) netlink = g_new0(KvNetlink, 1);
+
+    netlink->sock = nl_socket_alloc();
+    if (!check(netlink->sock != NULL ? nl_connect(netlink->sock, NETLINK_ROUTE) : -NLE_NOMEM, error,
+               "Cannot open a netlink socket"))
+        return NULL;
+    return g_steal_pointer(&netlink);
+}
+
+void
+kv_netlink_free(KvNetlink *netlink)
+{
+    if (netlink == NULL)
+        return;
+    nl_socket_free(netlink->sock);
+    g_free(netlink);
+}
+
+gboolean
+kv_netlink_set_mtu(KvNetlink *netlink, const char *name, guint mtu, GError **error)
+{
+    g_autoptr(RtnlLink) change = rtnl_link_alloc();
+    g_autofree char *what = g_strdup_printf("MTU %u", mtu);
+
+    rtnl_link_set_mtu(change, mtu);
+    return change_link(netlink, name, change, what, error);
+}
+
+gboolean
+kv_netlink_set_up(KvNetlink *netlink, const char *name, gboolean up, GError **error)
+{
+    g_autoptr(RtnlLink) change = rtnl_link_alloc();
+
+    if (up)
+        rtnl_link_set_flags(change, IFF_UP);
+    else
+        rtnl_link_unset_flags(change, IFF_UP);
+    return change_link(netlink, name, change, up ? "state up" : "state down", error);
+}
+
+gboolean
+kv_netlink_add_peer_address(KvNetlink *netlink, const char *name, KvIp4 local, KvIp4 peer,
+                            GError **error)
+{
+    g_autoptr(NlAddr) local_addr = build_nl_addr(local, 32);
+    g_autoptr(NlAddr) peer_addr = peer != 0 ? build_nl_addr(peer, 32) : NULL;
+
+    return add_address(netlink, name, local_addr, peer_addr, error);
+}
+
+gboolean
+kv_netlink_add_address(KvNetlink *netlink, const char *name, KvIp4 local, KvIp4 netmask,
+                       GError **error)
+{
+    KvIp4 host_bits = netmask != 0 ? ~netmask : 0;
+    g_autoptr(NlAddr) addr = NULL;
+    char text[KV_IP4_TEXT_BYTES];
+
+    if ((host_bits & (host_bits + 1)) != 0) {
+        g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
+                    "Cannot set the address of interface %s: netmask %s has holes", name,
+                    kv_ip4_to_string(netmask, text));
+        return FALSE;
+    }
+    addr = build_nl_addr(local, 32 - __builtin_popcount(host_bits));
+    return add_address(netlink, name, addr, NULL, error);
+}
+
+gboolean
+kv_netlink_remove_address(KvNetlink *netlink, const char *name, KvIp4 local, GError **error)
+{
+    g_autoptr(RtnlLink) link = get_link(netlink, name, error);
+    struct ifaddrmsg header = {.ifa_family = AF_INET};
+    struct nl_msg *message;
+    char text[KV_IP4_TEXT_BYTES];
+    int result;
+
+    if (link == NULL)
+        return FALSE;
+    header.ifa_index = (unsigned int) rtnl_link_get_ifindex(link);
+    message = nlmsg_alloc_simple(RTM_DELADDR, 0);
+    nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO);
+    /* rtnl_addr_delete() would also send IFA_ADDRESS, which then has to equal the peer. */
+    nla_put_u32(message, IFA_LOCAL, htonl(local));
+    result = nl_send_sync(netlink->sock, message);
+    if (result == -NLE_NOADDR)
+        return TRUE;
+    return check(result, error, "Cannot remove address %s from interface %s",
+                 kv_ip4_to_string(local, text), name);
+}
+
+gboolean
+kv_netlink_set_tun_flags(KvNetlink *netlink, const char *name, GError **error)
+{
+    g_autoptr(RtnlLink) change = rtnl_link_alloc();
+
+    rtnl_link_set_flags(change, IFF_NOARP | IFF_MULTICAST);
+    return change_link(netlink, name, change, "flags NOARP and MULTICAST", error);
+}
+
+/* (transfer full): the link, if it is a bridge. */
+static RtnlLink *
+get_bridge(KvNetlink *netlink, const char *bridge, GError **error)
+{
+    g_autoptr(RtnlLink) link = get_link(netlink, bridge, error);
+
+    if (link == NULL)
+        return NULL;
+    if (g_strcmp0(rtnl_link_get_type(link), "bridge") != 0) {
+        g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING, "Interface %s is not a bridge",
+                    bridge);
+        return NULL;
+    }
+    return g_steal_pointer(&link);
+}
+
+gboolean
+kv_netlink_set_bridge(KvNetlink *netlink, const char *name, const char *bridge, GError **error)
+{
+    g_autoptr(RtnlLink) master = NULL;
+    g_autoptr(RtnlLink) change = rtnl_link_alloc();
+    g_autofree char *what = g_strdup_printf("bridge %s", bridge != NULL ? bridge : "none");
+
+    if (bridge != NULL) {
+        master = get_bridge(netlink, bridge, error);
+        if (master == NULL)
+            return FALSE;
+    }
+    rtnl_link_set_master(change, master != NULL ? rtnl_link_get_ifindex(master) : 0);
+    return change_link(netlink, name, change, what, error);
+}
+
+gboolean
+kv_netlink_bridge_exists(KvNetlink *netlink, const char *bridge, GError **error)
+{
+    g_autoptr(RtnlLink) link = get_bridge(netlink, bridge, error);
+
+    return link != NULL;
+}
+
+gboolean
+kv_netlink_link_exists(KvNetlink *netlink, const char *name)
+{
+    g_autoptr(RtnlLink) link = get_link(netlink, name, NULL);
+
+    return link != NULL;
+}
+
+gboolean
+kv_netlink_delete_link(KvNetlink *netlink, const char *name, GError **error)
+{
+    g_autoptr(GError) local_error = NULL;
+    g_autoptr(RtnlLink) link = get_link(netlink, name, &local_error);
+
+    if (link == NULL) {
+        if (g_error_matches(local_error, KV_ERROR, KV_ERROR_NOT_FOUND))
+            return TRUE;
+        g_propagate_error(error, g_steal_pointer(&local_error));
+        return FALSE;
+    }
+    return check(rtnl_link_delete(netlink->sock, link), error, "Cannot delete interface %s", name);
+}

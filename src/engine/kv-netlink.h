@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-macros.h"
+#include "kv-types.h"
+
+/**
+ * KvNetlink:
+ *
+ * Links, addresses and bridges over rtnetlink (libnl-route). Main thread; each call waits for
+ * the kernel's answer, which is immediate. Every error names the interface and the value.
+ */
+typedef struct _KvNetlink KvNetlink;
+
+KvNetlink *kv_netlink_new(GError **error) KV_MUST_USE;
+void kv_netlink_free(KvNetlink *netlink);
+
+gboolean kv_netlink_set_mtu(KvNetlink *netlink, const char *name, guint mtu, GError **error);
+gboolean kv_netlink_set_up(KvNetlink *netlink, const char *name, gboolean up, GError **error);
+
+/* TUN: @local with @peer, both /32; 0 for @peer: none. EEXIST is success. */
+gboolean kv_netlink_add_peer_address(KvNetlink *netlink, const char *name, KvIp4 local, KvIp4 peer,
+                                     GError **error);
+
+/* TAP: @local/@netmask; a netmask of 0 means /32. A netmask with holes is an error. */
+gboolean kv_netlink_add_address(KvNetlink *netlink, const char *name, KvIp4 local, KvIp4 netmask,
+                                GError **error);
+
+/* Takes away one IPv4 address; an absent one is fine. */
+gboolean kv_netlink_remove_address(KvNetlink *netlink, const char *name, KvIp4 local,
+                                   GError **error);
+
+/* TUN devices are point-to-point, without ARP; sets NOARP and multicast as the Go program does. */
+gboolean kv_netlink_set_tun_flags(KvNetlink *netlink, const char *name, GError **error);
+
+/* Puts @name into @bridge, which must exist and be a bridge; NULL takes it out. */
+gboolean kv_netlink_set_bridge(KvNetlink *netlink, const char *name, const char *bridge,
+                               GError **error);
+
+gboolean kv_netlink_bridge_exists(KvNetlink *netlink, const char *bridge, GError **error);
+gboolean kv_netlink_link_exists(KvNetlink *netlink, const char *name);
+
+/* Deletes an interface; an absent one is fine. */
+gboolean kv_netlink_delete_link(KvNetlink *netlink, const char *name, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvNetlink, kv_netlink_free)

@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-pump.h"
+
+#include "kv-clock.h"
+#include "kv-error.h"
+#include "kv-link.h"
+#include "kv-log.h"
+
+#include <sodium.h>
+#include <sys/epoll.h>
+
+/* One wake-up drains at most this many batches before the other side gets its turn. */
+#define RECEIVE_BATCHES_PER_TURN 8
+#define RECEIVE_BATCH            64
+
+/* After this, sessions that have not ended in good order are dropped. */
+#define SHUTDOWN_PATIENCE (2 * KV_TIME_S)
+
+/* A session keeps its address against a new one from the same address for this long after its
+ * last valid datagram: one forged or replayed datagram must not kill it. */
+#define REPLACE_AFTER (30 * KV_TIME_S)
+
+/* Each message under way holds a reference, as either thread may still have something to say when
+ * the other has heard the last word. */
+struct _KvPump {
+    gint refs; /* atomic; not gatomicrefcount, which the thread sanitizer cannot see into */
+    KvWorker *worker;
+    KvTunnelParams *params;
+    const KvPumpCallbacks *callbacks;
+    gpointer owner;
+    gboolean is_over; /* main thread: the owner has been told so and may not exist any more */
+    KvLinkId next_id; /* main thread, and the worker of a server */
+
+    /* The worker's from here on. */
+    KvUdp *udp;
+    KvWatch udp_watch;
+    KvIdle receive_idle;
+    KvIdle flush_idle;
+    KvIdle reap_idle;
+    KvTimer shutdown_timer;
+    KvRandom random;
+    KvLinkContext context;
+    KvDemux *demux;
+    GHashTable *links; /* KvLinkId → KvLink */
+    GPtrArray *ended;  /* EndedLink, freed outside of the links' own calls */
+    uint64_t drops[KV_N_DROPS];
+    gboolean shutting_down;
+    gboolean gone;
+};
+
+typedef struct {
+    KvLink *link;
+    KvReason reason;
+} EndedLink;
+
+/* One message in either direction; which fields count depends on the function. */
+typedef struct {
+    KvPump *pump;
+    KvLinkId link;
+    KvSockaddr remote;
+    KvEvent event;
+    KvAnswer answer;
+    KvReason reason;
+    KvTun *tun;
+    gboolean for_log;
+    GArray *links; /* of KvLinkSnapshot */
+    uint64_t drops[KV_N_DROPS];
+} Message;
+
+static void
+pump_unref(KvPump *pump)
+{
+    if (!g_atomic_int_dec_and_test(&pump->refs))
+        return;
+    kv_tunnel_params_unref(pump->params);
+    g_free(pump);
+}
+
+static Message *
+message_new(KvPump *pump, KvLinkId link)
+{
+    Message *message = g_new0(Message, 1);
+
+    g_atomic_int_inc(&pump->refs);
+    message->pump = pump;
+    message->link = link;
+    return message;
+}
+
+static void
+message_free(Message *message)
+{
+    pump_unref(message->pump);
+    g_clear_pointer(&message->links, g_array_unref);
+    g_free(message);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
+
+/* --- on the main thread: what the worker says ------------------------------------------------- */
+
+static void
+main_event(gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+
+    if (!pump->is_over)
+        pump->callbacks->event(pump->owner, pump, message->link, &message->remote, &message->event);
+}
+
+static void
+main_ended(gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+
+    if (pump->is_over)
+        kv_tun_close(message->tun);
+    else
+        pump->callbacks->ended(pump->owner, pump, message->link, message->reason, message->tun);
+}
+
+static void
+main_snapshot(gpointer data)
+{
+    g_autoptr(Message) message = data;
+    const GArray *links = message->links;
+    KvPump *pump = message->pump;
+
+    if (!pump->is_over)
+        pump->callbacks->snapshot(pump->owner, pump, (const KvLinkSnapshot *) links->data,
+                                  links->len, message->drops, message->for_log);
+}
+
+static void
+main_gone(gpointer data)
+{
+    KvPump *pump = data;
+
+    pump->is_over = TRUE;
+    pump->callbacks->gone(pump->owner, pump);
+    pump_unref(pump);
+}
+
+/* --- on the worker ---------------------------------------------------------------------------- */
+
+static KvLink *
+find_link(KvPump *pump, KvLinkId id)
+{
+    return pump->links != NULL ? g_hash_table_lookup(pump->links, &id) : NULL;
+}
+
+static void
+link_wrote(gpointer data)
+{
+    KvPump *pump = data;
+
+    kv_worker_add_idle(pump->worker, &pump->flush_idle);
+}
+
+static void
+link_event(gpointer data, KvLink *link, const KvEvent *event)
+{
+    KvPump *pump = data;
+    Message *message = message_new(pump, kv_link_get_id(link));
+
+    if (event->type == KV_EVENT_READY)
+        kv_demux_establish(pump->demux, kv_link_get_entry(link));
+    message->remote = kv_link_get_entry(link)->remote;
+    message->event = *event;
+    kv_main_send(main_event, message);
+}
+
+static void
+link_ended(gpointer data, KvLink *link, KvReason reason)
+{
+    KvPump *pump = data;
+    EndedLink *ended = g_new0(EndedLink, 1);
+
+    ended->link = link;
+    ended->reason = reason;
+    g_ptr_array_add(pump->ended, ended);
+    kv_worker_add_idle(pump->worker, &pump->reap_idle);
+}
+
+static void
+remove_link(KvPump *pump, KvLink *link, KvReason reason)
+{
+    Message *message = message_new(pump, kv_link_get_id(link));
+
+    message->reason = reason;
+    message->tun = kv_link_steal_tun(link);
+    kv_demux_remove(pump->demux, kv_link_get_entry(link));
+    g_hash_table_remove(pump->links, &message->link);
+    kv_link_free(link);
+    kv_main_send(main_ended, message);
+}
+
+static void
+tear_down(KvPump *pump)
+{
+    GHashTableIter iter;
+    gpointer link;
+
+    if (pump->gone)
+        return;
+    pump->gone = TRUE;
+    g_ptr_array_set_size(pump->ended, 0);
+    while (g_hash_table_size(pump->links) > 0) {
+        g_hash_table_iter_init(&iter, pump->links);
+        if (g_hash_table_iter_next(&iter, NULL, &link))
+            remove_link(pump, link, KV_REASON_LOCAL);
+    }
+    kv_worker_set_timer(pump->worker, &pump->shutdown_timer, KV_TIME_NEVER);
+    kv_udp_flush(pump->udp);
+    kv_worker_remove_idle(pump->worker, &pump->receive_idle);
+    kv_worker_remove_idle(pump->worker, &pump->flush_idle);
+    kv_worker_remove_idle(pump->worker, &pump->reap_idle);
+    kv_worker_remove_watch(pump->worker, &pump->udp_watch);
+    g_clear_pointer(&pump->udp, kv_udp_close);
+    g_clear_pointer(&pump->links, g_hash_table_unref);
+    g_clear_pointer(&pump->ended, g_ptr_array_unref);
+    g_clear_pointer(&pump->demux, kv_demux_free);
+    g_clear_pointer(&pump->context.merger, kv_gso_merger_free);
+    g_clear_pointer(&pump->context.crypt, kv_v1_crypt_free);
+    g_clear_pointer(&pump->context.tx_buffer, g_free);
+    g_clear_pointer(&pump->context.rx_arena, g_free);
+    kv_main_send(main_gone, pump);
+}
+
+static void
+reap(KvIdle *idle, KvTime now)
+{
+    KvPump *pump = (KvPump *) ((char *) idle - G_STRUCT_OFFSET(KvPump, reap_idle));
+
+    while (pump->ended->len > 0) {
+        EndedLink *ended = g_ptr_array_index(pump->ended, 0);
+
+        remove_link(pump, ended->link, ended->reason);
+        g_ptr_array_remove_index(pump->ended, 0);
+    }
+    if (pump->shutting_down && g_hash_table_size(pump->links) == 0)
+        tear_down(pump);
+}
+
+static void
+flush(KvIdle *idle, KvTime now)
+{
+    KvPump *pump = (KvPump *) ((char *) idle - G_STRUCT_OFFSET(KvPump, flush_idle));
+
+    pump->drops[KV_DROP_SOCKET] += kv_udp_flush(pump->udp);
+}
+
+static KvLink *
+add_link(KvPump *pump, KvLinkId id, uint32_t conv, const KvUdpPath *path, KvTime now)
+{
+    KvV1Config config = pump->params->v1;
+    KvLink *link;
+
+    config.kcp.conv = conv;
+    link = kv_link_new(&pump->context, id, &config, path, now);
+    kv_demux_add(pump->demux, kv_link_get_entry(link));
+    g_hash_table_insert(pump->links, g_memdup2(&id, sizeof id), link);
+    return link;
+}
+
+static KvDrop
+input_from_stranger(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
+{
+    KvLink *link;
+    uint32_t conv;
+    KvDrop drop;
+
+    if (pump->params->role == KV_ROLE_CLIENT || pump->shutting_down)
+        return KV_DROP_STRANGER;
+    drop =
+        kv_v1_probe(&pump->params->v1, pump->context.crypt, datagram->data, datagram->len, &conv);
+    if (drop == KV_DROP_NONE)
+        drop = kv_demux_admit(pump->demux, now);
+    if (drop != KV_DROP_NONE)
+        return drop;
+    link = add_link(pump, ++pump->next_id, conv, datagram->path, now);
+    return kv_link_input(link, datagram, now);
+}
+
+/* A client has one link; the address its server answers from need not be the one it was called
+ * at, so the session's own checks decide. */
+static KvLink *
+find_only_link(KvPump *pump)
+{
+    GHashTableIter iter;
+    gpointer link = NULL;
+
+    g_hash_table_iter_init(&iter, pump->links);
+    if (g_hash_table_size(pump->links) == 1)
+        g_hash_table_iter_next(&iter, NULL, &link);
+    return link;
+}
+
+static KvDrop
+input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
+{
+    KvDemuxEntry *entry = kv_demux_find(pump->demux, &datagram->path->remote);
+    KvLink *link = entry != NULL ? kv_link_from_entry(entry) : NULL;
+    KvDrop drop;
+
+    if (link == NULL && pump->params->role == KV_ROLE_CLIENT)
+        link = find_only_link(pump);
+    if (link == NULL)
+        return input_from_stranger(pump, datagram, now);
+    drop = kv_link_input(link, datagram, now);
+    if (drop == KV_DROP_CONV && pump->params->role == KV_ROLE_SERVER && !kv_link_has_ended(link) &&
+        kv_time_elapsed(now, kv_link_get_last_received(link)) >= REPLACE_AFTER) {
+        remove_link(pump, link, KV_REASON_TIMEOUT);
+        return input_from_stranger(pump, datagram, now);
+    }
+    return KV_DROP_NONE; /* the session has counted what it dropped */
+}
+
+static void
+receive(KvPump *pump, KvTime now)
+{
+    KvUdpDatagram datagrams[RECEIVE_BATCH];
+
+    for (guint batch = 0; batch < RECEIVE_BATCHES_PER_TURN; batch++) {
+        int n = kv_udp_receive(pump->udp, datagrams, RECEIVE_BATCH);
+
+        for (int i = 0; i < n; i++)
+            pump->drops[input(pump, &datagrams[i], now)]++;
+        if (n < RECEIVE_BATCH)
+            return;
+    }
+    /* What is left may sit in user space already, where epoll does not see it. */
+    kv_worker_add_idle(pump->worker, &pump->receive_idle);
+}
+
+static void
+receive_rest(KvIdle *idle, KvTime now)
+{
+    receive((KvPump *) ((char *) idle - G_STRUCT_OFFSET(KvPump, receive_idle)), now);
+}
+
+static void
+udp_ready(KvWatch *watch, uint32_t events, KvTime now)
+{
+    receive((KvPump *) ((char *) watch - G_STRUCT_OFFSET(KvPump, udp_watch)), now);
+}
+
+static void
+shutdown_due(KvTimer *timer, KvTime now)
+{
+    tear_down((KvPump *) ((char *) timer - G_STRUCT_OFFSET(KvPump, shutdown_timer)));
+}
+
+static void
+fill_random(void *ctx, void *buf, size_t len)
+{
+    randombytes_buf(buf, len);
+}
+
+/* --- on the worker: what the main thread asks for ----------------------------------------------
+ */
+
+static void
+worker_start(KvWorker *worker, gpointer data)
+{
+    KvPump *pump = data;
+    g_autoptr(GError) error = NULL;
+
+    pump->demux = kv_demux_new();
+    pump->links = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    pump->ended = g_ptr_array_new_with_free_func(g_free);
+    pump->udp_watch.ready = udp_ready;
+    pump->receive_idle.run = receive_rest;
+    pump->flush_idle.run = flush;
+    pump->reap_idle.run = reap;
+    pump->shutdown_timer.due = shutdown_due;
+    if (!kv_worker_add_watch(worker, &pump->udp_watch, kv_udp_get_fd(pump->udp), EPOLLIN, &error)) {
+        kv_log(KV_LOG_ERROR, NULL, NULL, NULL, "%s", error->message);
+        tear_down(pump);
+    }
+}
+
+static void
+worker_connect(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+    KvUdpPath path = {.remote = message->remote};
+
+    if (pump->gone)
+        return;
+    add_link(pump, message->link, randombytes_random(), &path, kv_worker_get_now(worker));
+}
+
+static void
+worker_answer(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvLink *link = find_link(message->pump, message->link);
+
+    if (link != NULL)
+        kv_link_answer(link, &message->answer, kv_worker_get_now(worker));
+}
+
+static void
+worker_attach(KvWorker *worker, gpointer data)
+{
+    Message *message = data;
+    KvPump *pump = message->pump;
+    KvLink *link = find_link(pump, message->link);
+    g_autoptr(GError) error = NULL;
+
+    if (link != NULL && kv_link_has_ended(link))
+        link = NULL;
+    if (link != NULL && pump->context.merger == NULL)
+        pump->context.merger =
+            kv_gso_merger_new(kv_tun_get_mode(message->tun), kv_tun_has_uso(message->tun));
+    if (link != NULL && kv_link_attach(link, message->tun, kv_worker_get_now(worker), &error)) {
+        message_free(message);
+        return;
+    }
+    if (link != NULL) {
+        kv_log(KV_LOG_ERROR, NULL, kv_tun_get_name(message->tun), NULL, "%s", error->message);
+        remove_link(pump, link, KV_REASON_LOCAL);
+    }
+    /* The link had ended before its device arrived: hand the device back. */
+    message->reason = KV_REASON_NONE;
+    kv_main_send(main_ended, message);
+}
+
+static void
+worker_poke_link(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvLink *link = find_link(message->pump, message->link);
+
+    if (link != NULL)
+        kv_link_poke(link, kv_worker_get_now(worker));
+}
+
+static void
+worker_close_link(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvLink *link = find_link(message->pump, message->link);
+
+    if (link != NULL)
+        kv_link_close(link, kv_worker_get_now(worker));
+}
+
+static void
+worker_drop_link(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+    KvLink *link = find_link(pump, message->link);
+
+    /* One that has just ended by itself is about to be reaped. */
+    if (link != NULL && !kv_link_has_ended(link))
+        remove_link(pump, link, KV_REASON_LOCAL);
+}
+
+static void
+worker_snapshot(KvWorker *worker, gpointer data)
+{
+    Message *message = data;
+    KvPump *pump = message->pump;
+    GHashTableIter iter;
+    gpointer link;
+
+    message->links = g_array_new(FALSE, FALSE, sizeof(KvLinkSnapshot));
+    if (!pump->gone) {
+        g_hash_table_iter_init(&iter, pump->links);
+        while (g_hash_table_iter_next(&iter, NULL, &link)) {
+            KvLinkSnapshot snapshot;
+
+            kv_link_get_snapshot(link, &snapshot);
+            g_array_append_val(message->links, snapshot);
+        }
+    }
+    memcpy(message->drops, pump->drops, sizeof message->drops);
+    kv_main_send(main_snapshot, message);
+}
+
+static void
+worker_shutdown(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+    KvTime now = kv_worker_get_now(worker);
+    GHashTableIter iter;
+    gpointer link;
+
+    if (pump->gone)
+        return;
+    pump->shutting_down = TRUE;
+    g_hash_table_iter_init(&iter, pump->links);
+    while (g_hash_table_iter_next(&iter, NULL, &link))
+        kv_link_close(link, now);
+    kv_worker_set_timer(worker, &pump->shutdown_timer, now + SHUTDOWN_PATIENCE);
+    kv_worker_add_idle(worker, &pump->reap_idle);
+}
+
+/* --- public ------------------------------------------------------------------------------------
+ */
+
+KvPump *
+kv_pump_new(KvWorker *worker, KvTunnelParams *params, KvUdp *udp, const KvPumpCallbacks *callbacks,
+            gpointer owner, GError **error)
+{
+    g_autoptr(KvUdp) owned_udp = udp;
+    KvV1Crypt *crypt = kv_v1_crypt_new(params->cipher, kv_secret_get_data(params->key), error);
+    KvPump *pump;
+
+    if (crypt == NULL)
+        return NULL;
+    pump = g_new0(KvPump, 1);
+    pump->refs = 1;
+    pump->worker = worker;
+    pump->params = kv_tunnel_params_ref(params);
+    pump->callbacks = callbacks;
+    pump->owner = owner;
+    pump->udp = g_steal_pointer(&owned_udp);
+    pump->random.fill = fill_random;
+    pump->context = (KvLinkContext){
+        .worker = worker,
+        .udp = pump->udp,
+        .crypt = crypt,
+        .random = &pump->random,
+        .tx_buffer = g_malloc(KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX),
+        .rx_arena = g_malloc(KV_LINK_RX_ARENA_BYTES),
+        .wrote = link_wrote,
+        .event = link_event,
+        .ended = link_ended,
+        .pump = pump,
+    };
+    kv_worker_send(worker, worker_start, pump);
+    return pump;
+}
+
+KvLinkId
+kv_pump_connect(KvPump *pump, const KvSockaddr *remote)
+{
+    Message *message = message_new(pump, ++pump->next_id);
+    KvLinkId id = message->link;
+
+    message->remote = *remote;
+    kv_worker_send(pump->worker, worker_connect, message);
+    return id;
+}
+
+void
+kv_pump_answer(KvPump *pump, KvLinkId link, const KvAnswer *answer)
+{
+    Message *message = message_new(pump, link);
+
+    message->answer = *answer;
+    kv_worker_send(pump->worker, worker_answer, message);
+}
+
+void
+kv_pump_attach(KvPump *pump, KvLinkId link, KvTun *tun)
+{
+    Message *message = message_new(pump, link);
+
+    message->tun = tun;
+    kv_worker_send(pump->worker, worker_attach, message);
+}
+
+void
+kv_pump_poke_link(KvPump *pump, KvLinkId link)
+{
+    kv_worker_send(pump->worker, worker_poke_link, message_new(pump, link));
+}
+
+void
+kv_pump_close_link(KvPump *pump, KvLinkId link)
+{
+    kv_worker_send(pump->worker, worker_close_link, message_new(pump, link));
+}
+
+void
+kv_pump_drop_link(KvPump *pump, KvLinkId link)
+{
+    kv_worker_send(pump->worker, worker_drop_link, message_new(pump, link));
+}
+
+void
+kv_pump_snapshot(KvPump *pump, gboolean for_log)
+{
+    Message *message = message_new(pump, 0);
+
+    message->for_log = for_log;
+    kv_worker_send(pump->worker, worker_snapshot, message);
+}
+
+void
+kv_pump_shutdown(KvPump *pump)
+{
+    kv_worker_send(pump->worker, worker_shutdown, message_new(pump, 0));
+}

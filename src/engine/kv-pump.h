@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-event.h"
+#include "kv-macros.h"
+#include "kv-session.h"
+#include "kv-tun.h"
+#include "kv-tunnel-params.h"
+#include "kv-udp.h"
+#include "kv-worker.h"
+
+/**
+ * KvPump:
+ *
+ * A tunnel's part on one worker: its socket, its cipher state, and its links (a session, the
+ * address it talks to, and its device). In one wake-up it reads, feeds the sessions, lets time
+ * pass, and writes both ways.
+ *
+ * Functions are called on the main thread and act on the worker by message, in order. What the
+ * pump has to say arrives on the main thread through #KvPumpCallbacks, in order too.
+ */
+typedef struct _KvPump KvPump;
+
+/* A link's name across threads: unique within a pump, never reused, never 0. */
+typedef uint64_t KvLinkId;
+
+typedef struct {
+    KvLinkId id;
+    KvSockaddr remote;
+    KvStats stats;
+    KvTime last_received; /* CLOCK_BOOTTIME */
+} KvLinkSnapshot;
+
+typedef struct {
+    /* A session's event; CLOSED and REFUSED come as @ended instead. */
+    void (*event)(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote,
+                  const KvEvent *event);
+    /* The link is gone. @tun: (transfer full) (nullable): the device it had. %KV_REASON_NONE: only
+     * a device comes back that the link could not take; it is told of apart. */
+    void (*ended)(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *tun);
+    /* The answer to kv_pump_snapshot(); @pump_drops: datagrams of no session, by reason. */
+    void (*snapshot)(gpointer owner, KvPump *pump, const KvLinkSnapshot *links, guint n,
+                     const uint64_t *pump_drops, gboolean for_log);
+    /* The last word, after kv_pump_shutdown() or a failed start: no callback follows, and @pump is
+     * not used again. */
+    void (*gone)(gpointer owner, KvPump *pump);
+} KvPumpCallbacks;
+
+/**
+ * kv_pump_new:
+ * @udp: (transfer full): the open socket
+ * @owner: given to the callbacks; must live until @callbacks->gone
+ *
+ * Errors: the cipher is not available, or the socket cannot be watched (then @udp is closed).
+ */
+KvPump *kv_pump_new(KvWorker *worker, KvTunnelParams *params, KvUdp *udp,
+                    const KvPumpCallbacks *callbacks, gpointer owner, GError **error) KV_MUST_USE;
+
+/* Client: starts a session with @remote. Returns: its id. */
+KvLinkId kv_pump_connect(KvPump *pump, const KvSockaddr *remote);
+
+/* Server: the answer to KV_EVENT_CLIENT_INFO. */
+void kv_pump_answer(KvPump *pump, KvLinkId link, const KvAnswer *answer);
+
+/**
+ * kv_pump_attach:
+ * @tun: (transfer full): the link's device; comes back with @callbacks->ended
+ *
+ * Packets flow from here on.
+ */
+void kv_pump_attach(KvPump *pump, KvLinkId link, KvTun *tun);
+
+/* Makes the peer show a sign of life, if it lives: see last_received in a later snapshot. */
+void kv_pump_poke_link(KvPump *pump, KvLinkId link);
+
+/* Ends a session in good order; @callbacks->ended follows. */
+void kv_pump_close_link(KvPump *pump, KvLinkId link);
+
+/* Ends a session at once, without a word to the peer; @callbacks->ended follows. */
+void kv_pump_drop_link(KvPump *pump, KvLinkId link);
+
+/* Asks for @callbacks->snapshot, which gets @for_log back. */
+void kv_pump_snapshot(KvPump *pump, gboolean for_log);
+
+/* Ends every session in good order, then everything; at most two seconds. */
+void kv_pump_shutdown(KvPump *pump);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-macros.h"
+#include "kv-types.h"
+
+#include <sys/uio.h>
+
+/**
+ * KvTun:
+ *
+ * One open TUN or TAP device, non-blocking, with IFF_NO_PI and IFF_VNET_HDR and every offload
+ * the kernel grants, so that a read or a write may carry a super-packet behind a virtio header.
+ * Opened on the main thread, then owned by one worker.
+ */
+typedef struct _KvTun KvTun;
+
+/**
+ * kv_tun_open:
+ * @name: interface name, or a pattern such as "kvs%d"; 1 to 15 bytes
+ * @persistent: the device stays when it is closed
+ *
+ * An interface of that name and mode that an earlier run left behind is taken over, whatever
+ * flags it had. The virtio header is 10 bytes, little-endian on every machine. Errors name the
+ * interface and the right or device that is missing; a name that is taken is %KV_ERROR_EXISTS.
+ */
+KvTun *kv_tun_open(KvVniMode mode, const char *name, gboolean persistent,
+                   GError **error) KV_MUST_USE;
+
+/* Whether interfaces can be made here at all; nothing is made. Errors as of kv_tun_open(). */
+gboolean kv_tun_check_rights(GError **error);
+
+/* Closes it; unless persistent, the interface goes with it. */
+void kv_tun_close(KvTun *tun);
+
+int kv_tun_get_fd(const KvTun *tun);
+KvVniMode kv_tun_get_mode(const KvTun *tun);
+/* (transfer none): the real name. */
+const char *kv_tun_get_name(const KvTun *tun);
+int kv_tun_get_ifindex(const KvTun *tun);
+
+/* Whether the kernel (6.2 or later) also hands over and takes UDP super-packets. */
+gboolean kv_tun_has_uso(const KvTun *tun);
+
+/* Whether somebody deleted the interface under it; it can then only be closed. */
+gboolean kv_tun_is_gone(const KvTun *tun);
+
+/* Bytes read: virtio header and packet; 0: none ready; < 0: -errno (-EBADFD: device is gone;
+ * -EINVAL: one packet could not be told and is lost). */
+ssize_t kv_tun_read(KvTun *tun, void *buf, size_t cap);
+
+/* TRUE if written; FALSE with errno set: dropped. An interface that is down is not an error of
+ * the tunnel: the caller counts the drop. */
+gboolean kv_tun_write(KvTun *tun, const struct iovec *iov, guint n);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvTun, kv_tun_close)

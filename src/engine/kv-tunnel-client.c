@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#define G_LOG_DOMAIN "kcpvpn-engine"
+
+#include "kv-tunnel-client.h"
+
+#include "kv-clock.h"
+#include "kv-device.h"
+#include "kv-error.h"
+#include "kv-hook.h"
+#include "kv-ip4.h"
+#include "kv-log.h"
+#include "kv-resolve.h"
+#include "kv-tunnel-private.h"
+
+#include <gio/gio.h>
+
+/* Tries again after 1 s, then twice as long each time, with a quarter of jitter either way so
+ * that the clients of a restarted server do not come all at once. A connection that held starts
+ * the series anew. */
+#define RETRY_FIRST_MS 1000
+#define RETRY_MAX_MS   30000
+#define HELD_AFTER     (10 * KV_TIME_S)
+
+typedef struct _KvTunnelClient {
+    KvTunnel parent_instance;
+    KvHooks *hooks;
+    KvPump *pump; /* of the running attempt */
+    KvLinkId link;
+    KvSockaddr remote;
+    KvSockaddr source; /* the local address the attempt began with, port 0 */
+    KvEvent configured;
+    KvTun *tun;        /* the interface, while no session has it */
+    KvDevicePlan plan; /* as the interface stands; name and bridge are the parameters' */
+    KvTime connected_at;
+    guint turn; /* which of the server's addresses to try */
+    guint retry_ms;
+    guint retry_id;
+    gulong network_changed_id;
+    GCancellable *resolving; /* while the name service is asked */
+    gboolean finishing;      /* the hooks get their time, and the main loop runs meanwhile */
+    gboolean moved;          /* the network changed under the attempt: connect again at once */
+    gboolean fatal;          /* another attempt would fail the same way */
+    GError *failure;
+    const KvPumpCallbacks *callbacks;
+    void (*begin_attempt)(struct _KvTunnelClient *self);
+} KvTunnelClient;
+
+typedef KvTunnelClass KvTunnelClientClass;
+
+G_DEFINE_FINAL_TYPE(KvTunnelClient, kv_tunnel_client, KV_TYPE_TUNNEL)
+
+static KvTunnelParams *
+get_params(KvTunnelClient *self)
+{
+    return kv_tunnel_get_params((KvTunnel *) self);
+}
+
+static KvNetlink *
+get_netlink(KvTunnelClient *self)
+{
+    return kv_engine_get_netlink(kv_tunnel_get_engine((KvTunnel *) self));
+}
+
+static gboolean
+is_stopping(KvTunnelClient *self)
+{
+    return kv_tunnel_get_state((KvTunnel *) self) == KV_TUNNEL_STATE_STOPPING;
+}
+
+static gboolean
+will_retry(KvTunnelClient *self)
+{
+    return get_params(self)->auto_reconnect && !self->fatal && !is_stopping(self);
+}
+
+/* --- the end -------------------------------------------------------------------------------------
+ */
+
+static void
+finish(KvTunnelClient *self)
+{
+    self->finishing = TRUE;
+    if (self->network_changed_id != 0)
+        g_signal_handler_disconnect(g_network_monitor_get_default(), self->network_changed_id);
+    self->network_changed_id = 0;
+    g_clear_handle_id(&self->retry_id, g_source_remove);
+    g_clear_pointer(&self->tun, kv_tun_close);
+    if (self->hooks != NULL)
+        kv_hooks_drain(self->hooks);
+    g_clear_pointer(&self->hooks, kv_hooks_free);
+    self->finishing = FALSE;
+    if (self->failure == NULL)
+        kv_log(KV_LOG_INFO, "stopped", get_params(self)->vni_name, NULL, "stopped");
+    kv_tunnel_finish((KvTunnel *) self, g_steal_pointer(&self->failure));
+}
+
+/* --- the interface
+ * --------------------------------------------------------------------------------- */
+
+static void
+make_plan(KvTunnelClient *self, KvDevicePlan *plan)
+{
+    KvTunnelParams *params = get_params(self);
+    const KvNetworkConfig *config = &self->configured.config;
+    gboolean is_tap = config->vni_mode == KV_VNI_MODE_TAP;
+    KvIp4 netmask = config->netmask;
+
+    /* Without an address from the server the user's own netmask stands; a server that names none
+     * does not undo it either. */
+    if ((params->address_mode == KV_ADDRESS_MODE_OTHER && params->netmask != 0) || netmask == 0)
+        netmask = params->netmask;
+    *plan = (KvDevicePlan){
+        .mode = config->vni_mode,
+        .name = params->vni_name,
+        .persistent = params->persistent_vni,
+        .mtu = MIN(config->mtu, KV_VNI_MTU_MAX),
+        .bridge = is_tap ? params->bridge : NULL,
+    };
+    if (params->vni_mtu != 0)
+        plan->mtu = MIN(plan->mtu, params->vni_mtu);
+    /* A bridge port carries no address of its own; neither does "no IP configuration". */
+    if (plan->bridge != NULL || params->address_mode == KV_ADDRESS_MODE_OTHER)
+        return;
+    plan->local = self->configured.ip;
+    plan->peer = is_tap || plan->local == 0 ? 0 : config->server_ip;
+    plan->netmask = is_tap ? netmask : 0;
+}
+
+/* Lets go of an interface that somebody deleted, or that is of the wrong mode by now. A persistent
+ * one would stay and keep its name taken. */
+static gboolean
+drop_unfit_device(KvTunnelClient *self, const KvDevicePlan *plan, GError **error)
+{
+    gboolean exists = self->tun != NULL && !kv_tun_is_gone(self->tun);
+
+    if (exists && self->plan.mode == plan->mode)
+        return TRUE;
+    g_clear_pointer(&self->tun, kv_tun_close);
+    return !exists || !plan->persistent ||
+           kv_netlink_delete_link(get_netlink(self), plan->name, error);
+}
+
+static gboolean
+prepare_device(KvTunnelClient *self, GError **error)
+{
+    KvDevicePlan plan;
+
+    make_plan(self, &plan);
+    if (!drop_unfit_device(self, &plan, error))
+        return FALSE;
+    if (self->tun != NULL) {
+        if (!kv_device_reconfigure(get_netlink(self), &self->plan, &plan, error))
+            return FALSE;
+    } else {
+        self->tun = kv_device_create(get_netlink(self), &plan, error);
+        if (self->tun == NULL)
+            return FALSE;
+    }
+    self->plan = plan;
+    return TRUE;
+}
+
+static void
+run_hook(KvTunnelClient *self)
+{
+    char server_ip[KV_IP4_TEXT_BYTES];
+    KvHookInfo info = {
+        .client_id = get_params(self)->v1.client.id,
+        .interface_name = kv_tun_get_name(self->tun),
+        .client_ip = self->configured.ip,
+        .address_mode = get_params(self)->address_mode,
+        /* Not where it is reached: scripts of the Go program rely on its tunnel address. */
+        .remote_addr = kv_ip4_to_string(self->configured.config.server_ip, server_ip),
+    };
+
+    if (self->hooks != NULL)
+        kv_hooks_run(self->hooks, KV_HOOK_CONNECTED, "client", &info);
+}
+
+static void
+connected(KvTunnelClient *self)
+{
+    g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
+    char ip[KV_IP4_TEXT_BYTES];
+    GError *error = NULL;
+
+    if (!prepare_device(self, &error)) {
+        self->failure = error;
+        self->fatal = TRUE;
+        kv_pump_close_link(self->pump, self->link);
+        return;
+    }
+    run_hook(self);
+    kv_log(KV_LOG_INFO, "connected", self->plan.name, remote,
+           "connected to %s: interface %s, address %s, MTU %u", remote, self->plan.name,
+           kv_ip4_to_string(self->plan.local, ip), self->plan.mtu);
+    self->connected_at = kv_clock_now();
+    kv_pump_attach(self->pump, self->link, g_steal_pointer(&self->tun));
+    kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
+}
+
+/* --- attempts
+ * -------------------------------------------------------------------------------------- */
+
+static void
+dial(KvTunnelClient *self, const KvSockaddr *address)
+{
+    KvTunnelParams *params = get_params(self);
+    g_autofree char *remote = kv_sockaddr_to_string(address);
+    KvUdpConfig config = {
+        .local.sa.sa_family = address->sa.sa_family,
+        .dscp = params->dscp,
+        .socket_buffer = params->socket_buffer,
+    };
+    KvWorker *worker =
+        kv_engine_get_worker(kv_tunnel_get_engine((KvTunnel *) self), 0, &self->failure);
+    KvUdp *udp = worker != NULL ? kv_udp_open(&config, &self->failure) : NULL;
+
+    if (udp == NULL)
+        return;
+    self->pump = kv_pump_new(worker, params, udp, self->callbacks, self, &self->failure);
+    if (self->pump == NULL)
+        return;
+    self->remote = *address;
+    kv_route_source(address, &self->source);
+    self->link = kv_pump_connect(self->pump, address);
+    kv_log(KV_LOG_INFO, "connecting", params->vni_name, remote, "connecting to %s", remote);
+    kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTING, NULL);
+}
+
+static gboolean
+retry_due(gpointer data)
+{
+    KvTunnelClient *self = data;
+
+    self->retry_id = 0;
+    self->begin_attempt(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+schedule_retry(KvTunnelClient *self)
+{
+    guint wait_ms;
+
+    if (self->connected_at == 0)
+        self->turn++;
+    if (self->connected_at != 0 &&
+        kv_time_elapsed(kv_clock_now(), self->connected_at) >= HELD_AFTER)
+        self->retry_ms = RETRY_FIRST_MS;
+    self->connected_at = 0;
+    wait_ms = self->retry_ms - self->retry_ms / 4 + g_random_int_range(0, self->retry_ms / 2);
+    self->retry_ms = MIN(2 * self->retry_ms, RETRY_MAX_MS);
+    kv_log(KV_LOG_INFO, "retrying", get_params(self)->vni_name, NULL,
+           "trying again in %.1f seconds", wait_ms / 1e3);
+    kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_WAITING, self->failure);
+    g_clear_error(&self->failure);
+    self->retry_id = g_timeout_add(wait_ms, retry_due, self);
+}
+
+static void
+attempt_over(KvTunnelClient *self)
+{
+    if (is_stopping(self)) {
+        g_clear_error(&self->failure);
+        finish(self);
+    } else if (self->moved) {
+        self->moved = FALSE;
+        self->begin_attempt(self);
+    } else if (will_retry(self)) {
+        schedule_retry(self);
+    } else {
+        finish(self);
+    }
+}
+
+static void
+resolved(const KvSockaddr *address, const GError *error, gpointer data)
+{
+    g_autoptr(KvTunnel) tunnel = data;
+    KvTunnelClient *self = (KvTunnelClient *) tunnel;
+
+    g_clear_object(&self->resolving);
+    if (address == NULL)
+        self->failure = g_error_copy(error);
+    else if (!is_stopping(self))
+        dial(self, address);
+    if (self->pump != NULL)
+        return;
+    if (self->failure != NULL && will_retry(self))
+        kv_log(KV_LOG_WARNING, NULL, get_params(self)->vni_name, NULL, "%s",
+               self->failure->message);
+    attempt_over(self);
+}
+
+static void
+begin_attempt(KvTunnelClient *self)
+{
+    KvTunnelParams *params = get_params(self);
+
+    self->resolving = g_cancellable_new();
+    kv_resolve(params->host, params->port, self->turn, self->resolving, resolved,
+               g_object_ref(self));
+}
+
+/* --- what the pump says
+ * ----------------------------------------------------------------------------- */
+
+static void
+pump_event(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote,
+           const KvEvent *event)
+{
+    KvTunnelClient *self = owner;
+
+    if (pump != self->pump || link != self->link || is_stopping(self))
+        return;
+    if (event->type == KV_EVENT_CONFIGURED)
+        self->configured = *event;
+    else if (event->type == KV_EVENT_READY)
+        connected(self);
+}
+
+static GError *
+error_from_reason(KvTunnelClient *self, KvReason reason)
+{
+    g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
+    const char *what = kv_reason_to_string(reason);
+
+    switch (reason) {
+    case KV_REASON_ADDRESS_REJECTED:
+    case KV_REASON_EXHAUSTED:
+        return g_error_new(KV_ERROR, KV_ERROR_REFUSED, "%s refused: %s", remote, what);
+    case KV_REASON_HANDSHAKE_TIMEOUT:
+        return g_error_new(KV_ERROR, KV_ERROR_TIMEOUT,
+                           "no answer from %s: is the server running, and are secret, crypt, "
+                           "datashard and parityshard the same on both ends?",
+                           remote);
+    case KV_REASON_PROTOCOL:
+        return g_error_new(KV_ERROR, KV_ERROR_PROTOCOL, "%s: %s", remote, what);
+    default:
+        return g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST, "connection to %s lost: %s", remote,
+                           what);
+    }
+}
+
+/* Of an attempt that another one follows; the last one's failure is for the caller to tell. */
+static void
+log_ending(KvTunnelClient *self, KvReason reason, const GError *error)
+{
+    g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
+    gboolean refused = reason == KV_REASON_ADDRESS_REJECTED || reason == KV_REASON_EXHAUSTED;
+
+    kv_log(KV_LOG_WARNING, refused ? "refused" : "lost", get_params(self)->vni_name, remote, "%s",
+           error->message);
+}
+
+static void
+pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *tun)
+{
+    KvTunnelClient *self = owner;
+    gboolean tun_gone = tun != NULL && kv_tun_is_gone(tun);
+
+    if (tun != NULL) {
+        g_clear_pointer(&self->tun, kv_tun_close);
+        self->tun = tun;
+    }
+    if (tun_gone)
+        g_clear_pointer(&self->tun, kv_tun_close);
+    if (pump != self->pump || reason == KV_REASON_NONE)
+        return;
+    if (!is_stopping(self) && self->failure == NULL && !self->moved) {
+        if (tun_gone)
+            self->failure =
+                g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST,
+                            "another program removed the interface %s", self->plan.name);
+        else
+            self->failure = error_from_reason(self, reason);
+        if (will_retry(self))
+            log_ending(self, reason, self->failure);
+    }
+    kv_pump_shutdown(pump);
+}
+
+static void
+pump_snapshot(gpointer owner, KvPump *pump, const KvLinkSnapshot *links, guint n,
+              const uint64_t *drops, gboolean for_log)
+{
+    KvTunnelClient *self = owner;
+
+    for (guint i = 0; i < n; i++)
+        kv_tunnel_log_snapshot(get_params(self)->vni_name, NULL, &links[i]);
+    kv_tunnel_log_drops(drops);
+}
+
+static void
+pump_gone(gpointer owner, KvPump *pump)
+{
+    KvTunnelClient *self = owner;
+
+    self->pump = NULL;
+    attempt_over(self);
+}
+
+static const KvPumpCallbacks pump_callbacks = {
+    .event = pump_event,
+    .ended = pump_ended,
+    .snapshot = pump_snapshot,
+    .gone = pump_gone,
+};
+
+/* --- the network under the tunnel
+ * -------------------------------------------------------------------- */
+
+static void
+network_changed(GNetworkMonitor *monitor, gboolean available, gpointer data)
+{
+    KvTunnelClient *self = data;
+    KvSockaddr source;
+
+    if (self->pump == NULL || self->moved || is_stopping(self))
+        return;
+    /* Without a route there is nowhere to move to; the session waits for one until it is over. */
+    if (!kv_route_source(&self->remote, &source) || kv_sockaddr_equal(&source, &self->source))
+        return;
+    kv_log(KV_LOG_INFO, "lost", get_params(self)->vni_name, NULL,
+           "the network changed, connecting again from the new address");
+    self->moved = TRUE;
+    /* The server knows the old address only: a farewell from the new one would mean nothing. */
+    kv_pump_drop_link(self->pump, self->link);
+}
+
+/* --- starting and stopping
+ * ----------------------------------------------------------------------------- */
+
+static void
+client_start(KvTunnel *tunnel)
+{
+    KvTunnelClient *self = (KvTunnelClient *) tunnel;
+    KvTunnelParams *params = get_params(self);
+
+    kv_log(KV_LOG_INFO, "starting", params->vni_name, NULL, "starting as client");
+    self->turn = 0;
+    self->retry_ms = RETRY_FIRST_MS;
+    self->fatal = FALSE;
+    self->moved = FALSE;
+    self->connected_at = 0;
+    if (params->bridge != NULL &&
+        !kv_netlink_bridge_exists(get_netlink(self), params->bridge, &self->failure)) {
+        finish(self);
+        return;
+    }
+    if (params->on_connected_hook != NULL) {
+        self->hooks = kv_hooks_new(NULL, params->on_connected_hook, &self->failure);
+        if (self->hooks == NULL) {
+            finish(self);
+            return;
+        }
+    }
+    if (params->auto_reconnect)
+        self->network_changed_id = g_signal_connect(
+            g_network_monitor_get_default(), "network-changed", G_CALLBACK(network_changed), self);
+    begin_attempt(self);
+}
+
+static void
+client_stop(KvTunnel *tunnel)
+{
+    KvTunnelClient *self = (KvTunnelClient *) tunnel;
+
+    if (self->pump != NULL)
+        kv_pump_shutdown(self->pump);
+    else if (self->resolving != NULL)
+        g_cancellable_cancel(self->resolving);
+    else if (!self->finishing)
+        attempt_over(self);
+}
+
+static void
+client_snapshot(KvTunnel *tunnel)
+{
+    KvTunnelClient *self = (KvTunnelClient *) tunnel;
+
+    if (self->pump != NULL)
+        kv_pump_snapshot(self->pump, TRUE);
+}
+
+static void
+kv_tunnel_client_class_init(KvTunnelClientClass *klass)
+{
+    klass->start = client_start;
+    klass->stop = client_stop;
+    klass->snapshot = client_snapshot;
+}
+
+static void
+kv_tunnel_client_init(KvTunnelClient *self)
+{
+    self->callbacks = &pump_callbacks;
+    self->begin_attempt = begin_attempt;
+}

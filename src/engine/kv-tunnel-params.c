@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-tunnel-params.h"
+
+#include "kv-error.h"
+
+#include <arpa/inet.h>
+#include <sodium.h>
+#include <string.h>
+
+/* A server gives up on a handshake earlier than a client, whose user is waiting for it. */
+#define SERVER_HANDSHAKE_TIMEOUT (10 * KV_TIME_S)
+#define CLIENT_HANDSHAKE_TIMEOUT (15 * KV_TIME_S)
+
+/* A dead peer is noticed after this many silent heartbeats. */
+#define PEER_TIMEOUT_KEEPALIVES 3
+
+/* Fewer segments than this and a peer cannot fill one flush. */
+#define RCV_WND_MIN 2
+
+/* Packet information (4), Ethernet header (14) and VLAN tag (4) around a full packet. */
+#define FULL_FRAME_EXTRA_BYTES 22
+
+/* The Go program's table, section 3.3 of the wire facts. */
+static const struct {
+    const char *name;
+    guint interval, resend;
+    gboolean nodelay, nc;
+} kcp_modes[] = {
+    {"normal", 40, 2, FALSE, TRUE},
+    {"fast", 30, 2, FALSE, TRUE},
+    {"fast2", 20, 2, TRUE, TRUE},
+    {"fast3", 10, 2, TRUE, TRUE},
+};
+
+static KvIp4
+get_ip(const KvSettings *settings, KvSettingId id)
+{
+    const char *text = kv_settings_get_string(settings, id);
+    struct in_addr addr;
+
+    if (text == NULL || inet_pton(AF_INET, text, &addr) != 1)
+        return 0;
+    return ntohl(addr.s_addr);
+}
+
+static char *
+get_string(const KvSettings *settings, KvSettingId id)
+{
+    const char *text = kv_settings_get_string(settings, id);
+
+    return text != NULL && *text != '\0' ? g_strdup(text) : NULL;
+}
+
+static guint
+get_uint(const KvSettings *settings, KvSettingId id)
+{
+    return (guint) kv_settings_get_uint(settings, id);
+}
+
+static void
+fill_kcp(KvKcpConfig *kcp, const KvSettings *settings)
+{
+    const char *mode = kv_settings_get_string(settings, KV_SETTING_KCP_MODE);
+
+    /* Anything but a named mode is "manual". */
+    kcp->nodelay = get_uint(settings, KV_SETTING_NODELAY) != 0;
+    kcp->interval = get_uint(settings, KV_SETTING_INTERVAL);
+    kcp->resend = get_uint(settings, KV_SETTING_RESEND);
+    kcp->nc = get_uint(settings, KV_SETTING_NC) != 0;
+    for (gsize i = 0; i < G_N_ELEMENTS(kcp_modes); i++) {
+        if (g_strcmp0(kcp_modes[i].name, mode) != 0)
+            continue;
+        kcp->nodelay = kcp_modes[i].nodelay;
+        kcp->interval = kcp_modes[i].interval;
+        kcp->resend = kcp_modes[i].resend;
+        kcp->nc = kcp_modes[i].nc;
+    }
+    kcp->ack_nodelay = kv_settings_get_boolean(settings, KV_SETTING_ACKNODELAY);
+    kcp->snd_wnd = get_uint(settings, KV_SETTING_SNDWND);
+    kcp->rcv_wnd = get_uint(settings, KV_SETTING_RCVWND);
+    kcp->stream = TRUE;
+    kcp->tuning = KV_KCP_TUNING_PRODUCT;
+}
+
+static void
+fill_client_info(KvTunnelParams *params, const KvSettings *settings)
+{
+    KvClientInfo *client = &params->v1.client;
+    const char *id = kv_settings_get_string(settings, KV_SETTING_CLIENT_ID);
+
+    if (id != NULL)
+        g_strlcpy(client->id, id, sizeof client->id);
+    client->mtu = params->vni_mtu;
+    client->ip = params->local_ip;
+    client->address_mode = params->address_mode;
+}
+
+static void
+fill_v1(KvTunnelParams *params, const KvSettings *settings)
+{
+    KvV1Config *v1 = &params->v1;
+
+    v1->role = params->role;
+    v1->udp_mtu = get_uint(settings, KV_SETTING_UDP_MTU);
+    v1->data_shards = get_uint(settings, KV_SETTING_DATASHARD);
+    v1->parity_shards = get_uint(settings, KV_SETTING_PARITYSHARD);
+    v1->rapid_fec = kv_settings_get_boolean(settings, KV_SETTING_RAPID_FEC);
+    v1->keepalive = kv_settings_get_uint(settings, KV_SETTING_KEEPALIVE) * KV_TIME_S;
+    v1->peer_timeout = PEER_TIMEOUT_KEEPALIVES * v1->keepalive;
+    v1->handshake_timeout =
+        params->role == KV_ROLE_SERVER ? SERVER_HANDSHAKE_TIMEOUT : CLIENT_HANDSHAKE_TIMEOUT;
+    fill_kcp(&v1->kcp, settings);
+    /* Received data waits in KCP's window, so that is what the buffer's size bounds; a default must
+     * not undo a window somebody asked for. */
+    if (kv_settings_is_set(settings, KV_SETTING_SMUXBUF))
+        v1->kcp.rcv_wnd = CLAMP(get_uint(settings, KV_SETTING_SMUXBUF) / v1->udp_mtu, RCV_WND_MIN,
+                                v1->kcp.rcv_wnd);
+}
+
+static gboolean
+derive_key(KvTunnelParams *params, const KvSettings *settings, GError **error)
+{
+    const KvSecret *secret = kv_settings_get_secret(settings, KV_SETTING_SECRET);
+    uint8_t key[KV_V1_KEY_BYTES];
+    gboolean ok;
+
+    if (secret == NULL) {
+        g_set_error_literal(error, KV_ERROR, KV_ERROR_INVALID_SETTING, "no secret was given");
+        return FALSE;
+    }
+    ok = kv_v1_derive_key(kv_secret_get_data(secret), kv_secret_get_length(secret), KV_V1_SALT, key,
+                          error);
+    if (ok)
+        params->key = kv_secret_new(key, sizeof key);
+    sodium_memzero(key, sizeof key);
+    return ok;
+}
+
+static void
+fill_server(KvTunnelParams *params, const KvSettings *settings)
+{
+    params->vni_mode = kv_settings_get_choice(settings, KV_SETTING_VNI_MODE) == KV_VNI_MODE_TAP
+                           ? KV_VNI_MODE_TAP
+                           : KV_VNI_MODE_TUN;
+    params->full_frame_mtu = (uint16_t) get_uint(settings, KV_SETTING_FULL_FRAME_MTU);
+    if (params->full_frame_mtu == 0)
+        params->full_frame_mtu =
+            (uint16_t) MIN(params->vni_mtu + FULL_FRAME_EXTRA_BYTES, G_MAXUINT16);
+    params->vni_name_prefix = get_string(settings, KV_SETTING_VNI_NAME_PREFIX);
+    params->assignable_ips = get_string(settings, KV_SETTING_ASSIGNABLE_IPS);
+    params->hook_dir = get_string(settings, KV_SETTING_HOOK_DIR);
+    params->workers = get_uint(settings, KV_SETTING_WORKERS);
+    if (params->workers == 0)
+        params->workers = g_get_num_processors();
+    params->workers = CLAMP(params->workers, 1, KV_WORKERS_MAX);
+}
+
+static void
+fill_client(KvTunnelParams *params, const KvSettings *settings)
+{
+    params->vni_name = get_string(settings, KV_SETTING_VNI_NAME);
+    params->on_connected_hook = get_string(settings, KV_SETTING_ON_CONNECTED_HOOK);
+    params->persistent_vni = kv_settings_get_boolean(settings, KV_SETTING_PERSISTENT_VNI);
+    params->auto_reconnect = kv_settings_get_boolean(settings, KV_SETTING_AUTO_RECONNECT);
+    params->workers = 1;
+    if (kv_settings_get_boolean(settings, KV_SETTING_NO_IP_CONFIGURATION))
+        params->address_mode = KV_ADDRESS_MODE_OTHER;
+    else if (params->local_ip != 0)
+        params->address_mode = KV_ADDRESS_MODE_CLIENT_SET;
+    else
+        params->address_mode = KV_ADDRESS_MODE_ASSIGNED;
+    fill_client_info(params, settings);
+}
+
+KvTunnelParams *
+kv_tunnel_params_new(const KvSettings *settings, GError **error)
+{
+    g_autoptr(KvTunnelParams) params = g_new0(KvTunnelParams, 1);
+
+    params->refs = 1;
+    if (kv_settings_get_boolean(settings, KV_SETTING_TCP)) {
+        g_set_error_literal(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
+                            "tcp: imitating TCP is not supported by this version yet; leave it "
+                            "out on both ends to use UDP");
+        return NULL;
+    }
+    params->role = kv_settings_get_role(settings);
+    params->host = get_string(settings, KV_SETTING_IP);
+    params->port = (uint16_t) get_uint(settings, KV_SETTING_PORT);
+    params->dscp = get_uint(settings, KV_SETTING_DSCP);
+    params->socket_buffer = get_uint(settings, KV_SETTING_SOCKBUF);
+    params->cipher = (KvCipher) kv_settings_get_choice(settings, KV_SETTING_CRYPT);
+    params->local_ip = get_ip(settings, KV_SETTING_LOCAL_IP);
+    params->netmask = get_ip(settings, KV_SETTING_NETMASK);
+    params->vni_mtu = (uint16_t) MIN(get_uint(settings, KV_SETTING_VNI_MTU), KV_VNI_MTU_MAX);
+    params->bridge = get_string(settings, KV_SETTING_BRIDGE);
+    fill_v1(params, settings);
+    if (params->role == KV_ROLE_SERVER)
+        fill_server(params, settings);
+    else
+        fill_client(params, settings);
+    if (!derive_key(params, settings, error))
+        return NULL;
+    return g_steal_pointer(&params);
+}
+
+KvTunnelParams *
+kv_tunnel_params_ref(KvTunnelParams *params)
+{
+    g_atomic_int_inc(&params->refs);
+    return params;
+}
+
+void
+kv_tunnel_params_unref(KvTunnelParams *params)
+{
+    if (params == NULL || !g_atomic_int_dec_and_test(&params->refs))
+        return;
+    kv_secret_free(params->key);
+    g_free(params->host);
+    g_free(params->vni_name_prefix);
+    g_free(params->assignable_ips);
+    g_free(params->hook_dir);
+    g_free(params->bridge);
+    g_free(params->vni_name);
+    g_free(params->on_connected_hook);
+    g_free(params);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-settings.h"
+#include "kv-types.h"
+#include "v1/kv-v1.h"
+
+/**
+ * KvTunnelParams:
+ *
+ * A tunnel's settings in the form the engine and core use: parsed once at start, never changed
+ * after. Made on the main thread, then read by any.
+ */
+typedef struct {
+    gint refs; /* atomic */
+    KvRole role;
+    char *host; /* server: address to listen on; client: address or name of the server */
+    uint16_t port;
+    guint dscp;
+    guint socket_buffer; /* bytes */
+    guint workers;       /* 1 to KV_WORKERS_MAX */
+
+    KvCipher cipher;
+    KvSecret *key; /* KV_V1_KEY_BYTES, derived from the secret */
+    KvV1Config v1; /* conv is chosen for each session */
+
+    KvIp4 local_ip;
+    KvIp4 netmask;
+    uint16_t vni_mtu;        /* bytes; client: 0 = no wish */
+    uint16_t full_frame_mtu; /* bytes; server: never 0 */
+    KvVniMode vni_mode;      /* server */
+    char *vni_name_prefix;   /* server */
+    char *assignable_ips;    /* (nullable) server */
+    char *hook_dir;          /* (nullable) server */
+    char *bridge;            /* (nullable) */
+
+    char *vni_name;          /* client, as the ones below */
+    char *on_connected_hook; /* (nullable) */
+    KvAddressMode address_mode;
+    gboolean persistent_vni;
+    gboolean auto_reconnect;
+} KvTunnelParams;
+
+/**
+ * kv_tunnel_params_new:
+ * @settings: validated settings
+ *
+ * Derives the key, which takes some milliseconds. Errors name the key at fault.
+ */
+KvTunnelParams *kv_tunnel_params_new(const KvSettings *settings, GError **error) KV_MUST_USE;
+KvTunnelParams *kv_tunnel_params_ref(KvTunnelParams *params);
+void kv_tunnel_params_unref(KvTunnelParams *params);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvTunnelParams, kv_tunnel_params_unref)

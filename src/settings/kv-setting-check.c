@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-setting-check.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define HOST_NAME_MAX_BYTES  253
+#define HOST_LABEL_MAX_BYTES 63
+#define VNI_MTU_MIN          68 /* RFC 791 */
+
+static gboolean
+parse_ip4(const char *text, guint32 *value)
+{
+    struct in_addr address;
+
+    if (inet_pton(AF_INET, text, &address) != 1)
+        return FALSE;
+    *value = ntohl(address.s_addr);
+    return TRUE;
+}
+
+static gboolean
+is_ip6(const char *text, size_t len)
+{
+    g_autofree char *copy = g_strndup(text, len);
+    char *zone = strchr(copy, '%');
+    struct in6_addr address;
+
+    if (zone != NULL) {
+        *zone++ = '\0';
+        if (!kv_check_interface_name(zone))
+            return FALSE;
+    }
+    return inet_pton(AF_INET6, copy, &address) == 1;
+}
+
+static gboolean
+is_host_label(const char *label)
+{
+    size_t len = strlen(label);
+
+    if (len == 0 || len > HOST_LABEL_MAX_BYTES || label[0] == '-' || label[len - 1] == '-')
+        return FALSE;
+    for (const char *c = label; *c != '\0'; c++) {
+        if (!g_ascii_isalnum(*c) && *c != '-' && *c != '_')
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+is_host_name(const char *text)
+{
+    g_auto(GStrv) labels = NULL;
+    guint n;
+
+    if (strlen(text) > HOST_NAME_MAX_BYTES)
+        return FALSE;
+    labels = g_strsplit(text, ".", 0);
+    n = g_strv_length(labels);
+    if (n > 1 && labels[n - 1][0] == '\0')
+        n--; /* the root's dot */
+    for (guint i = 0; i < n; i++) {
+        if (!is_host_label(labels[i]))
+            return FALSE;
+    }
+    /* A last label of digits is an address with a mistake in it, never a name (RFC 1123). */
+    return n > 0 && strspn(labels[n - 1], "0123456789") != strlen(labels[n - 1]);
+}
+
+gboolean
+kv_check_host(const char *text)
+{
+    size_t len = strlen(text);
+    guint32 ip4;
+
+    if (len > 2 && text[0] == '[' && text[len - 1] == ']')
+        return is_ip6(text + 1, len - 2);
+    return parse_ip4(text, &ip4) || is_ip6(text, len) || is_host_name(text);
+}
+
+gboolean
+kv_check_ip4(const char *text)
+{
+    guint32 address;
+
+    return parse_ip4(text, &address) && address != 0;
+}
+
+gboolean
+kv_check_netmask(const char *text)
+{
+    guint32 mask;
+
+    return parse_ip4(text, &mask) && mask != 0 && (~mask & (~mask + 1)) == 0;
+}
+
+static gboolean
+is_prefix_length(const char *text)
+{
+    guint64 bits;
+
+    return g_ascii_string_to_unsigned(text, 10, 0, 32, &bits, NULL);
+}
+
+gboolean
+kv_check_address_range(const char *text)
+{
+    g_auto(GStrv) parts = g_strsplit_set(text, "/-", 3);
+    guint32 first;
+    guint32 last;
+
+    if (g_strv_length(parts) != 2 || !parse_ip4(parts[0], &first))
+        return FALSE;
+    if (strchr(text, '/') != NULL)
+        return is_prefix_length(parts[1]) || kv_check_netmask(parts[1]);
+    return parse_ip4(parts[1], &last) && first <= last;
+}
+
+gboolean
+kv_check_interface_name(const char *text)
+{
+    if (text[0] == '\0' || strlen(text) > KV_INTERFACE_NAME_MAX || strcmp(text, ".") == 0 ||
+        strcmp(text, "..") == 0)
+        return FALSE;
+    for (const char *c = text; *c != '\0'; c++) {
+        if (!g_ascii_isgraph(*c) || strchr("/:%", *c) != NULL)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+kv_check_client_id(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if (!g_ascii_isalnum(*c) && *c != '_' && *c != '-')
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+kv_check_tunnel_name(const char *text)
+{
+    return text[0] != '.' && strchr(text, '/') == NULL;
+}
+
+gboolean
+kv_check_vni_mtu(const char *text)
+{
+    guint64 mtu = g_ascii_strtoull(text, NULL, 0);
+
+    return mtu == 0 || mtu >= VNI_MTU_MIN;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+
+/*
+ * Checks of single values, for the table's rows. Each looks at text that is already known to be
+ * UTF-8, free of control characters and within the row's length. Pure; any thread.
+ */
+
+/* Bytes an interface name may have (the kernel's IFNAMSIZ less its NUL). */
+#define KV_INTERFACE_NAME_MAX 15
+
+/* Digits left for the number behind a name prefix. */
+#define KV_INTERFACE_NUMBER_DIGITS 5
+
+/* An IPv4 or IPv6 address, the latter also in brackets or with a zone, or a host name. */
+gboolean kv_check_host(const char *text);
+
+/* A dotted IPv4 address other than 0.0.0.0. */
+gboolean kv_check_ip4(const char *text);
+
+/* A dotted netmask: ones, then zeros, not all zero. */
+gboolean kv_check_netmask(const char *text);
+
+/* ADDRESS/PREFIX, ADDRESS/NETMASK or FIRST-LAST. */
+gboolean kv_check_address_range(const char *text);
+
+/* What the kernel takes as an interface's name and no template of it. */
+gboolean kv_check_interface_name(const char *text);
+
+/* Letters, digits, "_" and "-" of ASCII. */
+gboolean kv_check_client_id(const char *text);
+
+/* No "/" and no "." in front, so that a file can bear the name. */
+gboolean kv_check_tunnel_name(const char *text);
+
+/* 0, or an MTU that IPv4 can live with. */
+gboolean kv_check_vni_mtu(const char *text);

@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-settings.h"
+
+#include "kv-i18n.h"
+#include "kv-setting-check.h"
+
+#include <string.h>
+
+#define GROUP_CONNECTION   N_("Connection")
+#define GROUP_TRANSMISSION N_("Transmission")
+#define GROUP_MANUAL       N_("Transmission in detail (with kcp-mode manual)")
+#define GROUP_REPAIR       N_("Forward error correction")
+#define GROUP_SECURITY     N_("Security")
+#define GROUP_NETWORK      N_("Interface and network")
+#define GROUP_PROGRAM      N_("Programs and operation")
+
+static const char *const kcp_modes[] = {"normal", "fast", "fast2", "fast3", "manual", NULL};
+
+/* In the order of KvCipher. */
+static const char *const ciphers[] = {
+    "aes",  "aes-128", "aes-192", "salsa20", "blowfish", "twofish", "cast5",
+    "3des", "tea",     "xtea",    "xor",     "sm4",      "none",    NULL,
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(ciphers) == KV_N_CIPHERS + 1);
+
+/* In the orders of KvVniMode and KvRole. */
+static const char *const vni_modes[] = {"tun", "tap", NULL};
+static const char *const roles[] = {"client", "server", NULL};
+
+static const KvSetting table[] = {
+    [KV_SETTING_IP] =
+        {
+            .id = KV_SETTING_IP,
+            .key = "ip",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_CONNECTION,
+            .min = 1,
+            .max = 255,
+            .value_name = "ADDRESS",
+            .check = kv_check_host,
+            .allowed =
+                N_("an IPv4 address, an IPv6 address with or without brackets, or a host name"),
+            .description =
+                N_("Address to listen on (server), or the server's address or host name (client)"),
+        },
+    [KV_SETTING_PORT] =
+        {
+            .id = KV_SETTING_PORT,
+            .key = "port",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_CONNECTION,
+            .min = 1,
+            .max = 65535,
+            .value_name = "PORT",
+            .description = N_("UDP port"),
+        },
+    [KV_SETTING_UDP_MTU] =
+        {
+            .id = KV_SETTING_UDP_MTU,
+            .key = "udp-mtu",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_CONNECTION,
+            .default_text = "1350",
+            .min = KV_SETTING_UDP_MTU_MIN,
+            .max = 1500,
+            .value_name = "BYTES",
+            .description = N_("Largest UDP payload to send"),
+        },
+    [KV_SETTING_KCP_MODE] =
+        {
+            .id = KV_SETTING_KCP_MODE,
+            .key = "kcp-mode",
+            .type = KV_SETTING_TYPE_CHOICE,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_TRANSMISSION,
+            .default_text = "fast",
+            .choices = kcp_modes,
+            .value_name = "MODE",
+            .description = N_("How eagerly lost packets are sent again; fast3 is the most eager, "
+                              "manual takes the single values"),
+        },
+    [KV_SETTING_NODELAY] =
+        {
+            .id = KV_SETTING_NODELAY,
+            .key = "nodelay",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_HIDDEN | KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_MANUAL,
+            .default_text = "0",
+            .max = 1,
+            .value_name = "0|1",
+            .description = N_("1 lowers the least retransmission timeout from 100 to 30 ms"),
+        },
+    [KV_SETTING_INTERVAL] =
+        {
+            .id = KV_SETTING_INTERVAL,
+            .key = "interval",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_HIDDEN | KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_MANUAL,
+            .default_text = "50",
+            .min = 1,
+            .max = 60000,
+            .value_name = "MS",
+            .description = N_("Milliseconds between two looks at the timers; held to 10..5000"),
+        },
+    [KV_SETTING_RESEND] =
+        {
+            .id = KV_SETTING_RESEND,
+            .key = "resend",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_HIDDEN | KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_MANUAL,
+            .default_text = "0",
+            .max = 255,
+            .value_name = "COUNT",
+            .description = N_("Later acknowledgements after which a packet is sent again at once; "
+                              "0 waits for the timeout"),
+        },
+    [KV_SETTING_NC] =
+        {
+            .id = KV_SETTING_NC,
+            .key = "nc",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_HIDDEN | KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_MANUAL,
+            .default_text = "0",
+            .max = 1,
+            .value_name = "0|1",
+            .description = N_("1 turns the congestion window off"),
+        },
+    [KV_SETTING_ACKNODELAY] =
+        {
+            .id = KV_SETTING_ACKNODELAY,
+            .key = "acknodelay",
+            .type = KV_SETTING_TYPE_BOOLEAN,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_HIDDEN | KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_MANUAL,
+            .default_text = "false",
+            .description = N_("Acknowledge every packet at once instead of at the next interval"),
+        },
+    [KV_SETTING_SNDWND] =
+        {
+            .id = KV_SETTING_SNDWND,
+            .key = "sndwnd",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_TRANSMISSION,
+            .default_text = "1024",
+            .min = 1,
+            .max = 65535,
+            .value_name = "PACKETS",
+            .description = N_("Packets that may be under way at a time"),
+        },
+    [KV_SETTING_RCVWND] =
+        {
+            .id = KV_SETTING_RCVWND,
+            .key = "rcvwnd",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_TRANSMISSION,
+            .default_text = "1024",
+            .min = 2,
+            .max = 65535,
+            .value_name = "PACKETS",
+            .description = N_("Packets kept while an earlier one is missing"),
+        },
+    [KV_SETTING_DATASHARD] =
+        {
+            .id = KV_SETTING_DATASHARD,
+            .key = "datashard",
+            .alias = "ds",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_REPAIR,
+            .default_text = "10",
+            .max = 255,
+            .value_name = "COUNT",
+            .description = N_("Data packets in a group of forward error correction; the same on "
+                              "both ends; 0 turns it off"),
+        },
+    [KV_SETTING_PARITYSHARD] =
+        {
+            .id = KV_SETTING_PARITYSHARD,
+            .key = "parityshard",
+            .alias = "ps",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_REPAIR,
+            .default_text = "3",
+            .max = 255,
+            .value_name = "COUNT",
+            .description = N_("Repair packets added to a group; the same on both ends; 0 turns "
+                              "forward error correction off"),
+        },
+    [KV_SETTING_RAPID_FEC] =
+        {
+            .id = KV_SETTING_RAPID_FEC,
+            .key = "rapid-fec",
+            .type = KV_SETTING_TYPE_BOOLEAN,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_REPAIR,
+            .default_text = "false",
+            .description = N_("Repair early when only a few packets a second are sent, for a "
+                              "little more traffic"),
+        },
+    [KV_SETTING_DSCP] =
+        {
+            .id = KV_SETTING_DSCP,
+            .key = "dscp",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_CONNECTION,
+            .default_text = "0",
+            .max = 63,
+            .value_name = "VALUE",
+            .description = N_("Differentiated services code point of the outer packets"),
+        },
+    [KV_SETTING_SOCKBUF] =
+        {
+            .id = KV_SETTING_SOCKBUF,
+            .key = "sockbuf",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_CONNECTION,
+            .default_text = "4194304",
+            .min = 2048,
+            .max = 268435456,
+            .value_name = "BYTES",
+            .description = N_("Buffer of the UDP socket in each direction"),
+        },
+    [KV_SETTING_SMUXBUF] =
+        {
+            .id = KV_SETTING_SMUXBUF,
+            .key = "smuxbuf",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_TRANSMISSION,
+            .default_text = "4194304",
+            .min = 65536,
+            .max = 268435456,
+            .value_name = "BYTES",
+            .description = N_("Buffer for received packets that wait to be delivered"),
+        },
+    [KV_SETTING_KEEPALIVE] =
+        {
+            .id = KV_SETTING_KEEPALIVE,
+            .key = "keepalive",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_CONNECTION,
+            .default_text = "10",
+            .min = 1,
+            .max = 30,
+            .value_name = "SECONDS",
+            .description = N_("Seconds between two heartbeats"),
+        },
+    [KV_SETTING_SECRET] =
+        {
+            .id = KV_SETTING_SECRET,
+            .key = "secret",
+            .type = KV_SETTING_TYPE_SECRET,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_SECURITY,
+            .min = 1,
+            .max = 4096,
+            .value_name = "TEXT",
+            .allowed = N_("1 to 4096 bytes of UTF-8 text without control characters"),
+            .description = N_("Secret that both ends share; better given by a file or by the "
+                              "environment variable KCPVPN_KEY"),
+        },
+    [KV_SETTING_SECRET_FILE] =
+        {
+            .id = KV_SETTING_SECRET_FILE,
+            .key = "secret-file",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_SECURITY,
+            .min = 1,
+            .max = 4095,
+            .value_name = "FILE",
+            .description = N_("File whose first line is the secret; only its owner may read it"),
+        },
+    [KV_SETTING_CRYPT] =
+        {
+            .id = KV_SETTING_CRYPT,
+            .key = "crypt",
+            .type = KV_SETTING_TYPE_CHOICE,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_SECURITY,
+            .default_text = "aes",
+            .choices = ciphers,
+            .value_name = "CIPHER",
+            .description = N_("Cipher, the same on both ends; none, xor, tea and the ciphers with "
+                              "64-bit blocks are weak"),
+        },
+    [KV_SETTING_LOCAL_IP] =
+        {
+            .id = KV_SETTING_LOCAL_IP,
+            .key = "local-ip",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_NETWORK,
+            .min = 7,
+            .max = 15,
+            .value_name = "ADDRESS",
+            .check = kv_check_ip4,
+            .allowed = N_("an IPv4 address other than 0.0.0.0"),
+            .description = N_(
+                "Tunnel address of this end: the server's own, or the one a client wants to have"),
+        },
+    [KV_SETTING_NETMASK] =
+        {
+            .id = KV_SETTING_NETMASK,
+            .key = "netmask",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_NETWORK,
+            .min = 7,
+            .max = 15,
+            .value_name = "NETMASK",
+            .check = kv_check_netmask,
+            .allowed = N_("an IPv4 netmask such as 255.255.255.0"),
+            .description = N_("Netmask of the tunnel network; with tap only"),
+        },
+    [KV_SETTING_VNI_MTU] =
+        {
+            .id = KV_SETTING_VNI_MTU,
+            .key = "vni-mtu",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_NETWORK,
+            .default_text = "1500",
+            .max = 65521,
+            .value_name = "BYTES",
+            .check = kv_check_vni_mtu,
+            .allowed = N_("0 or a whole number from 68 to 65521"),
+            .description = N_("MTU of the interface; the smaller one of both ends counts; 0 on a "
+                              "client has no wish"),
+        },
+    [KV_SETTING_FULL_FRAME_MTU] =
+        {
+            .id = KV_SETTING_FULL_FRAME_MTU,
+            .key = "full-frame-mtu",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_SERVER,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_NETWORK,
+            .default_text = "0",
+            .max = 65535,
+            .value_name = "BYTES",
+            .description = N_("Buffer for one frame, at least vni-mtu + 22; 0 is automatic"),
+        },
+    [KV_SETTING_VNI_NAME_PREFIX] =
+        {
+            .id = KV_SETTING_VNI_NAME_PREFIX,
+            .key = "vni-name-prefix",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_SERVER,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_NETWORK,
+            .default_text = "kvs",
+            .min = 1,
+            .max = KV_INTERFACE_NAME_MAX - KV_INTERFACE_NUMBER_DIGITS,
+            .value_name = "PREFIX",
+            .check = kv_check_interface_name,
+            .allowed =
+                N_("1 to 10 printable ASCII characters, none of them / : or %, and not . or .."),
+            .description = N_("Start of the names of the server's interfaces; a number follows"),
+        },
+    [KV_SETTING_VNI_MODE] =
+        {
+            .id = KV_SETTING_VNI_MODE,
+            .key = "vni-mode",
+            .type = KV_SETTING_TYPE_CHOICE,
+            .side = KV_SIDE_SERVER,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_NETWORK,
+            .choices = vni_modes,
+            .value_name = "MODE",
+            .description = N_("Kind of the interfaces: tun carries IP packets, tap Ethernet "
+                              "frames; clients follow"),
+        },
+    [KV_SETTING_ASSIGNABLE_IPS] =
+        {
+            .id = KV_SETTING_ASSIGNABLE_IPS,
+            .key = "assignable-ips",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_SERVER,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_NETWORK,
+            .min = 9,
+            .max = 31,
+            .value_name = "RANGE",
+            .check = kv_check_address_range,
+            .allowed = N_("ADDRESS/PREFIX, ADDRESS/NETMASK or FIRST-LAST with IPv4 addresses"),
+            .description = N_("Addresses for the clients; without it every client chooses its own"),
+        },
+    [KV_SETTING_HOOK_DIR] =
+        {
+            .id = KV_SETTING_HOOK_DIR,
+            .key = "hook-dir",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_SERVER,
+            .flags = KV_SETTING_FLAG_LIVE,
+            .group = GROUP_PROGRAM,
+            .min = 1,
+            .max = 4095,
+            .value_name = "DIRECTORY",
+            .description =
+                N_("Directory with the programs on_<client-id>_connected or else on_connected, and "
+                   "the same for disconnected"),
+        },
+    [KV_SETTING_BRIDGE] =
+        {
+            .id = KV_SETTING_BRIDGE,
+            .key = "bridge",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_NETWORK,
+            .min = 1,
+            .max = KV_INTERFACE_NAME_MAX,
+            .value_name = "NAME",
+            .check = kv_check_interface_name,
+            .allowed =
+                N_("1 to 15 printable ASCII characters, none of them / : or %, and not . or .."),
+            .description = N_("Existing bridge to put the interface into; with tap only"),
+        },
+    [KV_SETTING_TCP] =
+        {
+            .id = KV_SETTING_TCP,
+            .key = "tcp",
+            .type = KV_SETTING_TYPE_BOOLEAN,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_CONNECTION,
+            .default_text = "false",
+            .description =
+                N_("Disguise the datagrams as TCP packets; this version does not support it"),
+        },
+    [KV_SETTING_CLIENT_ID] =
+        {
+            .id = KV_SETTING_CLIENT_ID,
+            .key = "client-id",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_CLIENT,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_CONNECTION,
+            .min = 1,
+            .max = KV_CLIENT_ID_MAX,
+            .value_name = "ID",
+            .check = kv_check_client_id,
+            .allowed = N_("1 to 16 characters of A-Z, a-z, 0-9, _ and -"),
+            .description = N_("Name by which the server knows the client"),
+        },
+    [KV_SETTING_VNI_NAME] =
+        {
+            .id = KV_SETTING_VNI_NAME,
+            .key = "vni-name",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_CLIENT,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_NETWORK,
+            .default_text = "kvc0",
+            .min = 1,
+            .max = KV_INTERFACE_NAME_MAX,
+            .value_name = "NAME",
+            .check = kv_check_interface_name,
+            .allowed =
+                N_("1 to 15 printable ASCII characters, none of them / : or %, and not . or .."),
+            .description = N_("Name of the interface"),
+        },
+    [KV_SETTING_PERSISTENT_VNI] =
+        {
+            .id = KV_SETTING_PERSISTENT_VNI,
+            .key = "persistent-vni",
+            .type = KV_SETTING_TYPE_BOOLEAN,
+            .side = KV_SIDE_CLIENT,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_NETWORK,
+            .default_text = "false",
+            .description = N_("Leave the interface in place when the program ends"),
+        },
+    [KV_SETTING_AUTO_RECONNECT] =
+        {
+            .id = KV_SETTING_AUTO_RECONNECT,
+            .key = "auto-reconnect",
+            .type = KV_SETTING_TYPE_BOOLEAN,
+            .side = KV_SIDE_CLIENT,
+            .flags = KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_CONNECTION,
+            .default_text = "false",
+            .description = N_("Connect again after the connection was lost"),
+        },
+    [KV_SETTING_NO_IP_CONFIGURATION] =
+        {
+            .id = KV_SETTING_NO_IP_CONFIGURATION,
+            .key = "no-ip-configuration",
+            .type = KV_SETTING_TYPE_BOOLEAN,
+            .side = KV_SIDE_CLIENT,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_NETWORK,
+            .default_text = "false",
+            .description = N_("Leave addresses to a bridge, to DHCP or to a hook"),
+        },
+    [KV_SETTING_ON_CONNECTED_HOOK] =
+        {
+            .id = KV_SETTING_ON_CONNECTED_HOOK,
+            .key = "on-connected-hook",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_CLIENT,
+            .flags = KV_SETTING_FLAG_LIVE,
+            .group = GROUP_PROGRAM,
+            .min = 1,
+            .max = 4095,
+            .value_name = "PROGRAM",
+            .description = N_("Program to run once connected"),
+        },
+    [KV_SETTING_NAME] =
+        {
+            .id = KV_SETTING_NAME,
+            .key = "name",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_NO_ARGV | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_PROGRAM,
+            .min = 1,
+            .max = 64,
+            .value_name = "NAME",
+            .check = kv_check_tunnel_name,
+            .allowed = N_("1 to 64 bytes without control characters or /, and no . in front"),
+            .description = N_("Name of the tunnel; without it the file's name"),
+        },
+    [KV_SETTING_ROLE] =
+        {
+            .id = KV_SETTING_ROLE,
+            .key = "role",
+            .type = KV_SETTING_TYPE_CHOICE,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_NO_ARGV | KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_PROGRAM,
+            .choices = roles,
+            .value_name = "ROLE",
+            .description = N_("Side the file is for"),
+        },
+    [KV_SETTING_WORKERS] =
+        {
+            .id = KV_SETTING_WORKERS,
+            .key = "workers",
+            .type = KV_SETTING_TYPE_UINT,
+            .side = KV_SIDE_SERVER,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_PROGRAM,
+            .default_text = "0",
+            .max = KV_WORKERS_MAX,
+            .value_name = "COUNT",
+            .description = N_("Threads that move packets; 0 is one for each processor"),
+        },
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(table) == KV_N_SETTINGS);
+
+const KvSetting *
+kv_setting_get(KvSettingId id)
+{
+    g_return_val_if_fail(id < KV_N_SETTINGS, NULL);
+    return &table[id];
+}
+
+const KvSetting *
+kv_setting_find(const char *key)
+{
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        if (strcmp(table[i].key, key) == 0 || g_strcmp0(table[i].alias, key) == 0)
+            return &table[i];
+    }
+    return NULL;
+}
+
+char *
+kv_setting_format_allowed(const KvSetting *setting)
+{
+    g_autofree char *words = NULL;
+
+    if (setting->allowed != NULL)
+        return g_strdup(_(setting->allowed));
+    switch (setting->type) {
+    case KV_SETTING_TYPE_BOOLEAN:
+        return g_strdup(_("true or false"));
+    case KV_SETTING_TYPE_UINT:
+        return g_strdup_printf(_("a whole number from %u to %u"), (guint) setting->min,
+                               (guint) setting->max);
+    case KV_SETTING_TYPE_CHOICE:
+        words = g_strjoinv(", ", (char **) setting->choices);
+        return g_strdup_printf(_("one of %s"), words);
+    case KV_SETTING_TYPE_STRING:
+    case KV_SETTING_TYPE_SECRET:
+        break;
+    }
+    return g_strdup_printf(_("%u to %u bytes without control characters"), (guint) setting->min,
+                           (guint) setting->max);
+}

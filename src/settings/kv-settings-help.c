@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-settings.h"
+
+#include "kv-i18n.h"
+
+#include <string.h>
+
+#define FLAG_INDENT 2
+#define TEXT_INDENT 30
+#define WIDTH_MIN   (TEXT_INDENT + 20)
+
+static guint
+char_columns(gunichar c)
+{
+    if (g_unichar_iszerowidth(c))
+        return 0;
+    return g_unichar_iswide(c) ? 2 : 1;
+}
+
+static guint
+text_columns(const char *text, gsize len)
+{
+    guint columns = 0;
+
+    for (const char *at = text; at < text + len; at = g_utf8_next_char(at))
+        columns += char_columns(g_utf8_get_char(at));
+    return columns;
+}
+
+/* Punctuation that must not begin a line. */
+static gboolean
+is_closing(gunichar c)
+{
+    GUnicodeType type = g_unichar_type(c);
+
+    return g_unichar_iswide(c) &&
+           (type == G_UNICODE_OTHER_PUNCTUATION || type == G_UNICODE_CLOSE_PUNCTUATION);
+}
+
+/* End of what must stay on one line: a word, or one wide character and the points behind it. */
+static const char *
+unit_end(const char *at)
+{
+    gboolean wide = g_unichar_iswide(g_utf8_get_char(at));
+
+    at = g_utf8_next_char(at);
+    while (*at != '\0' && *at != ' ') {
+        gunichar c = g_utf8_get_char(at);
+
+        if (!is_closing(c) && (wide || g_unichar_iswide(c)))
+            break;
+        at = g_utf8_next_char(at);
+    }
+    return at;
+}
+
+static void
+append_wrapped(GString *out, const char *text, guint indent, guint width)
+{
+    guint column = indent;
+
+    while (*text != '\0') {
+        gboolean space = *text == ' ';
+        const char *end;
+        guint columns;
+
+        while (*text == ' ')
+            text++;
+        if (*text == '\0')
+            break;
+        end = unit_end(text);
+        columns = text_columns(text, (gsize) (end - text));
+        if (column > indent && column + space + columns > width) {
+            g_string_append_printf(out, "\n%*s", (int) indent, "");
+            column = indent;
+            space = FALSE;
+        }
+        g_string_append(out, space ? " " : "");
+        g_string_append_len(out, text, end - text);
+        column += space + columns;
+        text = end;
+    }
+    g_string_append_c(out, '\n');
+}
+
+static void
+append_row(GString *out, const KvSetting *row, guint width)
+{
+    g_autofree char *text = NULL;
+    gsize start = out->len;
+    guint column;
+
+    g_string_append_printf(out, "%*s--%s", FLAG_INDENT, "", row->key);
+    if (row->alias != NULL)
+        g_string_append_printf(out, ", --%s", row->alias);
+    if (row->value_name != NULL)
+        g_string_append_printf(out, " %s", row->value_name);
+    column = (guint) (out->len - start);
+    if (column + 2 > TEXT_INDENT) {
+        g_string_append_c(out, '\n');
+        column = 0;
+    }
+    g_string_append_printf(out, "%*s", (int) (TEXT_INDENT - column), "");
+    if (row->default_text != NULL && row->type != KV_SETTING_TYPE_BOOLEAN)
+        text = g_strdup_printf(_("%s (default: %s)"), _(row->description), row->default_text);
+    append_wrapped(out, text != NULL ? text : _(row->description), TEXT_INDENT, width);
+}
+
+static gboolean
+is_shown(const KvSetting *row, KvRole role)
+{
+    KvSettingSide side = role == KV_ROLE_CLIENT ? KV_SIDE_CLIENT : KV_SIDE_SERVER;
+
+    return (row->side & side) != 0 &&
+           (row->flags & (KV_SETTING_FLAG_HIDDEN | KV_SETTING_FLAG_NO_ARGV)) == 0;
+}
+
+static void
+append_group(GString *out, const char *group, KvRole role, guint width)
+{
+    gboolean first = TRUE;
+
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        const KvSetting *row = kv_setting_get(i);
+
+        if (!is_shown(row, role) || strcmp(row->group, group) != 0)
+            continue;
+        if (first)
+            g_string_append_printf(out, "%s%s:\n", out->len > 0 ? "\n" : "", _(group));
+        first = FALSE;
+        append_row(out, row, width);
+    }
+}
+
+/* Whether no row before @id has its group. */
+static gboolean
+begins_group(guint id)
+{
+    for (guint i = 0; i < id; i++) {
+        if (strcmp(kv_setting_get(i)->group, kv_setting_get(id)->group) == 0)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+char *
+kv_settings_format_help(KvRole role, guint width)
+{
+    GString *out = g_string_new(NULL);
+
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        if (begins_group(i))
+            append_group(out, kv_setting_get(i)->group, role, MAX(width, WIDTH_MIN));
+    }
+    return g_string_free(out, FALSE);
+}

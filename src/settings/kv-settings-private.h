@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-settings.h"
+
+/* What the files of this folder share among themselves. */
+
+typedef struct {
+    gboolean is_set;
+    char *text;       /* all but SECRET: in its one canonical spelling */
+    guint64 number;   /* UINT; BOOLEAN: 0 or 1; CHOICE: index */
+    KvSecret *secret; /* SECRET */
+} KvSettingValue;
+
+struct _KvSettings {
+    KvRole role;
+    gboolean secret_from_file; /* "secret" is what "secret-file" holds, not given itself */
+    KvSettingValue values[KV_N_SETTINGS];
+};
+
+/* Sets a %KV_ERROR_INVALID_SETTING. Returns: FALSE, for the caller to return. */
+gboolean kv_settings_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* (transfer full): text from outside for a message: cut short, control characters escaped. */
+char *kv_settings_escape(const char *text);
+
+/**
+ * kv_settings_read_file:
+ * @extra_flags: for open(), such as O_NOFOLLOW
+ * @max: most bytes to read
+ * @mode: (out): the file's permission bits
+ * @len: (out): bytes read; more than @max when the file is longer
+ *
+ * Reads a regular file, and nothing that could block or be endless.
+ * Returns: (transfer full): the bytes and a NUL; wipe them if they hold a secret.
+ */
+char *kv_settings_read_file(const char *path, int extra_flags, gsize max, mode_t *mode, gsize *len,
+                            GError **error) KV_MUST_USE;

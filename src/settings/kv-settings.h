@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-macros.h"
+#include "kv-secret.h"
+#include "kv-types.h"
+
+#include <glib.h>
+
+/**
+ * KvSettingId: one per row of the table in kv-setting-table.c, in the same order (checked).
+ */
+typedef enum {
+    KV_SETTING_IP,
+    KV_SETTING_PORT,
+    KV_SETTING_UDP_MTU,
+    KV_SETTING_KCP_MODE,
+    KV_SETTING_NODELAY,
+    KV_SETTING_INTERVAL,
+    KV_SETTING_RESEND,
+    KV_SETTING_NC,
+    KV_SETTING_ACKNODELAY,
+    KV_SETTING_SNDWND,
+    KV_SETTING_RCVWND,
+    KV_SETTING_DATASHARD,
+    KV_SETTING_PARITYSHARD,
+    KV_SETTING_RAPID_FEC,
+    KV_SETTING_DSCP,
+    KV_SETTING_SOCKBUF,
+    KV_SETTING_SMUXBUF,
+    KV_SETTING_KEEPALIVE,
+    KV_SETTING_SECRET,
+    KV_SETTING_SECRET_FILE,
+    KV_SETTING_CRYPT,
+    KV_SETTING_LOCAL_IP,
+    KV_SETTING_NETMASK,
+    KV_SETTING_VNI_MTU,
+    KV_SETTING_FULL_FRAME_MTU,
+    KV_SETTING_VNI_NAME_PREFIX,
+    KV_SETTING_VNI_MODE,
+    KV_SETTING_ASSIGNABLE_IPS,
+    KV_SETTING_HOOK_DIR,
+    KV_SETTING_BRIDGE,
+    KV_SETTING_TCP,
+    KV_SETTING_CLIENT_ID,
+    KV_SETTING_VNI_NAME,
+    KV_SETTING_PERSISTENT_VNI,
+    KV_SETTING_AUTO_RECONNECT,
+    KV_SETTING_NO_IP_CONFIGURATION,
+    KV_SETTING_ON_CONNECTED_HOOK,
+    KV_SETTING_NAME, /* key files: the tunnel's name; the file's base name if absent */
+    KV_SETTING_ROLE, /* key files: client or server */
+    KV_SETTING_WORKERS,
+    KV_N_SETTINGS,
+} KvSettingId;
+
+typedef enum {
+    KV_SETTING_TYPE_BOOLEAN,
+    KV_SETTING_TYPE_UINT,
+    KV_SETTING_TYPE_STRING,
+    KV_SETTING_TYPE_CHOICE, /* one word of a list */
+    KV_SETTING_TYPE_SECRET,
+} KvSettingType;
+
+typedef enum {
+    KV_SIDE_CLIENT = 1 << 0,
+    KV_SIDE_SERVER = 1 << 1,
+    KV_SIDE_BOTH = KV_SIDE_CLIENT | KV_SIDE_SERVER,
+} KvSettingSide;
+
+typedef enum {
+    KV_SETTING_FLAG_NONE = 0,
+    KV_SETTING_FLAG_HIDDEN = 1 << 0,  /* not in --help, but documented */
+    KV_SETTING_FLAG_LIVE = 1 << 1,    /* may change while the tunnel runs */
+    KV_SETTING_FLAG_DESKTOP = 1 << 2, /* a desktop user's profile may name it */
+    KV_SETTING_FLAG_NO_ARGV = 1 << 3, /* key files and the bus only */
+} KvSettingFlags;
+
+/**
+ * KvSetting: one row. Strings are static; @description is English and translatable.
+ */
+typedef struct {
+    KvSettingId id;
+    const char *key;   /* as flags, key files and D-Bus spell it */
+    const char *alias; /* (nullable): a short flag such as "ds" */
+    KvSettingType type;
+    KvSettingSide side;
+    KvSettingFlags flags;
+    const char *group;          /* heading in help, man page and editor */
+    const char *default_text;   /* (nullable): NULL: unset */
+    guint64 min, max;           /* UINT; length bounds in bytes for STRING and SECRET */
+    const char *const *choices; /* CHOICE: NULL-terminated */
+    const char *value_name;     /* placeholder in help, such as "ADDRESS"; NULL for BOOLEAN */
+    gboolean (*check)(const char *text); /* (nullable): beyond type and range */
+    const char *allowed; /* (nullable): what @check allows, English and translatable */
+    const char *description;
+} KvSetting;
+
+/* Least udp-mtu, bytes: 20 of cipher header, 8 of FEC header, and the 50 KCP itself needs. */
+#define KV_SETTING_UDP_MTU_MIN 78
+
+/* What a frame adds to the packet: packet information, Ethernet header, VLAN tag. */
+#define KV_SETTING_FRAME_OVERHEAD 22
+
+/* Upper bound of a key file, bytes. */
+#define KV_SETTING_FILE_MAX (1024 * 1024)
+
+/* (transfer none): the row of @id; never NULL for a valid id. */
+const KvSetting *kv_setting_get(KvSettingId id);
+
+/* (transfer none) (nullable): the row whose key or alias is @key. */
+const KvSetting *kv_setting_find(const char *key);
+
+/* (transfer full): what the row allows, translated, such as "a whole number from 0 to 63". */
+char *kv_setting_format_allowed(const KvSetting *setting);
+
+/**
+ * KvSettings:
+ *
+ * A set of values for one tunnel of one role. Holds only valid values; cross checks happen in
+ * kv_settings_validate(). One thread at a time, or any number while nobody changes it.
+ */
+typedef struct _KvSettings KvSettings;
+
+KvSettings *kv_settings_new(KvRole role) KV_MUST_USE;
+KvSettings *kv_settings_copy(const KvSettings *settings) KV_MUST_USE;
+void kv_settings_free(KvSettings *settings);
+KvRole kv_settings_get_role(const KvSettings *settings);
+
+/**
+ * kv_settings_set_text:
+ * @text: the value as a user writes it
+ *
+ * The one place where a value is parsed and checked, whatever door it came in by. The error
+ * (%KV_ERROR_INVALID_SETTING) names the key, the value (never a secret's) and what is allowed,
+ * also when the key does not belong to the role.
+ */
+gboolean kv_settings_set_text(KvSettings *settings, KvSettingId id, const char *text,
+                              GError **error) KV_MUST_USE;
+
+/* Back to the default. */
+void kv_settings_unset(KvSettings *settings, KvSettingId id);
+
+/* Whether a value was given, as opposed to the default. */
+gboolean kv_settings_is_set(const KvSettings *settings, KvSettingId id);
+
+gboolean kv_settings_get_boolean(const KvSettings *settings, KvSettingId id);
+guint64 kv_settings_get_uint(const KvSettings *settings, KvSettingId id);
+/*
+ * (transfer none) (nullable): STRING and CHOICE; NULL when unset without a default. An IPv6 "ip"
+ * comes without brackets.
+ */
+const char *kv_settings_get_string(const KvSettings *settings, KvSettingId id);
+/* CHOICE: index into the row's choices; 0 when unset without a default. */
+guint kv_settings_get_choice(const KvSettings *settings, KvSettingId id);
+/* (transfer none) (nullable): SECRET. */
+const KvSecret *kv_settings_get_secret(const KvSettings *settings, KvSettingId id);
+
+/* (transfer full): the value as text, "(set)" for a secret; NULL when unset and no default. */
+char *kv_settings_to_text(const KvSettings *settings, KvSettingId id);
+
+/* (transfer full): a line "key = value" for every value in effect; a secret is "(set)". */
+char *kv_settings_format_effective(const KvSettings *settings);
+
+/*
+ * Required keys, and values that must go together. Names the keys at fault. To be called once all
+ * doors have been read, the secret file among them.
+ */
+gboolean kv_settings_validate(const KvSettings *settings, GError **error) KV_MUST_USE;
+
+/* Whether role and values in effect are the same, whether given or by default. */
+gboolean kv_settings_equal(const KvSettings *a, const KvSettings *b);
+
+/**
+ * kv_settings_merge:
+ * @over: settings of the same role
+ *
+ * Takes over every value that @over was given, so that a command line can override a key file.
+ * A secret and a secret file replace each other.
+ */
+void kv_settings_merge(KvSettings *settings, const KvSettings *over);
+
+/* --- command line (kv-settings-argv.c) ------------------------------------------------------- */
+
+/**
+ * kv_settings_parse_argv:
+ * @argv: (inout): NULL-terminated as main()'s; what is recognised is removed; "-key value", "--key
+ * value", "--key=value", booleans also bare or "=true"/"=false", as the Go program takes them
+ * @argc: (inout)
+ *
+ * Secrets are wiped from the original strings. Flags unknown to the table, other words, and all
+ * from "--" on are left for the caller; a wrong value or a missing one is an error and leaves
+ * @settings unchanged. What is given here overrides what @settings had.
+ */
+gboolean kv_settings_parse_argv(KvSettings *settings, int *argc, char **argv,
+                                GError **error) KV_MUST_USE;
+
+/*
+ * (transfer full): the options part of --help for @role, translated, wrapped at @width columns
+ * (kv-settings-help.c).
+ */
+char *kv_settings_format_help(KvRole role, guint width);
+
+/* --- key files (kv-settings-keyfile.c) -------------------------------------------------------- */
+
+/**
+ * kv_settings_load_file:
+ * @path: a .kcpvpn file
+ *
+ * Reads group [tunnel]. With "role" in the file, it must be the role of @settings. Without "name",
+ * the file's base name is the tunnel's. An error names file, line, key, value and what is allowed;
+ * a file that holds a secret and that everybody can read is refused. @settings is unchanged on
+ * failure.
+ */
+gboolean kv_settings_load_file(KvSettings *settings, const char *path, GError **error) KV_MUST_USE;
+gboolean kv_settings_load_data(KvSettings *settings, const char *data, gsize len, const char *where,
+                               GError **error) KV_MUST_USE;
+
+/*
+ * (transfer full): a key file of every value that was given, with the role; secrets only if asked
+ * for (wipe the text then), and never one that came out of a secret file.
+ */
+char *kv_settings_to_data(const KvSettings *settings, gboolean with_secrets);
+
+/* --- secrets from elsewhere (kv-settings-secret.c) -------------------------------------------- */
+
+/**
+ * kv_settings_load_secret_file:
+ * @path: a regular file, no symbolic link, that neither group nor others can read
+ *
+ * Takes the secret from the file's first line, 1 to 4096 bytes. What setting "secret-file" names
+ * is loaded by whoever owns the settings, before kv_settings_validate().
+ */
+gboolean kv_settings_load_secret_file(KvSettings *settings, const char *path,
+                                      GError **error) KV_MUST_USE;
+
+/**
+ * kv_settings_load_environment:
+ *
+ * Takes the secret from KCPVPN_KEY, unless "secret" or "secret-file" was given; wipes the variable
+ * and takes it out of the environment in any case. Main thread, before others are started.
+ */
+gboolean kv_settings_load_environment(KvSettings *settings, GError **error) KV_MUST_USE;
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvSettings, kv_settings_free)

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The man page has every flag and no mistake. Usage: check-man.py SOURCE-ROOT MAN-PAGE"""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import kv_lint
+
+KEY = re.compile(r'\.(key|alias) = "([^"]+)"')
+# Long names of GOptionEntry rows.
+OPTION = re.compile(r'\{\s*"([a-z][a-z-]+)",\s*(?:0|\'.\'),')
+COMMANDS = ("server", "client", "version", "help")
+
+
+def check_flags(root, page):
+    text = page.replace("\\-", "-")
+    rows = KEY.findall(kv_lint.read(root, "src/settings/kv-setting-table.c"))
+    if not rows:
+        yield "no keys found in the table of settings"
+    for _, key in rows:
+        if not re.search(rf"\\fB(--)?{key}\\fR", text):
+            yield f"{key} is not in the man page"
+    for path in kv_lint.files(root, ".c", folders=("src/cli",)):
+        for name in OPTION.findall(kv_lint.read(root, path)):
+            if f"--{name}" not in text:
+                yield f"--{name} of {path} is not in the man page"
+    for command in COMMANDS:
+        if f"\\fB{command}\\fR" not in text:
+            yield f"command {command} is not in the man page"
+
+
+def check_syntax(man_page):
+    programs = {"mandoc": ["mandoc", "-Tlint", "-Wwarning", man_page],
+                "groff": ["groff", "-man", "-Tutf8", "-ww", "-z", man_page]}
+    present = [name for name in programs if shutil.which(name)]
+    if not present:
+        kv_lint.skip("neither mandoc nor groff is installed")
+    for name in present:
+        done = subprocess.run(programs[name], capture_output=True, text=True, check=False)
+        for line in (done.stdout + done.stderr).splitlines():
+            yield f"{name}: {line}"
+
+
+def main(root, man_page):
+    with open(man_page, encoding="utf-8") as file:
+        page = file.read()
+    kv_lint.report([*check_flags(root, page), *check_syntax(man_page)])
+
+
+main(sys.argv[1], sys.argv[2])

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The test bed itself: what the emulated link promises the other tests."""
+from kvnet import check, equal, main, test
+
+
+@test("a delay of 20 ms each way is a round trip of 40 ms")
+def delay(world):
+    world.linkem("both delay=20ms")
+    lost, times = world.c.ping("10.77.0.1", 20, 0.02)
+    equal(lost, 0, "the share lost")
+    median = sorted(times)[len(times) // 2]
+    check(39.9 < median < 45, f"median of {median} ms")
+
+
+def fate(world, settings):
+    out = []
+    link = world.linkem(*settings, seed=7)
+    for _ in range(2):
+        link.set("both rewind zero")
+        world.c.ping("10.77.0.1", 400, 0.002)
+        stats = link.stats()
+        out.append((stats["b2a"]["loss"], stats["a2b"]["loss"]))
+    return out
+
+
+@test("10 per cent loss loses about that, and the same seed loses the same frames")
+def same_dice(world):
+    world.c.sysctl("net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+    world.s.sysctl("net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+    first, second = fate(world, ["both loss=10"])
+    equal(second, first, "the frames lost in the second run")
+    check(20 <= first[0] <= 60, f"{first[0]} of 400 frames lost")
+
+
+@test("a link that is down passes nothing, and passes again when it is up")
+def down(world):
+    link = world.linkem()
+    world.c.can_ping("10.77.0.1")
+    link.set("both down=1")
+    world.c.cannot_ping("10.77.0.1")
+    link.set("both down=0")
+    world.c.can_ping("10.77.0.1")
+
+
+if __name__ == "__main__":
+    main()

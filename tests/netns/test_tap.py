@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""TAP mode: frames, netmasks, bridges.
+
+    c1 --- eth1 ---+
+                   s    (a namespace with br0 over kvs0 and kvs1)
+    c2 --- eth2 ---+
+"""
+from kvnet import check, equal, main, test, transfer, wait_until
+
+NETMASK = ("--netmask", "255.255.255.0")
+TAP_POOL = ("--assignable-ips", "192.168.88.2-192.168.88.254", *NETMASK)
+
+
+@test("a client's device has its address with the server's netmask, the server's has none")
+def devices(world):
+    world.veth()
+    world.server("--local-ip", "192.168.88.1", *TAP_POOL, mode="tap")
+    world.client()
+    wait_until(lambda: world.c.ipv4("kvc0") == [("192.168.88.2", None, 24)], 5, "kvc0 has 192.168.88.2/24")
+    equal(world.s.ipv4("kvs0"), [], "the addresses of kvs0")
+    equal(world.s.link("kvs0")["mtu"], 1500, "the MTU of kvs0")
+    check("UP" in world.s.link("kvs0")["flags"], "kvs0 is up")
+    check("POINTOPOINT" not in world.s.link("kvs0")["flags"], "kvs0 is an Ethernet device")
+
+
+@test("ARP resolves through the tunnel and packets of all sizes follow")
+def arp(world):
+    world.veth()
+    world.server(*TAP_POOL, mode="tap")
+    world.client()
+    wait_until(lambda: world.s.has_link("kvs0"), 5, "kvs0 exists")
+    world.s.ip("addr", "add", "192.168.88.1/24", "dev", "kvs0")
+    world.c.can_ping("192.168.88.1")
+    world.s.can_ping("192.168.88.2")
+    world.c.can_ping("192.168.88.1", size=1472, more=("-M", "do"))
+    mac = world.s.link("kvs0")["address"]
+    neighbours = {n["dst"]: n.get("lladdr") for n in world.c.ip_json("neigh", "show", "dev", "kvc0")}
+    equal(neighbours.get("192.168.88.1"), mac, "the MAC address the client learnt")
+
+
+@test("a fixed address in tap mode is taken over with the netmask")
+def fixed_address(world):
+    world.veth()
+    world.server(*TAP_POOL, mode="tap")
+    world.client("--local-ip", "192.168.88.77")
+    wait_until(lambda: world.c.ipv4("kvc0") == [("192.168.88.77", None, 24)], 5, "kvc0 has 192.168.88.77/24")
+
+
+def bridged(world):
+    """A server with a bridge and two clients on links of their own."""
+    c1, c2 = world.namespace("c1"), world.namespace("c2")
+    world.veth(world.s, c1, 1)
+    world.veth(world.s, c2, 2)
+    world.s.ip("link", "add", "br0", "type", "bridge")
+    world.s.ip("link", "set", "br0", "up")
+    world.s.ip("addr", "add", "192.168.88.1/24", "dev", "br0")
+    server = world.server("--local-ip", "192.168.88.1", *TAP_POOL, "--bridge", "br0", mode="tap")
+    first = world.client(ip="10.77.1.1", namespace=c1, name="client1")
+    second = world.client(ip="10.77.2.1", namespace=c2, name="client2")
+    return server, c1, c2, first, second
+
+
+def ports(world):
+    return {link["ifname"] for link in world.s.ip_json("link", "show", "master", "br0")}
+
+
+@test("two clients talk to each other through the server's bridge, with bytes unchanged")
+def bridge(world):
+    _, c1, c2, _, _ = bridged(world)
+    wait_until(lambda: ports(world) == {"kvs0", "kvs1"}, 5, "kvs0 and kvs1 are ports of br0")
+    c1.can_ping("192.168.88.3")
+    c2.can_ping("192.168.88.2")
+    c1.can_ping("192.168.88.1")
+    transfer(world, c1, c2, "192.168.88.3", 1000000)
+
+
+@test("a client that leaves, and a server that ends, take their bridge ports with them")
+def bridge_cleanup(world):
+    server, _, _, first, _ = bridged(world)
+    wait_until(lambda: ports(world) == {"kvs0", "kvs1"}, 5, "both are ports of br0")
+    equal(first.stop(), 0, "the exit status of the first client")
+    wait_until(lambda: ports(world) == {"kvs1"}, 5, "only kvs1 is a port")
+    equal(server.stop(), 0, "the server's exit status")
+    equal(ports(world), set(), "the ports left")
+    equal([x for x in world.s.links() if x.startswith("kvs")], [], "the interfaces left")
+    check(world.s.has_link("br0"), "the administrator's bridge stays")
+
+
+@test("a client may put its own device into a bridge, then without an address")
+def client_bridge(world):
+    world.veth()
+    world.c.ip("link", "add", "br9", "type", "bridge")
+    world.c.ip("link", "set", "br9", "up")
+    world.server(*TAP_POOL, mode="tap")
+    world.client("--bridge", "br9", "--no-ip-configuration")
+    wait_until(lambda: world.c.link("kvc0").get("master") == "br9", 5, "kvc0 is a port of br9")
+    equal(world.c.ipv4("kvc0"), [], "the addresses of kvc0")
+    world.c.ip("addr", "add", "192.168.88.9/24", "dev", "br9")
+    world.s.ip("addr", "add", "192.168.88.1/24", "dev", "kvs0")
+    world.c.can_ping("192.168.88.1")
+
+
+@test("a bridge that does not exist is an error before anything is made")
+def missing_bridge(world):
+    world.veth()
+    server = world.server(*TAP_POOL, "--bridge", "nosuch0", mode="tap", wait=False)
+    check(server.wait_exit(10) in (1, 2), "the server refuses to start")
+    check("nosuch0" in server.text(), "and names the bridge")
+    equal(sorted(world.s.links()), ["eth0", "lo"], "the interfaces left")
+
+
+@test("a tap server that assigns addresses says that it needs a netmask")
+def needs_netmask(world):
+    world.veth()
+    server = world.server("--assignable-ips", "192.168.88.2-192.168.88.9", mode="tap", wait=False)
+    server.expect_exit(2)
+    check("netmask" in server.text(), "the message names netmask")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-error.h"
+#include "kv-settings.h"
+#include "kv-test.h"
+
+#include <string.h>
+
+/* What each row must be, written down a second time and independently of the table. */
+typedef struct {
+    const char *key;
+    const char *default_text; /* "": none */
+    const char *side;         /* "b", "s" or "c" */
+    gboolean desktop;
+    const char *good; /* separated by spaces; "+": one space */
+    const char *bad;  /* likewise; "~": the empty text */
+} RowCase;
+
+static const RowCase row_cases[] = {
+    {"ip", "", "b", TRUE,
+     "0.0.0.0 :: [::1] fe80::1%eth0 [fe80::1%eth0] server1 a.example.org. _x-1.example 1a",
+     "~ 256.1.1.1 1.2.3 [1.2.3.4] [::1 -a a- a..b a/b host:1 fe80::1%a/b ::1::2 . [] a.1"},
+    {"port", "", "b", TRUE, "1 65535 0x4d3", "~ 0 65536 -1 +1 1.5 08 1235x 0x 0x-1"},
+    {"udp-mtu", "1350", "b", TRUE, "78 1480 1500", "77 0 1501 99999999999999999999"},
+    {"kcp-mode", "fast", "b", TRUE, "normal fast fast2 fast3 manual", "~ Fast fast4 slow fast+"},
+    {"nodelay", "0", "b", TRUE, "0 1", "2 true"},
+    {"interval", "50", "b", TRUE, "1 10 60000", "0 60001"},
+    {"resend", "0", "b", TRUE, "0 2 255", "256 -1"},
+    {"nc", "0", "b", TRUE, "0 1", "2"},
+    {"acknodelay", "false", "b", TRUE, "true false 1 0 t f T F TRUE FALSE True False",
+     "~ yes on 2 tRUE"},
+    {"sndwnd", "1024", "b", TRUE, "1 65535", "0 65536"},
+    {"rcvwnd", "1024", "b", TRUE, "2 65535", "1 65536"},
+    {"datashard", "10", "b", TRUE, "0 10 255", "256 -1"},
+    {"parityshard", "3", "b", TRUE, "0 3 255", "256 -1"},
+    {"rapid-fec", "false", "b", TRUE, "true false", "2"},
+    {"dscp", "0", "b", TRUE, "0 46 63 0x2e", "64 -1 046"},
+    {"sockbuf", "4194304", "b", TRUE, "2048 268435456", "2047 268435457"},
+    {"smuxbuf", "4194304", "b", TRUE, "65536 268435456", "65535 268435457"},
+    {"keepalive", "10", "b", TRUE, "1 30", "0 31"},
+    {"secret", "", "b", TRUE, "x pre-shared-key +", "~ \x7f \xff"},
+    {"secret-file", "", "b", FALSE, "/run/secret relative", "~ a\nb \xff"},
+    {"crypt", "aes", "b", TRUE,
+     "aes aes-128 aes-192 salsa20 blowfish twofish cast5 3des tea xtea xor sm4 none",
+     "~ AES aes-256 rot13"},
+    {"local-ip", "", "b", TRUE, "192.168.88.0 10.0.0.1", "~ 0.0.0.0 10.0.0 10.0.0.1/24 ::1 host"},
+    {"netmask", "", "b", TRUE, "255.255.255.0 255.255.255.255 128.0.0.0",
+     "0.0.0.0 255.0.255.0 24 0.255.255.255"},
+    {"vni-mtu", "1500", "b", TRUE, "0 68 9000 65521", "1 67 65522"},
+    {"full-frame-mtu", "0", "s", FALSE, "0 1 65535", "65536"},
+    {"vni-name-prefix", "kvs", "s", FALSE, "k abcdefghij", "~ abcdefghijk a/b . .. a+b a%d a:b"},
+    {"vni-mode", "", "s", FALSE, "tun tap", "~ TUN bridge"},
+    {"assignable-ips", "", "s", FALSE,
+     "192.168.88.0/24 10.0.0.0/0 10.0.0.0/32 10.0.0.0/255.255.0.0 10.0.0.2-10.0.0.254 "
+     "1.1.1.1-1.1.1.1",
+     "10.0.0.0 10.0.0.0/33 10.0.0.0/255.0.255.0 10.0.0.9-10.0.0.2 10.0.0.0/ /24 10.0.0.0/24/24 "
+     "10.0.0.1-9 10.0.0.0/-1 a-b"},
+    {"hook-dir", "", "s", FALSE, "/kcpvpn-hooks hooks", "~ a\tb"},
+    {"bridge", "", "b", FALSE, "br0 abcdefghijklmno", "~ abcdefghijklmnop a/b a+b .. br\xc3\xbc"},
+    {"tcp", "false", "b", FALSE, "true false", "2"},
+    {"client-id", "", "c", TRUE, "client1 A_z-9 abcdefghijklmnop",
+     "~ abcdefghijklmnopq a/b a.b a+b \xc3\xa9"},
+    {"vni-name", "kvc0", "c", TRUE, "kvc_c1 tun-a", "~ abcdefghijklmnop a/b kvc%d"},
+    {"persistent-vni", "false", "c", FALSE, "true false", "2"},
+    {"auto-reconnect", "false", "c", TRUE, "true false", "2"},
+    {"no-ip-configuration", "false", "c", TRUE, "true false", "2"},
+    {"on-connected-hook", "", "c", FALSE, "/bin/true", "~ \x01"},
+    {"name", "", "b", TRUE, "home B\xc3\xbcro", "~ a/b .hidden"},
+    {"role", "", "b", TRUE, "", "~ both"},
+    {"workers", "0", "s", FALSE, "0 16", "17"},
+};
+
+static const KvRole roles[] = {KV_ROLE_CLIENT, KV_ROLE_SERVER};
+
+static const KvSetting *
+find(const char *key)
+{
+    const KvSetting *row = kv_setting_find(key);
+
+    if (row == NULL)
+        g_error("no row for %s", key);
+    return row;
+}
+
+static KvRole
+role_of(const KvSetting *row)
+{
+    return (row->side & KV_SIDE_CLIENT) != 0 ? KV_ROLE_CLIENT : KV_ROLE_SERVER;
+}
+
+static char *
+decode(char *word)
+{
+    if (strcmp(word, "~") == 0)
+        word[0] = '\0';
+    return g_strdelimit(word, "+", ' ');
+}
+
+/* Proves: keys, sides, defaults and the desktop mark are the documented ones, row by row. */
+static void
+test_rows(void)
+{
+    g_assert_cmpuint(G_N_ELEMENTS(row_cases), ==, KV_N_SETTINGS);
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        const RowCase *c = &row_cases[i];
+        const KvSetting *row = kv_setting_get(i);
+        const char *side = row->side == KV_SIDE_BOTH     ? "b"
+                           : row->side == KV_SIDE_SERVER ? "s"
+                                                         : "c";
+
+        g_assert_cmpuint(row->id, ==, i);
+        g_assert_cmpstr(row->key, ==, c->key);
+        g_assert_cmpstr(row->default_text != NULL ? row->default_text : "", ==, c->default_text);
+        g_assert_cmpstr(side, ==, c->side);
+        g_assert_cmpint((row->flags & KV_SETTING_FLAG_DESKTOP) != 0, ==, c->desktop);
+        g_assert_nonnull(row->group);
+        g_assert_true(row->description != NULL && !g_str_has_suffix(row->description, "."));
+        g_assert_true((row->value_name == NULL) == (row->type == KV_SETTING_TYPE_BOOLEAN));
+        g_assert_true((row->choices != NULL) == (row->type == KV_SETTING_TYPE_CHOICE));
+        g_assert_true(row->check == NULL || row->allowed != NULL);
+    }
+}
+
+/* Proves: keys and aliases are unique and found, and the manual flags alone are hidden. */
+static void
+test_find(void)
+{
+    static const char *const hidden[] = {"nodelay", "interval", "resend", "nc", "acknodelay", NULL};
+
+    g_assert_true(find("ds") == kv_setting_get(KV_SETTING_DATASHARD));
+    g_assert_true(find("ps") == kv_setting_get(KV_SETTING_PARITYSHARD));
+    g_assert_null(kv_setting_find("no-such-key"));
+    g_assert_null(kv_setting_find(""));
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        const KvSetting *row = kv_setting_get(i);
+
+        g_assert_true(find(row->key) == row);
+        g_assert_cmpint((row->flags & KV_SETTING_FLAG_HIDDEN) != 0, ==,
+                        g_strv_contains(hidden, row->key));
+        g_assert_cmpint((row->flags & KV_SETTING_FLAG_NO_ARGV) != 0, ==,
+                        i == KV_SETTING_NAME || i == KV_SETTING_ROLE);
+    }
+}
+
+static void
+check_good(const KvSetting *row, char *text)
+{
+    g_autoptr(KvSettings) settings = kv_settings_new(role_of(row));
+    g_autoptr(GError) error = NULL;
+    g_autofree char *shown = NULL;
+
+    if (!kv_settings_set_text(settings, row->id, decode(text), &error))
+        g_error("%s", error->message);
+    g_assert_true(kv_settings_is_set(settings, row->id));
+    shown = kv_settings_to_text(settings, row->id);
+    if (row->type == KV_SETTING_TYPE_SECRET)
+        g_assert_cmpstr(shown, ==, "(set)");
+    else if (row->type == KV_SETTING_TYPE_STRING && text[0] != '[')
+        g_assert_cmpstr(shown, ==, text);
+    kv_settings_unset(settings, row->id);
+    g_assert_false(kv_settings_is_set(settings, row->id));
+}
+
+static void
+check_bad(const KvSetting *row, char *text)
+{
+    g_autoptr(KvSettings) settings = kv_settings_new(role_of(row));
+    g_autoptr(KvSettings) fresh = kv_settings_new(role_of(row));
+    g_autofree char *allowed = kv_setting_format_allowed(row);
+    g_autoptr(GError) error = NULL;
+
+    if (kv_settings_set_text(settings, row->id, decode(text), &error))
+        g_error("%s takes \"%s\"", row->key, text);
+    g_assert_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING);
+    g_assert_true(g_str_has_prefix(error->message, row->key));
+    g_assert_true(g_str_has_suffix(error->message, allowed));
+    g_assert_true(g_utf8_validate(error->message, -1, NULL));
+    for (const char *c = error->message; *c != '\0'; c++)
+        g_assert_true((guchar) *c >= 0x20 && *c != 0x7f);
+    g_assert_true(kv_settings_equal(settings, fresh));
+}
+
+/* Proves: each row takes what it should and refuses the rest, naming key and what is allowed. */
+static void
+test_values(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(row_cases); i++) {
+        const KvSetting *row = find(row_cases[i].key);
+        g_auto(GStrv) good = g_strsplit(row_cases[i].good, " ", 0);
+        g_auto(GStrv) bad = g_strsplit(row_cases[i].bad, " ", 0);
+
+        for (guint n = 0; good[n] != NULL; n++)
+            check_good(row, good[n]);
+        for (guint n = 0; bad[n] != NULL; n++)
+            check_bad(row, bad[n]);
+    }
+}
+
+/* Proves: no text, secrets included, takes any control character, too many bytes or bad UTF-8. */
+static void
+test_text_is_clean(void)
+{
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        const KvSetting *row = kv_setting_get(i);
+        g_autoptr(KvSettings) settings = kv_settings_new(role_of(row));
+        g_autofree char *too_long = NULL;
+
+        if (row->type != KV_SETTING_TYPE_STRING && row->type != KV_SETTING_TYPE_SECRET)
+            continue;
+        for (int c = 1; c < 0x80; c = c == 0x1f ? 0x7f : c + 1) {
+            char text[] = {'1', (char) c, '1', '\0'};
+
+            g_assert_false(kv_settings_set_text(settings, row->id, text, NULL));
+        }
+        g_assert_false(kv_settings_set_text(settings, row->id, "a\xc3(", NULL));
+        too_long = g_strnfill(row->max + 1, 'a');
+        g_assert_false(kv_settings_set_text(settings, row->id, too_long, NULL));
+    }
+}
+
+/* Proves: messages read as meant, and none repeats a secret. */
+static void
+test_messages(void)
+{
+    static const struct {
+        KvRole role;
+        KvSettingId id;
+        const char *text;
+        const char *message;
+    } cases[] = {
+        {KV_ROLE_CLIENT, KV_SETTING_UDP_MTU, "9000",
+         "udp-mtu: \"9000\" is not allowed; allowed: a whole number from 78 to 1500"},
+        {KV_ROLE_CLIENT, KV_SETTING_KCP_MODE, "slow",
+         "kcp-mode: \"slow\" is not allowed; allowed: one of normal, fast, fast2, fast3, manual"},
+        {KV_ROLE_CLIENT, KV_SETTING_TCP, "maybe",
+         "tcp: \"maybe\" is not allowed; allowed: true or false"},
+        {KV_ROLE_CLIENT, KV_SETTING_SECRET, "tell\nnobody",
+         "secret: this value is not allowed; allowed: 1 to 4096 bytes of UTF-8 text without "
+         "control characters"},
+        {KV_ROLE_CLIENT, KV_SETTING_SECRET_FILE, "",
+         "secret-file: \"\" is not allowed; allowed: 1 to 4095 bytes without control characters"},
+        {KV_ROLE_CLIENT, KV_SETTING_CLIENT_ID, "a\n\x1b[31m",
+         "client-id: \"a\\x0a\\x1b[31m\" is not allowed; allowed: 1 to 16 characters of A-Z, a-z, "
+         "0-9, _ and -"},
+        {KV_ROLE_CLIENT, KV_SETTING_HOOK_DIR, "/x",
+         "hook-dir: only a server has this setting, this is a client"},
+        {KV_ROLE_SERVER, KV_SETTING_CLIENT_ID, "x",
+         "client-id: only a client has this setting, this is a server"},
+        {KV_ROLE_CLIENT, KV_SETTING_ROLE, "server",
+         "role: these are settings of a server, a client was asked for"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(KvSettings) settings = kv_settings_new(cases[i].role);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(kv_settings_set_text(settings, cases[i].id, cases[i].text, &error));
+        g_assert_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING);
+        g_assert_cmpstr(error->message, ==, cases[i].message);
+    }
+}
+
+/* Proves: a wrong value of any length gives a message of bounded length. */
+static void
+test_long_value_is_cut(void)
+{
+    g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
+    g_autofree char *text = g_strnfill(100000, 'x');
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(kv_settings_set_text(settings, KV_SETTING_PORT, text, &error));
+    g_assert_cmpuint(strlen(error->message), <, 300);
+}
+
+/* Proves: the typed getters give what the text said, and defaults otherwise. */
+static void
+test_getters(void)
+{
+    g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_SERVER);
+    const KvSecret *secret;
+
+    g_assert_cmpint(kv_settings_get_role(settings), ==, KV_ROLE_SERVER);
+    g_assert_cmpuint(kv_settings_get_uint(settings, KV_SETTING_UDP_MTU), ==, 1350);
+    g_assert_cmpuint(kv_settings_get_uint(settings, KV_SETTING_SOCKBUF), ==, 4194304);
+    g_assert_cmpstr(kv_settings_get_string(settings, KV_SETTING_KCP_MODE), ==, "fast");
+    g_assert_cmpuint(kv_settings_get_choice(settings, KV_SETTING_KCP_MODE), ==, 1);
+    g_assert_cmpuint(kv_settings_get_choice(settings, KV_SETTING_CRYPT), ==, KV_CIPHER_AES);
+    g_assert_null(kv_settings_get_string(settings, KV_SETTING_LOCAL_IP));
+    g_assert_null(kv_settings_get_secret(settings, KV_SETTING_SECRET));
+    g_assert_false(kv_settings_get_boolean(settings, KV_SETTING_RAPID_FEC));
+
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_DSCP, "0x2e", NULL));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_IP, "[2001:db8::1]", NULL));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_CRYPT, "none", NULL));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_VNI_MODE, "tap", NULL));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_RAPID_FEC, "T", NULL));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_SECRET, "abc", NULL));
+    g_assert_cmpuint(kv_settings_get_uint(settings, KV_SETTING_DSCP), ==, 46);
+    g_assert_cmpstr(kv_settings_get_string(settings, KV_SETTING_IP), ==, "2001:db8::1");
+    g_assert_cmpuint(kv_settings_get_choice(settings, KV_SETTING_CRYPT), ==, KV_CIPHER_NONE);
+    g_assert_cmpuint(kv_settings_get_choice(settings, KV_SETTING_VNI_MODE), ==, KV_VNI_MODE_TAP);
+    g_assert_true(kv_settings_get_boolean(settings, KV_SETTING_RAPID_FEC));
+    secret = kv_settings_get_secret(settings, KV_SETTING_SECRET);
+    kv_test_assert_bytes(kv_secret_get_data(secret), kv_secret_get_length(secret), "abc", 3,
+                         "secret");
+}
+
+/* Proves: the effective settings list defaults and hide the secret. */
+static void
+test_effective(void)
+{
+    g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
+    g_autofree char *text = NULL;
+
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_SECRET, "hush-hush", NULL));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_IP, "server1", NULL));
+    text = kv_settings_format_effective(settings);
+    g_assert_nonnull(strstr(text, "secret = (set)\n"));
+    g_assert_nonnull(strstr(text, "ip = server1\n"));
+    g_assert_nonnull(strstr(text, "vni-name = kvc0\n"));
+    g_assert_null(strstr(text, "hush"));
+    g_assert_null(strstr(text, "vni-name-prefix"));
+    g_assert_null(strstr(text, "local-ip"));
+}
+
+/* Proves: copies are equal and independent, and equality sees role, value and secret. */
+static void
+test_copy_and_equal(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(roles); i++) {
+        g_autoptr(KvSettings) a = kv_settings_new(roles[i]);
+        g_autoptr(KvSettings) other = kv_settings_new(roles[1 - i]);
+        g_autoptr(KvSettings) b = NULL;
+
+        g_assert_true(kv_settings_set_text(a, KV_SETTING_SECRET, "one", NULL));
+        g_assert_true(kv_settings_set_text(a, KV_SETTING_PORT, "1", NULL));
+        b = kv_settings_copy(a);
+        g_assert_true(kv_settings_equal(a, b));
+        g_assert_true(kv_settings_set_text(b, KV_SETTING_SECRET, "two", NULL));
+        g_assert_false(kv_settings_equal(a, b));
+        kv_settings_unset(b, KV_SETTING_SECRET);
+        g_assert_false(kv_settings_equal(a, b));
+        g_assert_true(kv_settings_set_text(b, KV_SETTING_SECRET, "one", NULL));
+        g_assert_true(kv_settings_equal(a, b));
+        g_assert_true(kv_settings_set_text(b, KV_SETTING_PORT, "2", NULL));
+        g_assert_false(kv_settings_equal(a, b));
+        g_assert_false(kv_settings_equal(a, other));
+    }
+}
+
+/* Proves: merging takes what was given, keeps the rest, and lets one secret replace another. */
+static void
+test_merge(void)
+{
+    g_autoptr(KvSettings) base = kv_settings_new(KV_ROLE_CLIENT);
+    g_autoptr(KvSettings) over = kv_settings_new(KV_ROLE_CLIENT);
+
+    g_assert_true(kv_settings_set_text(base, KV_SETTING_PORT, "1", NULL));
+    g_assert_true(kv_settings_set_text(base, KV_SETTING_DSCP, "46", NULL));
+    g_assert_true(kv_settings_set_text(base, KV_SETTING_SECRET_FILE, "/x", NULL));
+    g_assert_true(kv_settings_set_text(over, KV_SETTING_PORT, "2", NULL));
+    kv_settings_merge(base, over);
+    g_assert_cmpuint(kv_settings_get_uint(base, KV_SETTING_PORT), ==, 2);
+    g_assert_cmpuint(kv_settings_get_uint(base, KV_SETTING_DSCP), ==, 46);
+    g_assert_true(kv_settings_is_set(base, KV_SETTING_SECRET_FILE));
+    g_assert_true(kv_settings_set_text(over, KV_SETTING_SECRET, "s", NULL));
+    kv_settings_merge(base, over);
+    g_assert_true(kv_settings_is_set(base, KV_SETTING_SECRET));
+    g_assert_false(kv_settings_is_set(base, KV_SETTING_SECRET_FILE));
+}
+
+/* "key=value key=value" on top of a valid minimum; @message: NULL: valid. */
+static const struct {
+    KvRole role;
+    const char *text;
+    const char *message;
+} validate_cases[] = {
+    {KV_ROLE_CLIENT, "", NULL},
+    {KV_ROLE_SERVER, "", NULL},
+    {KV_ROLE_CLIENT, "-ip",
+     "ip: required, but not given; allowed: an IPv4 address, an IPv6 address with or without "
+     "brackets, or a host name"},
+    {KV_ROLE_CLIENT, "-port",
+     "port: required, but not given; allowed: a whole number from 1 to 65535"},
+    {KV_ROLE_CLIENT, "-secret",
+     "secret: required, but not given; allowed: secret, secret-file or the environment variable "
+     "KCPVPN_KEY"},
+    {KV_ROLE_CLIENT, "secret-file=/x",
+     "secret and secret-file: both were given; only one of them is allowed"},
+    {KV_ROLE_SERVER, "-vni-mode", "vni-mode: required, but not given; allowed: one of tun, tap"},
+    {KV_ROLE_CLIENT, "datashard=250 parityshard=6", NULL},
+    {KV_ROLE_CLIENT, "datashard=250 parityshard=7",
+     "datashard and parityshard: 250 and 7 make 257; allowed: at most 256 together"},
+    {KV_ROLE_CLIENT, "datashard=0 parityshard=255", NULL},
+    {KV_ROLE_CLIENT, "vni-mtu=0", NULL},
+    {KV_ROLE_CLIENT, "vni-mtu=65521", NULL},
+    {KV_ROLE_SERVER, "vni-mtu=0",
+     "vni-mtu: \"0\" is not allowed on a server; allowed: 68 to 65513"},
+    {KV_ROLE_SERVER, "vni-mtu=65513", NULL},
+    {KV_ROLE_SERVER, "vni-mtu=65514",
+     "vni-mtu: \"65514\" is not allowed on a server; allowed: 68 to 65513"},
+    {KV_ROLE_SERVER, "full-frame-mtu=1522", NULL},
+    {KV_ROLE_SERVER, "full-frame-mtu=1521",
+     "full-frame-mtu: \"1521\" is too small for vni-mtu 1500; allowed: 0 or at least 1522"},
+    {KV_ROLE_SERVER, "netmask=255.0.0.0", "netmask: not allowed with vni-mode tun, only with tap"},
+    {KV_ROLE_SERVER, "bridge=br0", "bridge: not allowed with vni-mode tun, only with tap"},
+    {KV_ROLE_CLIENT, "netmask=255.0.0.0 bridge=br0", NULL},
+    {KV_ROLE_SERVER, "local-ip=10.0.0.1", NULL},
+    {KV_ROLE_SERVER, "vni-mode=tap", NULL},
+    {KV_ROLE_SERVER, "vni-mode=tap bridge=br0", NULL},
+    {KV_ROLE_SERVER, "vni-mode=tap local-ip=10.0.0.1",
+     "netmask: required with vni-mode tap and local-ip"},
+    {KV_ROLE_SERVER, "vni-mode=tap assignable-ips=10.0.0.0/24",
+     "netmask: required with vni-mode tap and assignable-ips"},
+    {KV_ROLE_SERVER, "vni-mode=tap assignable-ips=10.0.0.0/24 netmask=255.255.255.0", NULL},
+};
+
+static void
+apply(KvSettings *settings, const char *text)
+{
+    g_auto(GStrv) words = g_strsplit(text, " ", 0);
+
+    for (guint i = 0; words[i] != NULL; i++) {
+        g_auto(GStrv) pair = g_strsplit(words[i], "=", 2);
+
+        if (words[i][0] == '-')
+            kv_settings_unset(settings, find(words[i] + 1)->id);
+        else
+            g_assert_true(kv_settings_set_text(settings, find(pair[0])->id, pair[1], NULL));
+    }
+}
+
+/* Proves: required keys and values that must go together are checked, with all keys named. */
+static void
+test_validate(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(validate_cases); i++) {
+        g_autoptr(KvSettings) settings = kv_settings_new(validate_cases[i].role);
+        g_autoptr(GError) error = NULL;
+        gboolean ok;
+
+        apply(settings, "ip=server1 port=1235 secret=s");
+        if (validate_cases[i].role == KV_ROLE_SERVER)
+            apply(settings, "vni-mode=tun");
+        apply(settings, validate_cases[i].text);
+        ok = kv_settings_validate(settings, &error);
+        g_assert_cmpstr(error != NULL ? error->message : NULL, ==, validate_cases[i].message);
+        g_assert_cmpint(ok, ==, error == NULL);
+        if (error != NULL)
+            g_assert_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING);
+    }
+}
+
+/* Proves: help shows each flag of the role that is not hidden, and keeps to the width. */
+static void
+test_help(void)
+{
+    for (guint r = 0; r < G_N_ELEMENTS(roles); r++) {
+        g_autofree char *help = kv_settings_format_help(roles[r], 80);
+        g_auto(GStrv) lines = g_strsplit(help, "\n", 0);
+        KvSettingSide side = roles[r] == KV_ROLE_CLIENT ? KV_SIDE_CLIENT : KV_SIDE_SERVER;
+
+        for (guint i = 0; lines[i] != NULL; i++)
+            g_assert_cmpuint(strlen(lines[i]), <=, 80);
+        for (guint i = 0; i < KV_N_SETTINGS; i++) {
+            const KvSetting *row = kv_setting_get(i);
+            g_autofree char *flag = g_strdup_printf("  --%s%s", row->key,
+                                                    row->alias != NULL        ? ","
+                                                    : row->value_name != NULL ? " "
+                                                                              : "");
+            gboolean hidden =
+                (row->flags & (KV_SETTING_FLAG_HIDDEN | KV_SETTING_FLAG_NO_ARGV)) != 0;
+
+            g_assert_cmpint(strstr(help, flag) != NULL, ==, (row->side & side) != 0 && !hidden);
+        }
+        g_assert_nonnull(strstr(help, "(default: 1350)"));
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_add_func("/settings/rows", test_rows);
+    g_test_add_func("/settings/find", test_find);
+    g_test_add_func("/settings/values", test_values);
+    g_test_add_func("/settings/text-is-clean", test_text_is_clean);
+    g_test_add_func("/settings/messages", test_messages);
+    g_test_add_func("/settings/long-value-is-cut", test_long_value_is_cut);
+    g_test_add_func("/settings/getters", test_getters);
+    g_test_add_func("/settings/effective", test_effective);
+    g_test_add_func("/settings/copy-and-equal", test_copy_and_equal);
+    g_test_add_func("/settings/merge", test_merge);
+    g_test_add_func("/settings/validate", test_validate);
+    g_test_add_func("/settings/help", test_help);
+    return kv_test_main(&argc, &argv);
+}

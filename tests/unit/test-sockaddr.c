@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-sockaddr.h"
+#include "kv-test.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+
+static KvSockaddr
+make(const char *ip, uint16_t port)
+{
+    KvSockaddr address = {0};
+
+    if (inet_pton(AF_INET, ip, &address.v4.sin_addr) == 1) {
+        address.v4.sin_family = AF_INET;
+        address.v4.sin_port = htons(port);
+        return address;
+    }
+    g_assert_cmpint(inet_pton(AF_INET6, ip, &address.v6.sin6_addr), ==, 1);
+    address.v6.sin6_family = AF_INET6;
+    address.v6.sin6_port = htons(port);
+    return address;
+}
+
+/* Proves: text, length and wildcard of every kind of address. */
+static void
+test_text(void)
+{
+    static const struct {
+        const char *ip;
+        uint16_t port;
+        const char *want;
+        gboolean wildcard;
+    } rows[] = {
+        {"192.0.2.1", 1235, "192.0.2.1:1235", FALSE},         {"0.0.0.0", 0, "0.0.0.0:0", TRUE},
+        {"2001:db8::1", 65535, "[2001:db8::1]:65535", FALSE}, {"::", 1, "[::]:1", TRUE},
+        {"::ffff:192.0.2.1", 7, "192.0.2.1:7", FALSE},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        KvSockaddr address = make(rows[i].ip, rows[i].port);
+        g_autofree char *text = kv_sockaddr_to_string(&address);
+
+        g_assert_cmpstr(text, ==, rows[i].want);
+        g_assert_cmpint(kv_sockaddr_is_wildcard(&address), ==, rows[i].wildcard);
+        g_assert_cmpuint(kv_sockaddr_get_length(&address), ==,
+                         address.sa.sa_family == AF_INET ? sizeof(address.v4) : sizeof(address.v6));
+    }
+}
+
+/* Proves: each part of an address counts in a comparison, and equal ones have one hash. */
+static void
+test_equal(void)
+{
+    KvSockaddr addresses[] = {
+        make("192.0.2.1", 1),        make("192.0.2.1", 2), make("192.0.2.2", 1), make("fe80::1", 1),
+        make("::ffff:192.0.2.1", 1), make("fe80::1", 2),   make("fe80::2", 1),   make("fe80::1", 1),
+    };
+
+    addresses[7].v6.sin6_scope_id = 3;
+    for (guint i = 0; i < G_N_ELEMENTS(addresses); i++) {
+        for (guint j = 0; j < G_N_ELEMENTS(addresses); j++)
+            g_assert_cmpint(kv_sockaddr_equal(&addresses[i], &addresses[j]), ==, i == j);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(addresses); i++) {
+        KvSockaddr copy = addresses[i];
+
+        /* No part of the comparison. */
+        if (copy.sa.sa_family == AF_INET)
+            copy.v4.sin_zero[0] = 1;
+        else
+            copy.v6.sin6_flowinfo = 1;
+        g_assert_true(kv_sockaddr_equal(&copy, &addresses[i]));
+    }
+}
+
+/* Proves: a link-local address is told with its interface, by name while there is one. */
+static void
+test_zone(void)
+{
+    KvSockaddr address = make("fe80::1", 1235);
+    g_autofree char *by_number = NULL;
+    g_autofree char *by_name = NULL;
+
+    address.v6.sin6_scope_id = 999999;
+    by_number = kv_sockaddr_to_string(&address);
+    g_assert_cmpstr(by_number, ==, "[fe80::1%999999]:1235");
+    address.v6.sin6_scope_id = if_nametoindex("lo");
+    by_name = kv_sockaddr_to_string(&address);
+    g_assert_cmpstr(by_name, ==, "[fe80::1%lo]:1235");
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_add_func("/sockaddr/text", test_text);
+    g_test_add_func("/sockaddr/equal", test_equal);
+    g_test_add_func("/sockaddr/zone", test_zone);
+    return kv_test_main(&argc, &argv);
+}
