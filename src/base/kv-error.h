@@ -25,6 +25,12 @@ typedef enum {
     KV_ERROR_PROTOCOL,          /* the peer broke the protocol */
     KV_ERROR_IO,                /* a system call failed */
     KV_ERROR_CANCELLED,
+    KV_ERROR_INVALID_ARGUMENT, /* of a call on the bus */
+    KV_ERROR_WRONG_STATE,      /* it cannot be done now: started already, not stopped yet, … */
+    KV_ERROR_READ_ONLY,        /* what shall change is somebody else's to change */
+    KV_ERROR_NOT_AUTHORIZED,   /* policy says no, or nobody is there to ask */
+    KV_ERROR_AUTHENTICATION_REQUIRED,  /* allowed after a password that the caller did not offer */
+    KV_ERROR_AUTHENTICATION_DISMISSED, /* the person did not give the password */
     KV_N_ERRORS,
 } KvError;
 
