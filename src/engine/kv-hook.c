@@ -15,13 +15,16 @@
 #define PENDING_MAX 1024
 
 /* Time for what still waits to be started, once nothing new comes. */
-#define DRAIN_US (KV_HOOK_TIME_LIMIT_MS * (gint64) 1000)
+#define DRAIN_MS KV_HOOK_TIME_LIMIT_MS
 
 struct _KvHooks {
     KvHookDir *dir;
     char *connected_program;
-    GQueue pending;      /* of Job, oldest first */
-    GHashTable *running; /* key → Job, which owns the key */
+    GQueue pending;         /* of Job, oldest first */
+    GHashTable *running;    /* key → Job, which owns the key */
+    KvHooksDrained drained; /* draining: whom to tell */
+    gpointer drained_data;
+    guint drain_source;
 };
 
 typedef struct {
@@ -109,6 +112,19 @@ start_ready(KvHooks *self, KvHookProcessDone on_done)
     }
 }
 
+/* What waits always waits for something that runs. */
+static void
+tell_if_drained(KvHooks *self)
+{
+    KvHooksDrained drained = self->drained;
+
+    if (drained == NULL || g_hash_table_size(self->running) > 0)
+        return;
+    self->drained = NULL;
+    g_clear_handle_id(&self->drain_source, g_source_remove);
+    drained(self->drained_data);
+}
+
 static void
 on_done(KvHookProcess *process, gpointer data)
 {
@@ -117,6 +133,20 @@ on_done(KvHookProcess *process, gpointer data)
 
     g_hash_table_remove(self->running, job->key);
     start_ready(self, on_done);
+    tell_if_drained(self);
+}
+
+static gboolean
+drop_pending(gpointer data)
+{
+    KvHooks *self = data;
+
+    self->drain_source = 0;
+    if (self->pending.length > 0)
+        kv_log(KV_LOG_WARNING, "hook-failed", NULL, NULL, "%u hooks were not run any more",
+               self->pending.length);
+    g_queue_clear_full(&self->pending, (GDestroyNotify) job_free);
+    return G_SOURCE_REMOVE;
 }
 
 KvHooks *
@@ -151,6 +181,7 @@ kv_hooks_free(KvHooks *hooks)
 {
     if (hooks == NULL)
         return;
+    g_clear_handle_id(&hooks->drain_source, g_source_remove);
     g_queue_clear_full(&hooks->pending, (GDestroyNotify) job_free);
     g_hash_table_unref(hooks->running);
     kv_hook_dir_free(hooks->dir);
@@ -183,16 +214,12 @@ kv_hooks_run(KvHooks *hooks, KvHookEvent event, const char *key, const KvHookInf
 }
 
 void
-kv_hooks_drain(KvHooks *hooks)
+kv_hooks_drain(KvHooks *hooks, KvHooksDrained done, gpointer data)
 {
-    gint64 end = g_get_monotonic_time() + DRAIN_US;
+    g_return_if_fail(hooks->drained == NULL);
 
-    while (g_hash_table_size(hooks->running) > 0) {
-        g_main_context_iteration(NULL, TRUE);
-        if (hooks->pending.length == 0 || g_get_monotonic_time() < end)
-            continue;
-        kv_log(KV_LOG_WARNING, "hook-failed", NULL, NULL, "%u hooks were not run any more",
-               hooks->pending.length);
-        g_queue_clear_full(&hooks->pending, (GDestroyNotify) job_free);
-    }
+    hooks->drained = done;
+    hooks->drained_data = data;
+    hooks->drain_source = g_timeout_add(DRAIN_MS, drop_pending, hooks);
+    tell_if_drained(hooks);
 }

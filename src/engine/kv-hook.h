@@ -53,8 +53,17 @@ void kv_hooks_free(KvHooks *hooks);
  */
 void kv_hooks_run(KvHooks *hooks, KvHookEvent event, const char *key, const KvHookInfo *info);
 
-/* Runs the default main context until nothing waits or runs any more; for shutdown. Hooks that
- * could not be started within the time limit of one are dropped, so it takes 20 s at most. */
-void kv_hooks_drain(KvHooks *hooks);
+typedef void (*KvHooksDrained)(gpointer data);
+
+/**
+ * kv_hooks_drain:
+ * @done: called once, when nothing waits or runs any more; may free @hooks. Before this returns if
+ *     that is so already.
+ *
+ * For the end of a tunnel, after its last kv_hooks_run(). Hooks that could not be started within
+ * the time limit of one are dropped with a warning, so it takes 20 s at most. kv_hooks_free()
+ * meanwhile calls it off.
+ */
+void kv_hooks_drain(KvHooks *hooks, KvHooksDrained done, gpointer data);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvHooks, kv_hooks_free)

@@ -39,7 +39,7 @@ typedef struct _KvTunnelClient {
     guint retry_id;
     gulong network_changed_id;
     GCancellable *resolving; /* while the name service is asked */
-    gboolean finishing;      /* the hooks get their time, and the main loop runs meanwhile */
+    gboolean finishing;      /* it is over, but for hooks that still run */
     gboolean moved;          /* the network changed under the attempt: connect again at once */
     gboolean fatal;          /* another attempt would fail the same way */
     GError *failure;
@@ -79,6 +79,18 @@ will_retry(KvTunnelClient *self)
  */
 
 static void
+hooks_drained(gpointer data)
+{
+    KvTunnelClient *self = data;
+
+    g_clear_pointer(&self->hooks, kv_hooks_free);
+    self->finishing = FALSE;
+    if (self->failure == NULL)
+        kv_log(KV_LOG_INFO, "stopped", get_params(self)->vni_name, NULL, "stopped");
+    kv_tunnel_finish((KvTunnel *) self, g_steal_pointer(&self->failure));
+}
+
+static void
 finish(KvTunnelClient *self)
 {
     self->finishing = TRUE;
@@ -88,12 +100,9 @@ finish(KvTunnelClient *self)
     g_clear_handle_id(&self->retry_id, g_source_remove);
     g_clear_pointer(&self->tun, kv_tun_close);
     if (self->hooks != NULL)
-        kv_hooks_drain(self->hooks);
-    g_clear_pointer(&self->hooks, kv_hooks_free);
-    self->finishing = FALSE;
-    if (self->failure == NULL)
-        kv_log(KV_LOG_INFO, "stopped", get_params(self)->vni_name, NULL, "stopped");
-    kv_tunnel_finish((KvTunnel *) self, g_steal_pointer(&self->failure));
+        kv_hooks_drain(self->hooks, hooks_drained, self);
+    else
+        hooks_drained(self);
 }
 
 /* --- the interface

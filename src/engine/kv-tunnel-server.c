@@ -400,16 +400,25 @@ pump_snapshot(gpointer owner, KvPump *pump, const KvLinkSnapshot *links, guint n
 }
 
 static void
+hooks_drained(gpointer data)
+{
+    KvTunnelServer *self = data;
+
+    g_clear_pointer(&self->hooks, kv_hooks_free);
+    g_clear_pointer(&self->pool, kv_addr_pool_free);
+    kv_log(KV_LOG_INFO, "stopped", NULL, NULL, "stopped");
+    kv_tunnel_finish((KvTunnel *) self, g_steal_pointer(&self->failure));
+}
+
+static void
 finish_if_down(KvTunnelServer *self)
 {
     if (self->pumps->len > 0)
         return;
     if (self->hooks != NULL)
-        kv_hooks_drain(self->hooks);
-    g_clear_pointer(&self->hooks, kv_hooks_free);
-    g_clear_pointer(&self->pool, kv_addr_pool_free);
-    kv_log(KV_LOG_INFO, "stopped", NULL, NULL, "stopped");
-    kv_tunnel_finish((KvTunnel *) self, g_steal_pointer(&self->failure));
+        kv_hooks_drain(self->hooks, hooks_drained, self);
+    else
+        hooks_drained(self);
 }
 
 static void

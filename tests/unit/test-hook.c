@@ -132,6 +132,28 @@ run(KvHooks *hooks, KvHookEvent event, const char *key, const char *id)
 }
 
 static void
+set_flag(gpointer data)
+{
+    *(gboolean *) data = TRUE;
+}
+
+static void
+free_hooks(gpointer data)
+{
+    g_clear_pointer((KvHooks **) data, kv_hooks_free);
+}
+
+static void
+drain(KvHooks *hooks)
+{
+    gboolean drained = FALSE;
+
+    kv_hooks_drain(hooks, set_flag, &drained);
+    while (!drained)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+static void
 assert_marker(Fixture *fixture, const char *want)
 {
     g_autofree char *text = NULL;
@@ -152,7 +174,7 @@ test_environment(Fixture *fixture, gconstpointer data)
     g_setenv("KCPVPN_KEY", "secret", TRUE);
     hooks = open_hooks(fixture);
     run(hooks, KV_HOOK_CONNECTED, "a", "alice");
-    kv_hooks_drain(hooks);
+    drain(hooks);
     assert_logged(": PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
     assert_logged(": KV_CLIENT_ID=alice\n");
     assert_logged(": KV_VNI_INTERFACE_NAME=kvs7\n");
@@ -176,7 +198,7 @@ test_isolation(Fixture *fixture, gconstpointer data)
                0755);
     hooks = open_hooks(fixture);
     run(hooks, KV_HOOK_CONNECTED, "a", "");
-    kv_hooks_drain(hooks);
+    drain(hooks);
     close(leak);
     assert_marker(fixture, "stdin=/dev/null fds=0 1 2 3\nleader\n");
 }
@@ -198,7 +220,7 @@ test_choice(Fixture *fixture, gconstpointer data)
     run(hooks, KV_HOOK_CONNECTED, "k", "");
     run(hooks, KV_HOOK_DISCONNECTED, "k", "bob");
     run(hooks, KV_HOOK_DISCONNECTED, "k", "alice");
-    kv_hooks_drain(hooks);
+    drain(hooks);
     assert_marker(fixture, "own\ncommon bob\ncommon\ngone\n");
 }
 
@@ -217,7 +239,7 @@ test_hostile_ids(Fixture *fixture, gconstpointer data)
     hooks = open_hooks(fixture);
     for (guint i = 0; i < G_N_ELEMENTS(ids); i++)
         run(hooks, KV_HOOK_CONNECTED, "k", ids[i]);
-    kv_hooks_drain(hooks);
+    drain(hooks);
     assert_marker(fixture, "common\ncommon\ncommon\ncommon\ncommon\n");
 }
 
@@ -239,7 +261,7 @@ test_refused(Fixture *fixture, gconstpointer data)
     run(hooks, KV_HOOK_CONNECTED, "k", "group");
     run(hooks, KV_HOOK_CONNECTED, "k", "plain");
     run(hooks, KV_HOOK_CONNECTED, "k", "link");
-    kv_hooks_drain(hooks);
+    drain(hooks);
     assert_marker(fixture, NULL);
     assert_logged("on_world_connected must be writable by its owner alone");
     assert_logged("on_group_connected must be writable by its owner alone");
@@ -247,7 +269,7 @@ test_refused(Fixture *fixture, gconstpointer data)
     assert_logged("on_link_connected: No such file");
     g_chmod(fixture->dir, 0777);
     run(hooks, KV_HOOK_CONNECTED, "k", "");
-    kv_hooks_drain(hooks);
+    drain(hooks);
     assert_marker(fixture, NULL);
     assert_logged("hooks must be writable by its owner alone");
 }
@@ -284,7 +306,7 @@ test_open_errors(Fixture *fixture, gconstpointer data)
     g_assert_no_error(last);
     run(hooks, KV_HOOK_DISCONNECTED, "k", "");
     run(hooks, KV_HOOK_CONNECTED, "k", "");
-    kv_hooks_drain(hooks);
+    drain(hooks);
     assert_marker(fixture, "client\n");
 }
 
@@ -298,11 +320,11 @@ test_changed_folder(Fixture *fixture, gconstpointer data)
     run(hooks, KV_HOOK_CONNECTED, "k", "");
     path = put_script(fixture, "on_connected", "echo new >>@M\n", 0755);
     run(hooks, KV_HOOK_CONNECTED, "k", "");
-    kv_hooks_drain(hooks);
+    drain(hooks);
     assert_marker(fixture, "new\n");
     g_remove(path);
     run(hooks, KV_HOOK_CONNECTED, "k", "");
-    kv_hooks_drain(hooks);
+    drain(hooks);
     assert_marker(fixture, "new\n");
     g_assert_cmpuint(count_logged("Cannot"), ==, 0);
 }
@@ -322,7 +344,7 @@ test_failures(Fixture *fixture, gconstpointer data)
     hooks = open_hooks(fixture);
     for (const char *id = "a\0b\0c\0d\0"; *id != '\0'; id += 2)
         run(hooks, KV_HOOK_CONNECTED, "k", id);
-    kv_hooks_drain(hooks);
+    drain(hooks);
     assert_logged("on_a_connected: oops\n");
     assert_logged("on_a_connected: a\\x1bb\n");
     assert_logged("on_a_connected failed with status 3\n");
@@ -344,7 +366,7 @@ test_order(Fixture *fixture, gconstpointer data)
     hooks = open_hooks(fixture);
     run(hooks, KV_HOOK_CONNECTED, "one", "");
     run(hooks, KV_HOOK_DISCONNECTED, "one", "");
-    kv_hooks_drain(hooks);
+    drain(hooks);
     assert_marker(fixture, "C\nD\n");
     start = g_get_monotonic_time();
     for (guint i = 0; i < 20; i++) {
@@ -353,8 +375,54 @@ test_order(Fixture *fixture, gconstpointer data)
         run(hooks, KV_HOOK_CONNECTED, key, "p");
     }
     g_assert_cmpint(g_get_monotonic_time() - start, <, 2 * G_USEC_PER_SEC);
-    kv_hooks_drain(hooks);
+    drain(hooks);
     g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * G_USEC_PER_SEC);
+}
+
+/* Proves: draining waits for every hook, also for those in line, without running the main context
+ * by itself; with nothing to wait for it is over at once; and freeing calls it off. */
+static void
+test_drain(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(KvHooks) hooks = NULL;
+    gboolean drained = FALSE;
+    gboolean never = FALSE;
+
+    add_script(fixture, "on_connected", "sleep 0.2; echo C >>@M\n", 0755);
+    add_script(fixture, "on_disconnected", "echo D >>@M\n", 0755);
+    hooks = open_hooks(fixture);
+    run(hooks, KV_HOOK_CONNECTED, "one", "");
+    run(hooks, KV_HOOK_DISCONNECTED, "one", "");
+    kv_hooks_drain(hooks, set_flag, &drained);
+    g_assert_false(drained);
+    assert_marker(fixture, NULL);
+    while (!drained)
+        g_main_context_iteration(NULL, TRUE);
+    assert_marker(fixture, "C\nD\n");
+    drained = FALSE;
+    kv_hooks_drain(hooks, set_flag, &drained);
+    g_assert_true(drained);
+    run(hooks, KV_HOOK_CONNECTED, "one", "");
+    kv_hooks_drain(hooks, set_flag, &never);
+    kv_hooks_free(g_steal_pointer(&hooks));
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_assert_false(never);
+}
+
+/* Proves: the callback may free what was drained. */
+static void
+test_drain_frees(Fixture *fixture, gconstpointer data)
+{
+    KvHooks *hooks = NULL;
+
+    add_script(fixture, "on_connected", "echo C >>@M\n", 0755);
+    hooks = open_hooks(fixture);
+    run(hooks, KV_HOOK_CONNECTED, "one", "");
+    kv_hooks_drain(hooks, free_hooks, &hooks);
+    while (hooks != NULL)
+        g_main_context_iteration(NULL, TRUE);
+    assert_marker(fixture, "C\n");
 }
 
 static guint
@@ -513,6 +581,8 @@ main(int argc, char **argv)
     ADD("/hook/changed-folder", test_changed_folder);
     ADD("/hook/failures", test_failures);
     ADD("/hook/order", test_order);
+    ADD("/hook/drain", test_drain);
+    ADD("/hook/drain-frees", test_drain_frees);
     ADD("/hook/bounds", test_bounds);
     ADD("/hook/time-limit", test_time_limit);
     ADD("/hook/background-child", test_background_child);
