@@ -272,6 +272,16 @@ kv_settings_is_set(const KvSettings *settings, KvSettingId id)
     return settings->values[id].is_set;
 }
 
+gboolean
+kv_settings_runs_programs(const KvSettings *settings)
+{
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        if ((kv_setting_get(i)->flags & KV_SETTING_FLAG_PROGRAM) != 0 && settings->values[i].is_set)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static gboolean
 has_type(KvSettingId id, KvSettingType type)
 {

@@ -74,6 +74,7 @@ typedef enum {
     KV_SETTING_FLAG_LIVE = 1 << 1,    /* may change while the tunnel runs */
     KV_SETTING_FLAG_DESKTOP = 1 << 2, /* a desktop user's profile may name it */
     KV_SETTING_FLAG_NO_ARGV = 1 << 3, /* key files and the bus only */
+    KV_SETTING_FLAG_PROGRAM = 1 << 4, /* makes the tunnel run a program */
 } KvSettingFlags;
 
 /**
@@ -155,6 +156,10 @@ const char *kv_settings_get_string(const KvSettings *settings, KvSettingId id);
 guint kv_settings_get_choice(const KvSettings *settings, KvSettingId id);
 /* (transfer none) (nullable): SECRET. */
 const KvSecret *kv_settings_get_secret(const KvSettings *settings, KvSettingId id);
+
+/* Whether a value was given that makes the tunnel run a program: who may set other values over
+ * the bus may not set these. */
+gboolean kv_settings_runs_programs(const KvSettings *settings);
 
 /* (transfer full): the value as text, "(set)" for a secret; NULL when unset and no default. */
 char *kv_settings_to_text(const KvSettings *settings, KvSettingId id);

@@ -306,6 +306,28 @@ test_getters(void)
                          "secret");
 }
 
+/* Proves: each setting that names a program says so, none of them is for the desktop, and one that
+ * was given is noticed. */
+static void
+test_programs(void)
+{
+    static const char *const programs[] = {"hook-dir", "on-connected-hook", NULL};
+
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        const KvSetting *row = kv_setting_get(i);
+        gboolean runs = (row->flags & KV_SETTING_FLAG_PROGRAM) != 0;
+        g_autoptr(KvSettings) settings = kv_settings_new(role_of(row));
+
+        g_assert_cmpint(runs, ==, g_strv_contains(programs, row->key));
+        g_assert_false(runs && (row->flags & KV_SETTING_FLAG_DESKTOP) != 0);
+        g_assert_false(kv_settings_runs_programs(settings));
+        if (row->type == KV_SETTING_TYPE_STRING && row->check == NULL) {
+            g_assert_true(kv_settings_set_text(settings, row->id, "/x", NULL));
+            g_assert_cmpint(kv_settings_runs_programs(settings), ==, runs);
+        }
+    }
+}
+
 /* Proves: the effective settings list defaults and hide the secret. */
 static void
 test_effective(void)
@@ -489,6 +511,7 @@ main(int argc, char **argv)
     g_test_add_func("/settings/long-value-is-cut", test_long_value_is_cut);
     g_test_add_func("/settings/getters", test_getters);
     g_test_add_func("/settings/effective", test_effective);
+    g_test_add_func("/settings/programs", test_programs);
     g_test_add_func("/settings/copy-and-equal", test_copy_and_equal);
     g_test_add_func("/settings/merge", test_merge);
     g_test_add_func("/settings/validate", test_validate);
