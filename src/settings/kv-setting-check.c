@@ -8,6 +8,7 @@
 
 #define HOST_NAME_MAX_BYTES  253
 #define HOST_LABEL_MAX_BYTES 63
+#define USER_NAME_MAX_BYTES  32 /* utmp's bound */
 #define VNI_MTU_MIN          68 /* RFC 791 */
 
 static gboolean
@@ -146,6 +147,18 @@ gboolean
 kv_check_tunnel_name(const char *text)
 {
     return text[0] != '.' && strchr(text, '/') == NULL;
+}
+
+gboolean
+kv_check_user_name(const char *text)
+{
+    if (text[0] == '\0' || text[0] == '-' || strlen(text) > USER_NAME_MAX_BYTES)
+        return FALSE;
+    for (const char *c = text; *c != '\0'; c++) {
+        if (!g_ascii_isgraph(*c) || strchr(",:;/", *c) != NULL)
+            return FALSE;
+    }
+    return TRUE;
 }
 
 gboolean

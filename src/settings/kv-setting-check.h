@@ -35,5 +35,8 @@ gboolean kv_check_client_id(const char *text);
 /* No "/" and no "." in front, so that a file can bear the name. */
 gboolean kv_check_tunnel_name(const char *text);
 
+/* A name that a user of the system can have. */
+gboolean kv_check_user_name(const char *text);
+
 /* 0, or an MTU that IPv4 can live with. */
 gboolean kv_check_vni_mtu(const char *text);

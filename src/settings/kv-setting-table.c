@@ -586,6 +586,33 @@ static const KvSetting table[] = {
             .value_name = "COUNT",
             .description = N_("Threads that move packets; 0 is one for each processor"),
         },
+    [KV_SETTING_AUTOSTART] =
+        {
+            .id = KV_SETTING_AUTOSTART,
+            .key = "autostart",
+            .type = KV_SETTING_TYPE_BOOLEAN,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_NO_ARGV,
+            .group = GROUP_PROGRAM,
+            .default_text = "false",
+            .description = N_("The system service starts the tunnel when it starts itself"),
+        },
+    [KV_SETTING_USERS] =
+        {
+            .id = KV_SETTING_USERS,
+            .key = "users",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_NO_ARGV | KV_SETTING_FLAG_LIST,
+            .group = GROUP_PROGRAM,
+            .min = 1,
+            .max = 4096,
+            .value_name = "USER,...",
+            .check = kv_check_user_name,
+            .allowed = N_("user names of 1 to 32 visible ASCII characters without , : ; or /"),
+            .description = N_("Users who may start and stop the tunnel by the system service "
+                              "without an administrator's password"),
+        },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(table) == KV_N_SETTINGS);
 

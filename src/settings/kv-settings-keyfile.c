@@ -58,6 +58,17 @@ unescape(char *text)
     return TRUE;
 }
 
+/* GKeyFile's lists have ";" between items and may end in one; commas are taken too. */
+static void
+read_list(char *value)
+{
+    size_t len = strlen(value);
+
+    g_strdelimit(value, ";", ',');
+    if (len > 0 && value[len - 1] == ',')
+        value[len - 1] = '\0';
+}
+
 static gboolean
 read_group(Reader *reader, char *line, GError **error)
 {
@@ -109,6 +120,8 @@ read_entry(Reader *reader, char *line, GError **error)
     if (!check_new_key(reader, row, line, error))
         return FALSE;
     g_strchug(value);
+    if ((row->flags & KV_SETTING_FLAG_LIST) != 0)
+        read_list(value);
     if (!unescape(value))
         return kv_settings_fail(error, _("%s: only \\s, \\n, \\t, \\r and \\\\ may follow \"\\\""),
                                 row->key);
@@ -170,15 +183,38 @@ apply_entries(const Reader *reader, gboolean role, KvSettings *settings, const c
     return TRUE;
 }
 
-/* @buf: @len bytes and a NUL; destroyed. */
-static KvSettings *
-read_buffer(KvRole role, char *buf, gsize len, const char *where, GError **error)
+/* What a file says of its side; a wrong word is left for apply_entries() to name. */
+static gboolean
+find_role(const Reader *reader, KvRole *role, const char *where, GError **error)
 {
-    g_autoptr(KvSettings) settings = kv_settings_new(role);
+    const KvSetting *row = kv_setting_get(KV_SETTING_ROLE);
+    g_autofree char *allowed = NULL;
+
+    for (guint i = 0; i < reader->n_entries; i++) {
+        if (reader->entries[i].row != row)
+            continue;
+        *role = strcmp(reader->entries[i].text, row->choices[KV_ROLE_SERVER]) == 0 ? KV_ROLE_SERVER
+                                                                                   : KV_ROLE_CLIENT;
+        return TRUE;
+    }
+    allowed = kv_setting_format_allowed(row);
+    return kv_settings_fail(error, _("%s: %s: required, but not given; allowed: %s"), where,
+                            row->key, allowed);
+}
+
+/* @role: (nullable): NULL: what the file says. @buf: @len bytes and a NUL; destroyed. */
+static KvSettings *
+read_buffer(const KvRole *role, char *buf, gsize len, const char *where, GError **error)
+{
+    g_autoptr(KvSettings) settings = NULL;
     Reader reader = {0};
+    KvRole own = KV_ROLE_CLIENT;
 
     if (!read_lines(&reader, buf, len, where, error))
         return NULL;
+    if (role == NULL && !find_role(&reader, &own, where, error))
+        return NULL;
+    settings = kv_settings_new(role != NULL ? *role : own);
     /* The role first: a file for the other side is better told so than one key at a time. */
     if (!apply_entries(&reader, TRUE, settings, where, error) ||
         !apply_entries(&reader, FALSE, settings, where, error))
@@ -186,24 +222,40 @@ read_buffer(KvRole role, char *buf, gsize len, const char *where, GError **error
     return g_steal_pointer(&settings);
 }
 
+static KvSettings *
+read_data(const KvRole *role, const char *data, gsize len, const char *where, GError **error)
+{
+    KvSettings *loaded;
+    g_autofree char *buf = NULL;
+
+    if (len > KV_SETTING_FILE_MAX) {
+        kv_settings_fail(error, _("%s: longer than %u bytes"), where, KV_SETTING_FILE_MAX);
+        return NULL;
+    }
+    buf = g_malloc(len + 1);
+    memcpy(buf, data, len);
+    buf[len] = '\0';
+    loaded = read_buffer(role, buf, len, where, error);
+    explicit_bzero(buf, len);
+    return loaded;
+}
+
 gboolean
 kv_settings_load_data(KvSettings *settings, const char *data, gsize len, const char *where,
                       GError **error)
 {
-    g_autoptr(KvSettings) loaded = NULL;
-    g_autofree char *buf = NULL;
+    g_autoptr(KvSettings) loaded = read_data(&settings->role, data, len, where, error);
 
-    if (len > KV_SETTING_FILE_MAX)
-        return kv_settings_fail(error, _("%s: longer than %u bytes"), where, KV_SETTING_FILE_MAX);
-    buf = g_malloc(len + 1);
-    memcpy(buf, data, len);
-    buf[len] = '\0';
-    loaded = read_buffer(settings->role, buf, len, where, error);
-    explicit_bzero(buf, len);
     if (loaded == NULL)
         return FALSE;
     kv_settings_merge(settings, loaded);
     return TRUE;
+}
+
+KvSettings *
+kv_settings_new_from_data(const char *data, gsize len, const char *where, GError **error)
+{
+    return read_data(NULL, data, len, where, error);
 }
 
 /* Leaves the tunnel nameless if the file's name is none for a tunnel. */
@@ -219,8 +271,8 @@ name_after_file(KvSettings *settings, const char *path)
         kv_settings_unset(settings, KV_SETTING_NAME);
 }
 
-gboolean
-kv_settings_load_file(KvSettings *settings, const char *path, GError **error)
+static KvSettings *
+read_file(const KvRole *role, const char *path, GError **error)
 {
     g_autofree char *shown = kv_settings_escape(path);
     g_autoptr(KvSettings) loaded = NULL;
@@ -230,23 +282,42 @@ kv_settings_load_file(KvSettings *settings, const char *path, GError **error)
 
     buf = kv_settings_read_file(path, 0, KV_SETTING_FILE_MAX, &mode, &len, error);
     if (buf == NULL)
-        return FALSE;
+        return NULL;
     if (len > KV_SETTING_FILE_MAX) {
         explicit_bzero(buf, len);
-        return kv_settings_fail(error, _("%s: longer than %u bytes"), shown, KV_SETTING_FILE_MAX);
+        kv_settings_fail(error, _("%s: longer than %u bytes"), shown, KV_SETTING_FILE_MAX);
+        return NULL;
     }
-    loaded = read_buffer(settings->role, buf, len, shown, error);
+    loaded = read_buffer(role, buf, len, shown, error);
     explicit_bzero(buf, len);
     if (loaded == NULL)
-        return FALSE;
-    if (kv_settings_is_set(loaded, KV_SETTING_SECRET) && (mode & S_IRWXO) != 0)
-        return kv_settings_fail(
+        return NULL;
+    if (kv_settings_is_set(loaded, KV_SETTING_SECRET) && (mode & S_IRWXO) != 0) {
+        kv_settings_fail(
             error, _("%s: holds a secret, but everybody has access (mode %04o); run: chmod o-rwx"),
             shown, (guint) mode);
+        return NULL;
+    }
     if (!kv_settings_is_set(loaded, KV_SETTING_NAME))
         name_after_file(loaded, path);
+    return g_steal_pointer(&loaded);
+}
+
+gboolean
+kv_settings_load_file(KvSettings *settings, const char *path, GError **error)
+{
+    g_autoptr(KvSettings) loaded = read_file(&settings->role, path, error);
+
+    if (loaded == NULL)
+        return FALSE;
     kv_settings_merge(settings, loaded);
     return TRUE;
+}
+
+KvSettings *
+kv_settings_new_from_file(const char *path, GError **error)
+{
+    return read_file(NULL, path, error);
 }
 
 /* Leading and trailing blanks would be lost otherwise. */
@@ -271,11 +342,17 @@ append_value(GString *out, const KvSettings *settings, KvSettingId id)
     if (!value->is_set)
         return;
     g_string_append_printf(out, "%s=", kv_setting_get(id)->key);
-    if (value->secret != NULL)
+    if ((kv_setting_get(id)->flags & KV_SETTING_FLAG_LIST) != 0) {
+        g_autofree char *items = g_strdelimit(g_strdup(value->text), ",", ';');
+
+        append_escaped(out, items, strlen(items));
+        g_string_append_c(out, ';');
+    } else if (value->secret != NULL) {
         append_escaped(out, (const char *) kv_secret_get_data(value->secret),
                        kv_secret_get_length(value->secret));
-    else
+    } else {
         append_escaped(out, value->text, strlen(value->text));
+    }
     g_string_append_c(out, '\n');
 }
 

@@ -114,6 +114,32 @@ dup_canonical(const KvSetting *row, const char *text)
     return g_strdup(text);
 }
 
+/* (transfer full) (nullable): @text in the one spelling of a list; NULL: an item is not allowed. */
+static char *
+parse_list(const KvSetting *row, const char *text)
+{
+    g_auto(GStrv) items = g_strsplit(text, ",", 0);
+
+    for (guint i = 0; items[i] != NULL; i++) {
+        g_strstrip(items[i]);
+        if (items[i][0] == '\0' || (row->check != NULL && !row->check(items[i])))
+            return NULL;
+    }
+    return g_strjoinv(",", items);
+}
+
+static gboolean
+parse_string(const KvSetting *row, const char *text, KvSettingValue *value)
+{
+    if (!is_clean_text(row, text))
+        return FALSE;
+    if ((row->flags & KV_SETTING_FLAG_LIST) != 0)
+        value->text = parse_list(row, text);
+    else if (row->check == NULL || row->check(text))
+        value->text = dup_canonical(row, text);
+    return value->text != NULL;
+}
+
 /* @value must be empty and stays so on failure. */
 static gboolean
 parse_value(const KvSetting *row, const char *text, KvSettingValue *value)
@@ -135,10 +161,7 @@ parse_value(const KvSetting *row, const char *text, KvSettingValue *value)
         value->text = g_strdup(text);
         return TRUE;
     case KV_SETTING_TYPE_STRING:
-        if (!is_clean_text(row, text) || (row->check != NULL && !row->check(text)))
-            return FALSE;
-        value->text = dup_canonical(row, text);
-        return TRUE;
+        return parse_string(row, text, value);
     case KV_SETTING_TYPE_SECRET:
         if (!is_clean_text(row, text))
             return FALSE;

@@ -51,6 +51,8 @@ typedef enum {
     KV_SETTING_NAME, /* key files: the tunnel's name; the file's base name if absent */
     KV_SETTING_ROLE, /* key files: client or server */
     KV_SETTING_WORKERS,
+    KV_SETTING_AUTOSTART,
+    KV_SETTING_USERS,
     KV_N_SETTINGS,
 } KvSettingId;
 
@@ -75,6 +77,7 @@ typedef enum {
     KV_SETTING_FLAG_DESKTOP = 1 << 2, /* a desktop user's profile may name it */
     KV_SETTING_FLAG_NO_ARGV = 1 << 3, /* key files and the bus only */
     KV_SETTING_FLAG_PROGRAM = 1 << 4, /* makes the tunnel run a program */
+    KV_SETTING_FLAG_LIST = 1 << 5,    /* STRING: items, @check is for each; see get_string */
 } KvSettingFlags;
 
 /**
@@ -87,9 +90,9 @@ typedef struct {
     KvSettingType type;
     KvSettingSide side;
     KvSettingFlags flags;
-    const char *group;          /* heading in help, man page and editor */
-    const char *default_text;   /* (nullable): NULL: unset */
-    guint64 min, max;           /* UINT; length bounds in bytes for STRING and SECRET */
+    const char *group;        /* heading in help, man page and editor */
+    const char *default_text; /* (nullable): NULL: unset */
+    guint64 min, max; /* UINT; length bounds in bytes for STRING (all of a list) and SECRET */
     const char *const *choices; /* CHOICE: NULL-terminated */
     const char *value_name;     /* placeholder in help, such as "ADDRESS"; NULL for BOOLEAN */
     gboolean (*check)(const char *text); /* (nullable): beyond type and range */
@@ -149,7 +152,7 @@ gboolean kv_settings_get_boolean(const KvSettings *settings, KvSettingId id);
 guint64 kv_settings_get_uint(const KvSettings *settings, KvSettingId id);
 /*
  * (transfer none) (nullable): STRING and CHOICE; NULL when unset without a default. An IPv6 "ip"
- * comes without brackets.
+ * comes without brackets, a list with "," between its items and nothing else.
  */
 const char *kv_settings_get_string(const KvSettings *settings, KvSettingId id);
 /* CHOICE: index into the row's choices; 0 when unset without a default. */
@@ -226,6 +229,20 @@ gboolean kv_settings_load_data(KvSettings *settings, const char *data, gsize len
  * for (wipe the text then), and never one that came out of a secret file.
  */
 char *kv_settings_to_data(const KvSettings *settings, gboolean with_secrets);
+
+/**
+ * kv_settings_new_from_data:
+ * @where: what errors call the text, such as a path
+ *
+ * Reads a key file's text that names its role itself.
+ * Returns: (transfer full): the settings, or %NULL and an error that names @where, line, key,
+ * value and what is allowed.
+ */
+KvSettings *kv_settings_new_from_data(const char *data, gsize len, const char *where,
+                                      GError **error) KV_MUST_USE;
+
+/* The same for a file, which is looked at as kv_settings_load_file() does. */
+KvSettings *kv_settings_new_from_file(const char *path, GError **error) KV_MUST_USE;
 
 /* --- secrets from elsewhere (kv-settings-secret.c) -------------------------------------------- */
 

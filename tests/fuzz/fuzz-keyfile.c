@@ -19,7 +19,15 @@ check_round_trip(const KvSettings *settings)
     g_assert(g_key_file_load_from_data(file, text, (gsize) -1, G_KEY_FILE_NONE, NULL));
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         g_autofree char *value = kv_settings_to_text(settings, i);
-        g_autofree char *read = g_key_file_get_string(file, "tunnel", kv_setting_get(i)->key, NULL);
+        const KvSetting *row = kv_setting_get(i);
+        g_autofree char *read = g_key_file_get_string(file, "tunnel", row->key, NULL);
+
+        if ((row->flags & KV_SETTING_FLAG_LIST) != 0 && read != NULL) {
+            g_auto(GStrv) items = g_key_file_get_string_list(file, "tunnel", row->key, NULL, NULL);
+
+            g_free(read);
+            read = g_strjoinv(",", items);
+        }
 
         for (const char *c = value; c != NULL && *c != '\0'; c++)
             g_assert((guchar) *c >= 0x20 && *c != 0x7f);

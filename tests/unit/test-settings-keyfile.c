@@ -26,6 +26,10 @@ static const struct {
     {"\xef\xbb\xbf[tunnel]\nport=99\nname=Home\n", NULL},
     {"\r\n[tunnel]\r\n\t# note\r\n  port = 99 \r\nname=Home", NULL},
     {"[tunnel]\nrole=client\nport=99", NULL},
+    {"[tunnel]\nusers=alice;bob;\nport=99\n", NULL},
+    {"[tunnel]\nusers=alice;;bob\n",
+     "x.kcpvpn:2: users: \"alice,,bob\" is not allowed; allowed: user names of 1 to 32 visible "
+     "ASCII characters without , : ; or /"},
     {"port=99\n", "x.kcpvpn:1: group tunnel must come first"},
     {"\n[other]\n", "x.kcpvpn:2: \"other\" is not a known group; allowed: tunnel"},
     {"[tunnel]\n[peer x]\n", "x.kcpvpn:2: \"peer x\" is not a known group; allowed: tunnel"},
@@ -145,6 +149,8 @@ test_round_trip(void)
             g_autofree char *text = kv_settings_to_text(settings, i);
             g_autofree char *read = g_key_file_get_string(file, "tunnel", key, NULL);
 
+            if (i == KV_SETTING_USERS && read != NULL)
+                read[strlen(read) - 1] = '\0'; /* the list's last ";" */
             g_assert_cmpint(kv_settings_is_set(again, i), ==, read != NULL);
             if (i == KV_SETTING_SECRET)
                 g_assert_cmpstr(read, ==, " \\a = [b] # c\xc3\xa9 ");
@@ -264,6 +270,39 @@ test_no_file(void)
     remove_file(path);
 }
 
+/* Proves: a text says its role itself, or is told to; a list is written as GKeyFile's are. */
+static void
+test_own_role(void)
+{
+    static const struct {
+        const char *text;
+        const char *message; /* NULL: fine */
+    } cases[] = {
+        {"[tunnel]\nport=9\n\nrole=server\nhook-dir=/x\nusers=a,b\n", NULL},
+        {"[tunnel]\nrole=client\nhook-dir=/x\n",
+         "x.kcpvpn:3: hook-dir: only a server has this setting, this is a client"},
+        {"[tunnel]\nrole=both\n",
+         "x.kcpvpn:2: role: \"both\" is not allowed; allowed: one of client, server"},
+        {"[tunnel]\nport=9\n",
+         "x.kcpvpn: role: required, but not given; allowed: one of client, server"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(KvSettings) settings =
+            kv_settings_new_from_data(cases[i].text, strlen(cases[i].text), "x.kcpvpn", &error);
+
+        g_assert_cmpstr(error != NULL ? error->message : NULL, ==, cases[i].message);
+        g_assert_true((settings == NULL) == (error != NULL));
+        if (settings != NULL) {
+            g_autofree char *text = kv_settings_to_data(settings, FALSE);
+
+            g_assert_cmpint(kv_settings_get_role(settings), ==, KV_ROLE_SERVER);
+            g_assert_nonnull(strstr(text, "\nusers=a;b;\n"));
+        }
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -274,5 +313,6 @@ main(int argc, char **argv)
     g_test_add_func("/settings-keyfile/name-of-file", test_name_of_file);
     g_test_add_func("/settings-keyfile/file-modes", test_file_modes);
     g_test_add_func("/settings-keyfile/no-file", test_no_file);
+    g_test_add_func("/settings-keyfile/own-role", test_own_role);
     return kv_test_main(&argc, &argv);
 }

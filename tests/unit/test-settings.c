@@ -69,6 +69,8 @@ static const RowCase row_cases[] = {
     {"name", "", "b", TRUE, "home B\xc3\xbcro", "~ a/b .hidden"},
     {"role", "", "b", TRUE, "", "~ both"},
     {"workers", "0", "s", FALSE, "0 16", "17"},
+    {"autostart", "false", "b", FALSE, "true false", "2"},
+    {"users", "", "b", FALSE, "alice alice,bob A,b.o-b_9$", "~ a,,b a, , -a a+b a;b a:b"},
 };
 
 static const KvRole roles[] = {KV_ROLE_CLIENT, KV_ROLE_SERVER};
@@ -127,6 +129,7 @@ static void
 test_find(void)
 {
     static const char *const hidden[] = {"nodelay", "interval", "resend", "nc", "acknodelay", NULL};
+    static const char *const no_argv[] = {"name", "role", "autostart", "users", NULL};
 
     g_assert_true(find("ds") == kv_setting_get(KV_SETTING_DATASHARD));
     g_assert_true(find("ps") == kv_setting_get(KV_SETTING_PARITYSHARD));
@@ -139,8 +142,18 @@ test_find(void)
         g_assert_cmpint((row->flags & KV_SETTING_FLAG_HIDDEN) != 0, ==,
                         g_strv_contains(hidden, row->key));
         g_assert_cmpint((row->flags & KV_SETTING_FLAG_NO_ARGV) != 0, ==,
-                        i == KV_SETTING_NAME || i == KV_SETTING_ROLE);
+                        g_strv_contains(no_argv, row->key));
     }
+}
+
+/* Proves: blanks around a list's items are no part of them. */
+static void
+test_list(void)
+{
+    g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
+
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_USERS, " alice , bob", NULL));
+    g_assert_cmpstr(kv_settings_get_string(settings, KV_SETTING_USERS), ==, "alice,bob");
 }
 
 static void
@@ -505,6 +518,7 @@ main(int argc, char **argv)
 {
     g_test_add_func("/settings/rows", test_rows);
     g_test_add_func("/settings/find", test_find);
+    g_test_add_func("/settings/list", test_list);
     g_test_add_func("/settings/values", test_values);
     g_test_add_func("/settings/text-is-clean", test_text_is_clean);
     g_test_add_func("/settings/messages", test_messages);
