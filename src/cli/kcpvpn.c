@@ -4,6 +4,7 @@
 #include "kv-cmd.h"
 #include "kv-error.h"
 #include "kv-i18n.h"
+#include "kv-signals.h"
 
 #include <locale.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@ typedef struct {
     const char *alias; /* (nullable) */
     KvExit (*run)(int argc, char **argv);
     const char *summary;
+    gboolean sees_to_signals; /* they are still held back when it begins */
 } Command;
 
 static KvExit
@@ -36,9 +38,9 @@ run_version(int argc, char **argv)
 }
 
 static const Command commands[] = {
-    {"server", "s", run_server, N_("Serve clients in the foreground")},
-    {"client", "c", run_client, N_("Connect to a server in the foreground")},
-    {"version", NULL, run_version, N_("Print the version")},
+    {"server", "s", run_server, N_("Serve clients in the foreground"), TRUE},
+    {"client", "c", run_client, N_("Connect to a server in the foreground"), TRUE},
+    {"version", NULL, run_version, N_("Print the version"), FALSE},
 };
 
 static void
@@ -54,6 +56,14 @@ print_usage(FILE *to)
         fprintf(to, "  %-12s %s\n", names, _(commands[i].summary));
     }
     fprintf(to, _("\n\"kcpvpn COMMAND --help\" lists the options of a command.\n"));
+}
+
+static KvExit
+run_command(const Command *command, int argc, char **argv)
+{
+    if (!command->sees_to_signals)
+        kv_signals_release();
+    return command->run(argc, argv);
 }
 
 static gboolean
@@ -116,6 +126,7 @@ main(int argc, char **argv)
 {
     g_autofree char *message = NULL;
 
+    kv_signals_hold();
     setlocale(LC_ALL, "");
     bindtextdomain(GETTEXT_PACKAGE, KV_LOCALE_DIR);
     bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
@@ -132,7 +143,7 @@ main(int argc, char **argv)
         return run_version(0, NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0 || g_strcmp0(argv[1], commands[i].alias) == 0)
-            return commands[i].run(argc - 2, argv + 2);
+            return run_command(&commands[i], argc - 2, argv + 2);
     }
     message = g_strdup_printf(_("unknown command \"%s\"; allowed are server, client, version and "
                                 "help"),

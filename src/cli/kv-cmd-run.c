@@ -9,6 +9,7 @@
 #include "kv-i18n.h"
 #include "kv-log.h"
 #include "kv-settings.h"
+#include "kv-signals.h"
 #include "kv-tunnel-params.h"
 #include "kv-tunnel.h"
 
@@ -313,6 +314,10 @@ kv_cmd_run(KvRole role, int argc, char **argv)
     gboolean ok = parse_run_options(&options, &argc, argv, &error);
 
     config_file = options.config_file;
+    if (ok && !options.help && !options.check)
+        kv_signals_end_by();
+    else
+        kv_signals_release();
     if (ok && options.help) {
         print_help(role);
         return KV_EXIT_OK;

@@ -34,6 +34,48 @@ def signals(world):
         nothing_left(world)
 
 
+def wait_held(process, number):
+    """Waits until a starting program has taken hold of a signal; whether it was seen to hold it
+    back, and not only to have a handler for it later. (A thread that is being made holds back all.)"""
+    bit = 1 << (number - 1)
+    held = caught = 0
+    while not held and not caught:
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
+            fields = dict(line.split(":", 1) for line in f)
+        blocked, caught = int(fields["SigBlk"], 16), int(fields["SigCgt"], 16) & bit
+        held = blocked & bit and not blocked & 1 << (signal.SIGCHLD - 1)
+    return bool(held)
+
+
+@test("SIGTERM, SIGINT and SIGHUP end both sides with status 0 from the first moment of main on", limit=120)
+def early_signals(world):
+    world.veth()
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    n_held = 0
+    for i in range(42):
+        process = (world.client(wait=False, name=f"client{i}") if i % 2 else
+                   world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, wait=False, name=f"server{i}"))
+        n_held += wait_held(process, numbers[i % 3])
+        time.sleep(i // 2 / 1000)
+        process.send(numbers[i % 3])
+        process.expect_exit(OK)
+    check(n_held > 0, "a starting program holds signals back")
+    nothing_left(world)
+
+
+@test("SIGUSR1 does no harm from the first moment of main on")
+def early_statistics(world):
+    world.veth()
+    n_held = 0
+    for i in range(10):
+        process = world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, wait=False, name=f"server{i}")
+        n_held += wait_held(process, signal.SIGUSR1)
+        process.send(signal.SIGUSR1)
+        process.wait_event("listening")
+        equal(process.stop(), OK, "the exit status")
+    check(n_held > 0, "a starting program holds SIGUSR1 back")
+
+
 @test("a server that ends by request tells its clients, who need no timeout to notice")
 def farewell(world):
     world.veth()
