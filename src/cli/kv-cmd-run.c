@@ -6,6 +6,7 @@
 #include "kv-cmd.h"
 
 #include "kv-error.h"
+#include "kv-file-limit.h"
 #include "kv-i18n.h"
 #include "kv-log.h"
 #include "kv-settings.h"
@@ -291,6 +292,8 @@ run_settings(const KvSettings *settings, const RunOptions *options)
     KvExit status;
 
     kv_log_init(options->log_level, options->log_json ? KV_LOG_FORMAT_JSON : KV_LOG_FORMAT_TEXT);
+    kv_file_limit_raise(kv_settings_get_role(settings) == KV_ROLE_SERVER ? KV_FILE_LIMIT_SERVER
+                                                                         : 0);
     engine = kv_engine_new(&error);
     if (engine != NULL)
         tunnel = kv_tunnel_new(engine, settings, &error);

@@ -76,6 +76,22 @@ def early_statistics(world):
     check(n_held > 0, "a starting program holds SIGUSR1 back")
 
 
+@test("the soft limit of open files is raised to the hard one, and one that is too low is told of")
+def file_limit(world):
+    world.veth()
+    args = ("--local-ip", TUN_SERVER, "--assignable-ips", POOL)
+    for soft, hard, warnings in ((64, 10000, 0), (64, 512, 1)):
+        process = world.server(*args, prefix=("prlimit", f"--nofile={soft}:{hard}"), name=f"server{hard}")
+        with open(f"/proc/{process.pid}/limits", encoding="ascii") as f:
+            line = next(line for line in f if line.startswith("Max open files"))
+        equal(line.split()[3:5], [str(hard)] * 2, "the soft and the hard limit")
+        equal(process.count("file-limit"), warnings, "warnings")
+        process.stop()
+    client = world.client(prefix=("prlimit", "--nofile=64:512"), wait=False)
+    client.wait_event("connecting")
+    equal(client.count("file-limit"), 0, "warnings of a client, which needs few")
+
+
 @test("a server that ends by request tells its clients, who need no timeout to notice")
 def farewell(world):
     world.veth()
