@@ -9,6 +9,7 @@ struct _KvEngine {
     grefcount refs;
     KvWorker *workers[KV_WORKERS_MAX];
     KvNetlink *netlink;
+    KvHookRunner *hook_runner;
 };
 
 KvEngine *
@@ -22,6 +23,7 @@ kv_engine_new(GError **error)
     engine = g_new0(KvEngine, 1);
     g_ref_count_init(&engine->refs);
     engine->netlink = g_steal_pointer(&netlink);
+    engine->hook_runner = kv_hook_runner_new(NULL);
     return engine;
 }
 
@@ -40,6 +42,7 @@ kv_engine_unref(KvEngine *engine)
     for (guint i = 0; i < KV_WORKERS_MAX; i++)
         g_clear_pointer(&engine->workers[i], kv_worker_free);
     kv_netlink_free(engine->netlink);
+    kv_hook_runner_free(engine->hook_runner);
     g_free(engine);
 }
 
@@ -60,4 +63,17 @@ KvNetlink *
 kv_engine_get_netlink(KvEngine *engine)
 {
     return engine->netlink;
+}
+
+KvHookRunner *
+kv_engine_get_hook_runner(KvEngine *engine)
+{
+    return engine->hook_runner;
+}
+
+void
+kv_engine_use_hook_helper(KvEngine *engine, const char *socket_path)
+{
+    kv_hook_runner_free(engine->hook_runner);
+    engine->hook_runner = kv_hook_runner_new(socket_path);
 }

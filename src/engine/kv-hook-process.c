@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -33,6 +32,7 @@ struct _KvHookProcess {
     guint output_source;
     guint limit_source;
     guint limit_ms;
+    KvHookAnswer answer;
     gboolean has_exited;
     gboolean is_timed_out;
     gboolean is_reaped;
@@ -74,22 +74,6 @@ log_output(KvHookProcess *self, const char *bytes, gsize len)
     }
 }
 
-static void
-log_end(KvHookProcess *self, int status)
-{
-    if (self->is_timed_out)
-        kv_log(KV_LOG_WARNING, "hook-failed", self->tunnel, self->peer,
-               "Hook %s was killed after %u ms", self->path, self->limit_ms);
-    else if (WIFSIGNALED(status))
-        kv_log(KV_LOG_WARNING, "hook-failed", self->tunnel, self->peer,
-               "Hook %s was ended by signal %d", self->path, WTERMSIG(status));
-    else if (WEXITSTATUS(status) != 0)
-        kv_log(KV_LOG_WARNING, "hook-failed", self->tunnel, self->peer,
-               "Hook %s failed with status %d", self->path, WEXITSTATUS(status));
-    else
-        kv_log(KV_LOG_DEBUG, "hook-done", self->tunnel, self->peer, "Hook %s is done", self->path);
-}
-
 static int
 reap(KvHookProcess *self)
 {
@@ -102,14 +86,24 @@ reap(KvHookProcess *self)
 }
 
 static void
+note_end(KvHookProcess *self, int status)
+{
+    if (self->is_timed_out)
+        self->answer = (KvHookAnswer){.end = KV_HOOK_TIMED_OUT, .number = (int) self->limit_ms};
+    else if (WIFSIGNALED(status))
+        self->answer = (KvHookAnswer){.end = KV_HOOK_SIGNALLED, .number = WTERMSIG(status)};
+    else
+        self->answer = (KvHookAnswer){.end = KV_HOOK_EXITED, .number = WEXITSTATUS(status)};
+}
+
+static void
 finish(KvHookProcess *self)
 {
-    int status = reap(self);
-
+    note_end(self, reap(self));
     g_clear_handle_id(&self->limit_source, g_source_remove);
     g_clear_handle_id(&self->output_source, g_source_remove);
     log_line(self);
-    log_end(self, status);
+    kv_hook_answer_log(&self->answer, self->path, self->tunnel, self->peer);
     self->done(self, self->data);
 }
 
@@ -163,40 +157,11 @@ on_limit(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* posix_spawn(), as forking a process of many threads and much memory is slow and delicate. */
-static int
-spawn(KvHookProcess *self, int output_fd, char **envp)
-{
-    char *argv[] = {self->path, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t signals;
-    int result;
-
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output_fd, STDERR_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    sigemptyset(&signals);
-    posix_spawnattr_setsigmask(&attributes, &signals);
-    sigfillset(&signals);
-    posix_spawnattr_setsigdefault(&attributes, &signals);
-    result = posix_spawn(&self->pid, self->path, &actions, &attributes, argv, envp);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return result;
-}
-
 static gboolean
-launch(KvHookProcess *self, char **envp, GError **error)
+launch(KvHookProcess *self, const KvHookCommand *command, const KvHookUser *user, GError **error)
 {
     kv_autofd int output_fd = -1;
     int fds[2];
-    int result;
 
     if (pipe2(fds, O_CLOEXEC) < 0) {
         kv_error_set_errno(error, errno, "Cannot run hook %s", self->path);
@@ -205,12 +170,9 @@ launch(KvHookProcess *self, char **envp, GError **error)
     self->output_fd = fds[0];
     output_fd = fds[1];
     g_unix_set_fd_nonblocking(self->output_fd, TRUE, NULL);
-    result = spawn(self, output_fd, envp);
-    if (result != 0) {
-        self->pid = -1;
-        kv_error_set_errno(error, result, "Cannot run hook %s", self->path);
+    self->pid = kv_hook_spawn(command, user, output_fd, error);
+    if (self->pid < 0)
         return FALSE;
-    }
     self->pidfd = (int) syscall(SYS_pidfd_open, self->pid, 0);
     if (self->pidfd < 0) {
         kv_error_set_errno(error, errno, "Cannot watch hook %s", self->path);
@@ -221,21 +183,21 @@ launch(KvHookProcess *self, char **envp, GError **error)
 }
 
 KvHookProcess *
-kv_hook_process_start(const char *path, char **envp, guint limit_ms, const char *tunnel,
-                      const char *peer, KvHookProcessDone done, gpointer data, GError **error)
+kv_hook_process_start(const KvHookCommand *command, const KvHookUser *user, guint limit_ms,
+                      KvHookProcessDone done, gpointer data, GError **error)
 {
     g_autoptr(KvHookProcess) self = g_new0(KvHookProcess, 1);
 
-    self->path = g_strdup(path);
-    self->tunnel = g_strdup(tunnel);
-    self->peer = g_strdup(peer);
+    self->path = g_strdup(command->program);
+    self->tunnel = g_strdup(command->tunnel);
+    self->peer = g_strdup(command->peer);
     self->limit_ms = limit_ms;
     self->done = done;
     self->data = data;
     self->pid = -1;
     self->pidfd = -1;
     self->output_fd = -1;
-    if (!launch(self, envp, error))
+    if (!launch(self, command, user, error))
         return NULL;
     /* Behind all else the main thread has to do: a hook may write without end. */
     self->output_source = g_unix_fd_add_full(G_PRIORITY_DEFAULT_IDLE, self->output_fd,
@@ -243,6 +205,12 @@ kv_hook_process_start(const char *path, char **envp, guint limit_ms, const char 
     self->exit_source = g_unix_fd_add(self->pidfd, G_IO_IN, on_exit_ready, self);
     self->limit_source = g_timeout_add(limit_ms, on_limit, self);
     return g_steal_pointer(&self);
+}
+
+const KvHookAnswer *
+kv_hook_process_get_answer(KvHookProcess *process)
+{
+    return &process->answer;
 }
 
 void

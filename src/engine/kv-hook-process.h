@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "kv-macros.h"
+#include "kv-hook-answer.h"
+#include "kv-hook-spawn.h"
 
 /**
  * KvHookProcess:
@@ -21,13 +22,15 @@ typedef void (*KvHookProcessDone)(KvHookProcess *process, gpointer data);
 
 /**
  * kv_hook_process_start:
- * @path: absolute; run without arguments and without a shell
- * @envp: (array zero-terminated=1): the whole environment
- * @tunnel: (nullable): for the log, as @peer
+ * @command: its program is an absolute path
+ * @user: (nullable): see kv_hook_spawn()
  */
-KvHookProcess *kv_hook_process_start(const char *path, char **envp, guint limit_ms,
-                                     const char *tunnel, const char *peer, KvHookProcessDone done,
-                                     gpointer data, GError **error) KV_MUST_USE;
+KvHookProcess *kv_hook_process_start(const KvHookCommand *command, const KvHookUser *user,
+                                     guint limit_ms, KvHookProcessDone done, gpointer data,
+                                     GError **error) KV_MUST_USE;
+
+/* (transfer none): how it ended; from @done on. */
+const KvHookAnswer *kv_hook_process_get_answer(KvHookProcess *process);
 
 /* Kills its group if it still runs. */
 void kv_hook_process_free(KvHookProcess *process);

@@ -3,7 +3,6 @@
 
 #include "kv-hook.h"
 
-#include "kv-error.h"
 #include "kv-hook-dir.h"
 #include "kv-hook-process.h"
 #include "kv-ip4.h"
@@ -17,11 +16,23 @@
 /* Time for what still waits to be started, once nothing new comes. */
 #define DRAIN_MS KV_HOOK_TIME_LIMIT_MS
 
+/* A command line of the tunnel. */
+typedef struct {
+    char **words;  /* (nullable): there is none */
+    char *program; /* as the runner found it */
+} Command;
+
 struct _KvHooks {
+    KvHookRunner *runner;
     KvHookDir *dir;
     char *connected_program;
-    GQueue pending;         /* of Job, oldest first */
-    GHashTable *running;    /* key → Job, which owns the key */
+    Command up;
+    Command down;
+    gboolean is_up;
+    KvHookCommand *when_down; /* (nullable): to be run when the tunnel, now up, goes down */
+    GQueue pending;           /* of Job, oldest first */
+    GHashTable *running;      /* key → Job, which owns the key */
+    KvHookRunDone run_done;
     KvHooksDrained drained; /* draining: whom to tell */
     gpointer drained_data;
     guint drain_source;
@@ -30,39 +41,54 @@ struct _KvHooks {
 typedef struct {
     KvHooks *hooks;
     char *key;
-    char *path;
-    char **envp;
-    char *tunnel;
-    char *peer;
-    KvHookProcess *process;
+    KvHookCommand *command;
+    KvHookRun *run;
 } Job;
 
 static void
 job_free(Job *job)
 {
-    kv_hook_process_free(job->process);
+    kv_hook_run_free(job->run);
+    kv_hook_command_free(job->command);
     g_free(job->key);
-    g_free(job->path);
-    g_strfreev(job->envp);
-    g_free(job->tunnel);
-    g_free(job->peer);
     g_free(job);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Job, job_free)
 
 static char **
-build_environment(const KvHookInfo *info)
+build_client_variables(const KvHookInfo *info)
 {
-    GStrv envp = g_new0(char *, 7);
+    GStrv variables = g_new0(char *, 6);
     char ip[KV_IP4_TEXT_BYTES];
 
-    envp[0] = g_strdup("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    envp[1] = g_strconcat("KV_CLIENT_ID=", info->client_id, NULL);
-    envp[2] = g_strconcat("KV_VNI_INTERFACE_NAME=", info->interface_name, NULL);
-    envp[3] = g_strconcat("KV_CLIENT_IP=", kv_ip4_to_string(info->client_ip, ip), NULL);
-    envp[4] = g_strdup_printf("KV_CLIENT_IP_MODE=%d", info->address_mode);
-    envp[5] = g_strconcat("KV_REMOTE_ADDR=", info->remote_addr, NULL);
-    return envp;
+    variables[0] = g_strconcat("KV_CLIENT_ID=", info->client_id, NULL);
+    variables[1] = g_strconcat("KV_VNI_INTERFACE_NAME=", info->interface_name, NULL);
+    variables[2] = g_strconcat("KV_CLIENT_IP=", kv_ip4_to_string(info->client_ip, ip), NULL);
+    variables[3] = g_strdup_printf("KV_CLIENT_IP_MODE=%d", info->address_mode);
+    variables[4] = g_strconcat("KV_REMOTE_ADDR=", info->remote_addr, NULL);
+    return variables;
+}
+
+/* (transfer full) (nullable) */
+static KvHookCommand *
+build_command(const Command *line, const char *event, const KvHookTunnelInfo *info)
+{
+    KvHookCommand *command;
+    char ip[KV_IP4_TEXT_BYTES];
+
+    if (line->words == NULL)
+        return NULL;
+    command = kv_hook_command_new(line->program, info->interface_name, NULL);
+    kv_hook_command_set_arguments(command, line->words + 1, info->interface_name);
+    g_strfreev(command->variables);
+    command->variables = g_new0(char *, 6);
+    command->variables[0] = g_strconcat("KV_EVENT=", event, NULL);
+    command->variables[1] = g_strconcat("KV_TUNNEL=", info->name, NULL);
+    command->variables[2] =
+        g_strconcat("KV_ROLE=", info->role == KV_ROLE_SERVER ? "server" : "client", NULL);
+    command->variables[3] = g_strconcat("KV_VNI_INTERFACE_NAME=", info->interface_name, NULL);
+    command->variables[4] = g_strconcat("KV_LOCAL_IP=", kv_ip4_to_string(info->local_ip, ip), NULL);
+    return command;
 }
 
 /* (transfer full) (nullable) */
@@ -85,7 +111,7 @@ find_program(KvHooks *self, KvHookEvent event, const KvHookInfo *info)
 /* Runs what may run now. Of one key the oldest comes first, as the queue is in order and a key
  * that runs is passed over. */
 static void
-start_ready(KvHooks *self, KvHookProcessDone on_done)
+start_ready(KvHooks *self)
 {
     GList *next;
 
@@ -100,16 +126,35 @@ start_ready(KvHooks *self, KvHookProcessDone on_done)
             continue;
         job = l->data;
         g_queue_delete_link(&self->pending, l);
-        if (kv_hook_check_program(job->path, &error))
-            job->process = kv_hook_process_start(job->path, job->envp, KV_HOOK_TIME_LIMIT_MS,
-                                                 job->tunnel, job->peer, on_done, job, &error);
-        if (job->process == NULL) {
-            kv_log(KV_LOG_WARNING, "hook-failed", job->tunnel, job->peer, "%s", error->message);
+        job->run = kv_hook_runner_start(self->runner, job->command, self->run_done, job, &error);
+        if (job->run == NULL) {
+            kv_log(KV_LOG_WARNING, "hook-failed", job->command->tunnel, job->command->peer, "%s",
+                   error->message);
             continue;
         }
         g_hash_table_insert(self->running, job->key, job);
         g_steal_pointer(&job);
     }
+}
+
+/* @command: (transfer full) */
+static void
+queue_command(KvHooks *self, const char *key, KvHookCommand *command)
+{
+    Job *job;
+
+    if (self->pending.length >= PENDING_MAX) {
+        kv_log_limited("hook-queue", KV_LOG_WARNING, "hook-failed", command->tunnel, NULL,
+                       "Hook %s is not run: %d are waiting already", command->program, PENDING_MAX);
+        kv_hook_command_free(command);
+        return;
+    }
+    job = g_new0(Job, 1);
+    job->hooks = self;
+    job->key = g_strdup(key);
+    job->command = command;
+    g_queue_push_tail(&self->pending, job);
+    start_ready(self);
 }
 
 /* What waits always waits for something that runs. */
@@ -120,19 +165,22 @@ tell_if_drained(KvHooks *self)
 
     if (drained == NULL || g_hash_table_size(self->running) > 0)
         return;
+    kv_hooks_set_down(self);
+    if (g_hash_table_size(self->running) > 0)
+        return;
     self->drained = NULL;
     g_clear_handle_id(&self->drain_source, g_source_remove);
     drained(self->drained_data);
 }
 
 static void
-on_done(KvHookProcess *process, gpointer data)
+on_done(KvHookRun *run, const KvHookAnswer *answer, gpointer data)
 {
     Job *job = data;
     KvHooks *self = job->hooks;
 
     g_hash_table_remove(self->running, job->key);
-    start_ready(self, on_done);
+    start_ready(self);
     tell_if_drained(self);
 }
 
@@ -149,31 +197,49 @@ drop_pending(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+static gboolean
+read_command(KvHooks *self, Command *command, const char *line, GError **error)
+{
+    if (line == NULL)
+        return TRUE;
+    command->words = kv_hook_command_split(line, error);
+    if (command->words == NULL)
+        return FALSE;
+    command->program = kv_hook_runner_find_program(self->runner, command->words[0], error);
+    return command->program != NULL;
+}
+
 KvHooks *
-kv_hooks_new(const char *dir, const char *connected_program, GError **error)
+kv_hooks_new(KvHookRunner *runner, const KvHooksConfig *config, GError **error)
 {
     g_autoptr(KvHooks) self = g_new0(KvHooks, 1);
 
+    self->runner = runner;
+    self->run_done = on_done;
     g_queue_init(&self->pending);
     self->running = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) job_free);
-    if (dir != NULL) {
-        self->dir = kv_hook_dir_new(dir, error);
+    if (config->dir != NULL) {
+        self->dir = kv_hook_dir_new(config->dir, error);
         if (self->dir == NULL)
             return NULL;
     }
-    if (connected_program != NULL) {
-        self->connected_program = strchr(connected_program, '/') != NULL
-                                      ? g_canonicalize_filename(connected_program, NULL)
-                                      : g_find_program_in_path(connected_program);
-        if (self->connected_program == NULL) {
-            g_set_error(error, KV_ERROR, KV_ERROR_NOT_FOUND,
-                        "Cannot use hook %s: there is no such program in PATH", connected_program);
-            return NULL;
-        }
-        if (!kv_hook_check_program(self->connected_program, error))
+    if (config->connected_program != NULL) {
+        self->connected_program =
+            kv_hook_runner_find_program(runner, config->connected_program, error);
+        if (self->connected_program == NULL)
             return NULL;
     }
+    if (!read_command(self, &self->up, config->up, error) ||
+        !read_command(self, &self->down, config->down, error))
+        return NULL;
     return g_steal_pointer(&self);
+}
+
+static void
+command_clear(Command *command)
+{
+    g_strfreev(command->words);
+    g_free(command->program);
 }
 
 void
@@ -186,6 +252,9 @@ kv_hooks_free(KvHooks *hooks)
     g_hash_table_unref(hooks->running);
     kv_hook_dir_free(hooks->dir);
     g_free(hooks->connected_program);
+    command_clear(&hooks->up);
+    command_clear(&hooks->down);
+    kv_hook_command_free(hooks->when_down);
     g_free(hooks);
 }
 
@@ -193,24 +262,40 @@ void
 kv_hooks_run(KvHooks *hooks, KvHookEvent event, const char *key, const KvHookInfo *info)
 {
     g_autofree char *path = find_program(hooks, event, info);
-    Job *job;
+    g_autofree char *peer = NULL;
+    KvHookCommand *command;
 
     if (path == NULL)
         return;
-    if (hooks->pending.length >= PENDING_MAX) {
-        kv_log_limited("hook-queue", KV_LOG_WARNING, "hook-failed", info->interface_name, NULL,
-                       "Hook %s is not run: %d are waiting already", path, PENDING_MAX);
+    peer = kv_log_escape(info->client_id, strlen(info->client_id));
+    command = kv_hook_command_new(path, info->interface_name, peer);
+    g_strfreev(command->variables);
+    command->variables = build_client_variables(info);
+    queue_command(hooks, key, command);
+}
+
+void
+kv_hooks_set_up(KvHooks *hooks, const KvHookTunnelInfo *info)
+{
+    KvHookCommand *command;
+
+    if (hooks->is_up)
         return;
-    }
-    job = g_new0(Job, 1);
-    job->hooks = hooks;
-    job->key = g_strdup(key);
-    job->path = g_steal_pointer(&path);
-    job->envp = build_environment(info);
-    job->tunnel = g_strdup(info->interface_name);
-    job->peer = kv_log_escape(info->client_id, strlen(info->client_id));
-    g_queue_push_tail(&hooks->pending, job);
-    start_ready(hooks, on_done);
+    hooks->is_up = TRUE;
+    hooks->when_down = build_command(&hooks->down, "down", info);
+    command = build_command(&hooks->up, "up", info);
+    if (command != NULL)
+        queue_command(hooks, KV_HOOKS_KEY_TUNNEL, command);
+}
+
+void
+kv_hooks_set_down(KvHooks *hooks)
+{
+    KvHookCommand *command = g_steal_pointer(&hooks->when_down);
+
+    hooks->is_up = FALSE;
+    if (command != NULL)
+        queue_command(hooks, KV_HOOKS_KEY_TUNNEL, command);
 }
 
 void

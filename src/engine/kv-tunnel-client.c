@@ -137,25 +137,13 @@ make_plan(KvTunnelClient *self, KvDevicePlan *plan)
     plan->netmask = is_tap ? netmask : 0;
 }
 
-/* What the user set has been checked long ago, so that this is the server's doing. */
-static gboolean
-check_announced(KvTunnelClient *self, const KvDevicePlan *plan, GError **error)
+/* Before the tunnel itself is over. */
+static void
+close_device(KvTunnelClient *self)
 {
-    g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
-    char netmask[KV_IP4_TEXT_BYTES];
-
-    if (plan->mtu < KV_VNI_MTU_MIN) {
-        g_set_error(error, KV_ERROR, KV_ERROR_PROTOCOL,
-                    "%s announced MTU %u, an interface needs %d at least", remote, plan->mtu,
-                    KV_VNI_MTU_MIN);
-        return FALSE;
-    }
-    if (!kv_ip4_is_netmask(plan->netmask)) {
-        g_set_error(error, KV_ERROR, KV_ERROR_PROTOCOL, "%s announced netmask %s, which has holes",
-                    remote, kv_ip4_to_string(plan->netmask, netmask));
-        return FALSE;
-    }
-    return TRUE;
+    g_clear_pointer(&self->tun, kv_tun_close);
+    if (self->hooks != NULL)
+        kv_hooks_set_down(self->hooks);
 }
 
 /* Lets go of an interface that somebody deleted, or that is of the wrong mode by now. A persistent
@@ -167,7 +155,7 @@ drop_unfit_device(KvTunnelClient *self, const KvDevicePlan *plan, GError **error
 
     if (exists && self->plan.mode == plan->mode)
         return TRUE;
-    g_clear_pointer(&self->tun, kv_tun_close);
+    close_device(self);
     return !exists || !plan->persistent ||
            kv_netlink_delete_link(get_netlink(self), plan->name, error);
 }
@@ -178,7 +166,7 @@ prepare_device(KvTunnelClient *self, GError **error)
     KvDevicePlan plan;
 
     make_plan(self, &plan);
-    if (!check_announced(self, &plan, error) || !drop_unfit_device(self, &plan, error))
+    if (!drop_unfit_device(self, &plan, error))
         return FALSE;
     if (self->tun != NULL) {
         if (!kv_device_reconfigure(get_netlink(self), &self->plan, &plan, error))
@@ -206,7 +194,7 @@ run_hook(KvTunnelClient *self)
     };
 
     if (self->hooks != NULL)
-        kv_hooks_run(self->hooks, KV_HOOK_CONNECTED, "client", &info);
+        kv_hooks_run(self->hooks, KV_HOOK_CONNECTED, KV_HOOKS_KEY_TUNNEL, &info);
 }
 
 static void
@@ -218,10 +206,11 @@ connected(KvTunnelClient *self)
 
     if (!prepare_device(self, &error)) {
         self->failure = error;
-        self->fatal = !g_error_matches(error, KV_ERROR, KV_ERROR_PROTOCOL);
+        self->fatal = TRUE;
         kv_pump_close_link(self->pump, self->link);
         return;
     }
+    kv_tunnel_run_up((KvTunnel *) self, self->hooks, self->plan.name, self->plan.local);
     run_hook(self);
     kv_log(KV_LOG_INFO, "connected", self->plan.name, remote,
            "connected to %s: interface %s, address %s, MTU %u", remote, self->plan.name,
@@ -375,19 +364,12 @@ error_from_reason(KvTunnelClient *self, KvReason reason)
     }
 }
 
-static GError *
-error_of_lost_device(KvTunnelClient *self)
-{
-    return g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST,
-                       "another program removed the interface %s", self->plan.name);
-}
-
 /* Of an attempt that another one follows; the last one's failure is for the caller to tell. */
 static void
-log_ending(KvTunnelClient *self, const GError *error)
+log_ending(KvTunnelClient *self, KvReason reason, const GError *error)
 {
     g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
-    gboolean refused = g_error_matches(error, KV_ERROR, KV_ERROR_REFUSED);
+    gboolean refused = reason == KV_REASON_ADDRESS_REJECTED || reason == KV_REASON_EXHAUSTED;
 
     kv_log(KV_LOG_WARNING, refused ? "refused" : "lost", get_params(self)->vni_name, remote, "%s",
            error->message);
@@ -404,14 +386,18 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
         self->tun = tun;
     }
     if (tun_gone)
-        g_clear_pointer(&self->tun, kv_tun_close);
+        close_device(self);
     if (pump != self->pump || reason == KV_REASON_NONE)
         return;
-    if (!is_stopping(self) && !self->moved) {
-        if (self->failure == NULL)
-            self->failure = tun_gone ? error_of_lost_device(self) : error_from_reason(self, reason);
+    if (!is_stopping(self) && self->failure == NULL && !self->moved) {
+        if (tun_gone)
+            self->failure =
+                g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST,
+                            "another program removed the interface %s", self->plan.name);
+        else
+            self->failure = error_from_reason(self, reason);
         if (will_retry(self))
-            log_ending(self, self->failure);
+            log_ending(self, reason, self->failure);
     }
     kv_pump_shutdown(pump);
 }
@@ -484,12 +470,9 @@ client_start(KvTunnel *tunnel)
         finish(self);
         return;
     }
-    if (params->on_connected_hook != NULL) {
-        self->hooks = kv_hooks_new(NULL, params->on_connected_hook, &self->failure);
-        if (self->hooks == NULL) {
-            finish(self);
-            return;
-        }
+    if (!kv_tunnel_open_hooks(tunnel, &self->hooks, &self->failure)) {
+        finish(self);
+        return;
     }
     if (params->auto_reconnect)
         self->network_changed_id = g_signal_connect(

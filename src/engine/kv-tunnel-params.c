@@ -196,6 +196,9 @@ kv_tunnel_params_new(const KvSettings *settings, GError **error)
     params->netmask = get_ip(settings, KV_SETTING_NETMASK);
     params->vni_mtu = (uint16_t) MIN(get_uint(settings, KV_SETTING_VNI_MTU), KV_VNI_MTU_MAX);
     params->bridge = get_string(settings, KV_SETTING_BRIDGE);
+    params->name = get_string(settings, KV_SETTING_NAME);
+    params->up = get_string(settings, KV_SETTING_UP);
+    params->down = get_string(settings, KV_SETTING_DOWN);
     fill_v1(params, settings);
     if (params->role == KV_ROLE_SERVER)
         fill_server(params, settings);
@@ -224,6 +227,9 @@ kv_tunnel_params_unref(KvTunnelParams *params)
     g_free(params->assignable_ips);
     g_free(params->hook_dir);
     g_free(params->bridge);
+    g_free(params->name);
+    g_free(params->up);
+    g_free(params->down);
     g_free(params->vni_name);
     g_free(params->on_connected_hook);
     g_free(params);

@@ -33,6 +33,9 @@ typedef struct {
     char *assignable_ips;    /* (nullable) server */
     char *hook_dir;          /* (nullable) server */
     char *bridge;            /* (nullable) */
+    char *name;              /* (nullable) of the tunnel */
+    char *up;                /* (nullable) command line, as @down */
+    char *down;
 
     char *vni_name;          /* client, as the ones below */
     char *on_connected_hook; /* (nullable) */

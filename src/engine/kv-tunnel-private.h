@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "kv-hook.h"
 #include "kv-pump.h"
 #include "kv-tunnel-params.h"
 #include "kv-tunnel.h"
@@ -19,6 +20,12 @@ struct _KvTunnelClass {
 
 KvEngine *kv_tunnel_get_engine(KvTunnel *tunnel);
 KvTunnelParams *kv_tunnel_get_params(KvTunnel *tunnel);
+
+/* Opens @hooks if the settings name any program. */
+gboolean kv_tunnel_open_hooks(KvTunnel *tunnel, KvHooks **hooks, GError **error) KV_MUST_USE;
+
+/* @hooks: (nullable): the tunnel's interface is up; @local_ip: of this end, or 0. */
+void kv_tunnel_run_up(KvTunnel *tunnel, KvHooks *hooks, const char *interface, KvIp4 local_ip);
 
 /* @error: (nullable) (transfer none): goes along with WAITING. */
 void kv_tunnel_set_state(KvTunnel *tunnel, KvTunnelState state, const GError *error);

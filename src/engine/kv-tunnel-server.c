@@ -466,12 +466,7 @@ prepare(KvTunnelServer *self, GError **error)
     kv_addr_pool_exclude(self->pool, params->local_ip);
     if (params->bridge != NULL && !kv_netlink_bridge_exists(netlink, params->bridge, error))
         return FALSE;
-    if (params->hook_dir != NULL) {
-        self->hooks = kv_hooks_new(params->hook_dir, NULL, error);
-        if (self->hooks == NULL)
-            return FALSE;
-    }
-    return TRUE;
+    return kv_tunnel_open_hooks((KvTunnel *) self, &self->hooks, error);
 }
 
 /* (transfer container): a socket for each worker; NULL: @error is set. */
@@ -551,6 +546,11 @@ listen_at(KvTunnelServer *self, const KvSockaddr *address)
     kv_log(KV_LOG_INFO, "listening", NULL, NULL, "listening on %s, %s mode, cipher %s", where,
            params->vni_mode == KV_VNI_MODE_TAP ? "tap" : "tun",
            kv_cipher_to_string(params->cipher));
+    /* A server has an interface for each client: what its commands are told is the bridge that has
+     * them all, or how their names begin. */
+    kv_tunnel_run_up((KvTunnel *) self, self->hooks,
+                     params->bridge != NULL ? params->bridge : params->vni_name_prefix,
+                     params->local_ip);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
 }
 

@@ -141,6 +141,39 @@ kv_tunnel_get_params(KvTunnel *self)
     return get_private(self)->params;
 }
 
+gboolean
+kv_tunnel_open_hooks(KvTunnel *self, KvHooks **hooks, GError **error)
+{
+    KvTunnelPrivate *priv = get_private(self);
+    const KvHooksConfig config = {
+        .dir = priv->params->hook_dir,
+        .connected_program = priv->params->on_connected_hook,
+        .up = priv->params->up,
+        .down = priv->params->down,
+    };
+
+    if (config.dir == NULL && config.connected_program == NULL && config.up == NULL &&
+        config.down == NULL)
+        return TRUE;
+    *hooks = kv_hooks_new(kv_engine_get_hook_runner(priv->engine), &config, error);
+    return *hooks != NULL;
+}
+
+void
+kv_tunnel_run_up(KvTunnel *self, KvHooks *hooks, const char *interface, KvIp4 local_ip)
+{
+    KvTunnelParams *params = get_private(self)->params;
+    const KvHookTunnelInfo info = {
+        .name = params->name != NULL ? params->name : "",
+        .role = params->role,
+        .interface_name = interface,
+        .local_ip = local_ip,
+    };
+
+    if (hooks != NULL)
+        kv_hooks_set_up(hooks, &info);
+}
+
 void
 kv_tunnel_set_state(KvTunnel *self, KvTunnelState state, const GError *error)
 {

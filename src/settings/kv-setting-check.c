@@ -3,14 +3,14 @@
 
 #include "kv-setting-check.h"
 
-#include "kv-ip4.h"
-
 #include <arpa/inet.h>
 #include <string.h>
 
 #define HOST_NAME_MAX_BYTES  253
 #define HOST_LABEL_MAX_BYTES 63
 #define USER_NAME_MAX_BYTES  32 /* utmp's bound */
+#define VNI_MTU_MIN          68 /* RFC 791 */
+#define ARGUMENTS_MAX        64
 
 static gboolean
 parse_ip4(const char *text, guint32 *value)
@@ -96,7 +96,7 @@ kv_check_netmask(const char *text)
 {
     guint32 mask;
 
-    return parse_ip4(text, &mask) && mask != 0 && kv_ip4_is_netmask(mask);
+    return parse_ip4(text, &mask) && mask != 0 && (~mask & (~mask + 1)) == 0;
 }
 
 static gboolean
@@ -162,10 +162,35 @@ kv_check_user_name(const char *text)
     return TRUE;
 }
 
+static gboolean
+has_known_escapes(const char *word)
+{
+    for (const char *p = strchr(word, '%'); p != NULL; p = strchr(p + 2, '%')) {
+        if (p[1] != 'i' && p[1] != '%')
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+kv_check_command(const char *text)
+{
+    g_auto(GStrv) words = NULL;
+    gint n;
+
+    if (!g_shell_parse_argv(text, &n, &words, NULL) || words[0][0] == '\0' || n > 1 + ARGUMENTS_MAX)
+        return FALSE;
+    for (gint i = 1; i < n; i++) {
+        if (!has_known_escapes(words[i]))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean
 kv_check_vni_mtu(const char *text)
 {
     guint64 mtu = g_ascii_strtoull(text, NULL, 0);
 
-    return mtu == 0 || mtu >= KV_VNI_MTU_MIN;
+    return mtu == 0 || mtu >= VNI_MTU_MIN;
 }

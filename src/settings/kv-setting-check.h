@@ -38,5 +38,9 @@ gboolean kv_check_tunnel_name(const char *text);
 /* A name that a user of the system can have. */
 gboolean kv_check_user_name(const char *text);
 
+/* Words that are quoted as in a shell: a program, and at most 64 arguments in which a % is followed
+ * by i or %. */
+gboolean kv_check_command(const char *text);
+
 /* 0, or an MTU that IPv4 can live with. */
 gboolean kv_check_vni_mtu(const char *text);

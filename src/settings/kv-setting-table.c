@@ -16,6 +16,10 @@
 #define GROUP_NETWORK      N_("Interface and network")
 #define GROUP_PROGRAM      N_("Programs and operation")
 
+#define COMMAND_ALLOWED                                                                            \
+    N_("a program and at most 64 arguments, quoted as in a shell; in an argument, %i is the "      \
+       "interface and %% a percent sign")
+
 static const char *const kcp_modes[] = {"normal", "fast", "fast2", "fast3", "manual", NULL};
 
 /* In the order of KvCipher. */
@@ -612,6 +616,38 @@ static const KvSetting table[] = {
             .allowed = N_("user names of 1 to 32 visible ASCII characters without , : ; or /"),
             .description = N_("Users who may start and stop the tunnel by the system service "
                               "without an administrator's password"),
+        },
+    [KV_SETTING_UP] =
+        {
+            .id = KV_SETTING_UP,
+            .key = "up",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_PROGRAM,
+            .group = GROUP_PROGRAM,
+            .min = 1,
+            .max = 4095,
+            .value_name = "COMMAND",
+            .check = kv_check_command,
+            .allowed = COMMAND_ALLOWED,
+            .description = N_("Program and arguments to run once the interface is up, on a server "
+                              "once it listens; %i is the interface's name"),
+        },
+    [KV_SETTING_DOWN] =
+        {
+            .id = KV_SETTING_DOWN,
+            .key = "down",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_PROGRAM,
+            .group = GROUP_PROGRAM,
+            .min = 1,
+            .max = 4095,
+            .value_name = "COMMAND",
+            .check = kv_check_command,
+            .allowed = COMMAND_ALLOWED,
+            .description =
+                N_("The same for when the interface is gone, on a server when it has ended"),
         },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(table) == KV_N_SETTINGS);

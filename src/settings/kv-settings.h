@@ -53,6 +53,8 @@ typedef enum {
     KV_SETTING_WORKERS,
     KV_SETTING_AUTOSTART,
     KV_SETTING_USERS,
+    KV_SETTING_UP,
+    KV_SETTING_DOWN,
     KV_N_SETTINGS,
 } KvSettingId;
 

@@ -181,5 +181,95 @@ def writable_folder(world):
     check(hooks.path in process.text(), "and names the folder")
 
 
+# Leaves what it was told, and whether its interface is there, in a line of the file LOG.
+NOTE = """#!/bin/sh
+ip link show "$1" >/dev/null 2>&1 && there=yes || there=no
+echo "$KV_EVENT $* there=$there $KV_TUNNEL/$KV_ROLE/$KV_VNI_INTERFACE_NAME/$KV_LOCAL_IP" >>{log}
+"""
+
+
+def lines(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as f:
+        return f.read().splitlines()
+
+
+@test("up runs once the client's interface stands and down once it is gone, with %i in arguments")
+def client_up_down(world):
+    world.veth()
+    hooks = HookDir(world)
+    log = hooks.file("log")
+    hooks.add("note", NOTE.format(log=log))
+    hooks.add("connected", f"#!/bin/sh\necho connected >>{log}\n")
+    note = os.path.join(hooks.path, "note")
+    server = world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL)
+    client = world.client("--up", f"{note} %i 'a b' $HOME %%", "--down", f"{note} %i", "--auto-reconnect",
+                          "--on-connected-hook", os.path.join(hooks.path, "connected"))
+    told = f"/client/kvc0/{TUN_CLIENT}"
+    up = f"up kvc0 a b $HOME % there=yes {told}"
+    wait_until(lambda: lines(log) == [up, "connected"], 5, "up, then the hook")
+    server.stop()
+    client.wait_event("lost")
+    world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, name="server2")
+    client.wait_event("connected", 20, nth=2)
+    wait_until(lambda: lines(log) == [up, "connected", "connected"], 5,
+               "the interface was kept, so neither down nor up again")
+    equal(client.stop(), 0, "the exit status")
+    equal(lines(log)[3:], [f"down kvc0 there=no {told}"], "what ran in the end")
+
+
+@test("an interface that another program removes goes down, and up again with the next connection")
+def client_down_up(world):
+    world.veth()
+    hooks = HookDir(world)
+    log = hooks.file("log")
+    hooks.add("note", NOTE.format(log=log))
+    note = os.path.join(hooks.path, "note")
+    world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL)
+    client = world.client("--up", f"{note} %i", "--down", f"{note} %i", "--auto-reconnect")
+    wait_until(lambda: len(lines(log)) == 1, 5, "it is up")
+    world.c.run("ip", "link", "delete", "kvc0")
+    client.wait_event("connected", 20, nth=2)
+    wait_until(lambda: [x.split()[0] for x in lines(log)] == ["up", "down", "up"], 5, "down and up")
+
+
+@test("a server's up runs once it listens, its down last of all, both with the prefix as %i")
+def server_up_down(world):
+    world.veth()
+    hooks = HookDir(world)
+    log = hooks.file("log")
+    hooks.add("note", NOTE.format(log=log))
+    hooks.add("on_disconnected", f"#!/bin/sh\nsleep 1\necho disconnected >>{log}\n")
+    note = os.path.join(hooks.path, "note")
+    process = world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, "--hook-dir", hooks.path,
+                           "--up", f"{note} %i*", "--down", f"{note} %i*")
+    told = f"there=no /server/kvs/{TUN_SERVER}"
+    wait_until(lambda: lines(log) == [f"up kvs* {told}"], 5, "up")
+    world.client()
+    equal(process.stop(), 0, "the exit status")
+    equal(lines(log)[1:], ["disconnected", f"down kvs* {told}"], "what ran in the end")
+
+
+@test("an up that fails is logged, and the tunnel stays")
+def failing_up(world):
+    world.veth()
+    world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL)
+    client = world.client("--up", "sh -c 'exit 7'")
+    client.wait_text("failed with status 7")
+    world.c.can_ping(TUN_SERVER)
+
+
+@test("a command that cannot be run is an error at start, and a wrong one of usage")
+def wrong_commands(world):
+    world.veth()
+    for command, text in (("no-such-program %i", "no-such-program"), ("/etc/passwd", "not an executable")):
+        client = world.client("--up", command, wait=False)
+        check(client.wait_exit() not in (0, 2), f"{command}: the client refuses to start")
+        check(text in client.text(), f"{command}: and says {text}")
+    for command in ("x 'open", "x %d", "", " "):
+        world.client("--down", command, wait=False).expect_exit(2)
+
+
 if __name__ == "__main__":
     main()

@@ -14,7 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static GString *logged; /* every message, a line each */
+static GString *logged;      /* every message, a line each */
+static KvHookRunner *runner; /* this process */
 
 typedef struct {
     char *base;
@@ -113,7 +114,7 @@ static KvHooks *
 open_hooks(Fixture *fixture)
 {
     g_autoptr(GError) error = NULL;
-    KvHooks *hooks = kv_hooks_new(fixture->dir, NULL, &error);
+    KvHooks *hooks = kv_hooks_new(runner, &(KvHooksConfig){.dir = fixture->dir}, &error);
 
     g_assert_no_error(error);
     return hooks;
@@ -280,16 +281,20 @@ test_open_errors(Fixture *fixture, gconstpointer data)
 {
     g_autofree char *program = put_script(fixture, "program", "echo client >>@M\n", 0777);
     const struct {
-        const char *dir, *program;
+        KvHooksConfig config;
         KvError code;
     } cases[] = {
-        {"/nonexistent/hooks", NULL, KV_ERROR_NOT_FOUND},
-        {program, NULL, KV_ERROR_NOT_FOUND},
-        {NULL, "/nonexistent/program", KV_ERROR_NOT_FOUND},
-        {NULL, "no-such-program-anywhere", KV_ERROR_NOT_FOUND},
-        {NULL, fixture->dir, KV_ERROR_PERMISSION_DENIED},
-        {NULL, program, KV_ERROR_PERMISSION_DENIED},
-        {fixture->dir, NULL, KV_ERROR_PERMISSION_DENIED},
+        {{.dir = "/nonexistent/hooks"}, KV_ERROR_NOT_FOUND},
+        {{.dir = program}, KV_ERROR_NOT_FOUND},
+        {{.connected_program = "/nonexistent/program"}, KV_ERROR_NOT_FOUND},
+        {{.connected_program = "no-such-program-anywhere"}, KV_ERROR_NOT_FOUND},
+        {{.connected_program = fixture->dir}, KV_ERROR_PERMISSION_DENIED},
+        {{.connected_program = program}, KV_ERROR_PERMISSION_DENIED},
+        {{.dir = fixture->dir}, KV_ERROR_PERMISSION_DENIED},
+        {{.up = "/nonexistent/program x"}, KV_ERROR_NOT_FOUND},
+        {{.up = program}, KV_ERROR_PERMISSION_DENIED},
+        {{.down = "no-such-program-anywhere"}, KV_ERROR_NOT_FOUND},
+        {{.down = "an 'open quote"}, KV_ERROR_INVALID_SETTING},
     };
     g_autoptr(KvHooks) hooks = NULL;
     g_autoptr(GError) last = NULL;
@@ -298,11 +303,11 @@ test_open_errors(Fixture *fixture, gconstpointer data)
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = NULL;
 
-        g_assert_null(kv_hooks_new(cases[i].dir, cases[i].program, &error));
+        g_assert_null(kv_hooks_new(runner, &cases[i].config, &error));
         g_assert_error(error, KV_ERROR, (int) cases[i].code);
     }
     g_chmod(program, 0755);
-    hooks = kv_hooks_new(NULL, program, &last);
+    hooks = kv_hooks_new(runner, &(KvHooksConfig){.connected_program = program}, &last);
     g_assert_no_error(last);
     run(hooks, KV_HOOK_DISCONNECTED, "k", "");
     run(hooks, KV_HOOK_CONNECTED, "k", "");
@@ -327,6 +332,61 @@ test_changed_folder(Fixture *fixture, gconstpointer data)
     drain(hooks);
     assert_marker(fixture, "new\n");
     g_assert_cmpuint(count_logged("Cannot"), ==, 0);
+}
+
+static const KvHookTunnelInfo tunnel_info = {
+    .name = "my office",
+    .role = KV_ROLE_SERVER,
+    .interface_name = "kvs",
+    .local_ip = 0xc0a85801,
+};
+
+/* Proves: what runs when the tunnel is up and down has its arguments without a shell's help, the
+ * interface in place of %i, and the documented variables. */
+static void
+test_tunnel_commands(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *program = put_script(fixture, "p", "echo \"$#:$*\" >>@M\nenv\n", 0755);
+    g_autofree char *up = g_strdup_printf("'%s' 'a  b' %%i* 100%%%% '' $HOME;x", program);
+    g_autofree char *down = g_strdup_printf("%s gone", program);
+    const KvHooksConfig config = {.up = up, .down = down};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KvHooks) hooks = kv_hooks_new(runner, &config, &error);
+
+    g_assert_no_error(error);
+    kv_hooks_set_up(hooks, &tunnel_info);
+    kv_hooks_set_up(hooks, &tunnel_info);
+    drain(hooks);
+    assert_marker(fixture, "5:a  b kvs* 100%  $HOME;x\n1:gone\n");
+    assert_logged(": KV_EVENT=up\n");
+    assert_logged(": KV_EVENT=down\n");
+    assert_logged(": KV_TUNNEL=my office\n");
+    assert_logged(": KV_ROLE=server\n");
+    assert_logged(": KV_VNI_INTERFACE_NAME=kvs\n");
+    assert_logged(": KV_LOCAL_IP=192.168.88.1\n");
+    g_assert_cmpuint(count_logged(": KV_"), ==, 10);
+}
+
+/* Proves: up and down come in pairs and in order, the last down after all other hooks. */
+static void
+test_tunnel_order(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *up = put_script(fixture, "up", "sleep 0.3; echo up >>@M\n", 0755);
+    g_autofree char *down = put_script(fixture, "down", "echo down >>@M\n", 0755);
+    const KvHooksConfig config = {.dir = fixture->dir, .up = up, .down = down};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KvHooks) hooks = kv_hooks_new(runner, &config, &error);
+
+    g_assert_no_error(error);
+    add_script(fixture, "on_disconnected", "sleep 1; echo client >>@M\n", 0755);
+    kv_hooks_set_down(hooks);
+    kv_hooks_set_up(hooks, &tunnel_info);
+    kv_hooks_set_down(hooks);
+    kv_hooks_set_down(hooks);
+    kv_hooks_set_up(hooks, &tunnel_info);
+    run(hooks, KV_HOOK_DISCONNECTED, "k", "");
+    drain(hooks);
+    assert_marker(fixture, "up\ndown\nup\nclient\ndown\n");
 }
 
 /* Proves: how a hook failed is in the log, and the next one runs all the same. */
@@ -485,10 +545,10 @@ static gint64
 run_process(const char *path, guint limit_ms)
 {
     g_autoptr(GError) error = NULL;
-    char *envp[] = {(char *) "PATH=/usr/bin:/bin", NULL};
+    g_autoptr(KvHookCommand) command = kv_hook_command_new(path, NULL, NULL);
     gint64 start = g_get_monotonic_time();
     KvHookProcess *process =
-        kv_hook_process_start(path, envp, limit_ms, NULL, NULL, on_done, &process, &error);
+        kv_hook_process_start(command, NULL, limit_ms, on_done, &process, &error);
 
     g_assert_no_error(error);
     while (process != NULL)
@@ -571,6 +631,7 @@ main(int argc, char **argv)
     int status;
 
     logged = g_string_new(NULL);
+    runner = kv_hook_runner_new(NULL);
     g_log_set_writer_func(capture, NULL, NULL);
     ADD("/hook/environment", test_environment);
     ADD("/hook/isolation", test_isolation);
@@ -579,6 +640,8 @@ main(int argc, char **argv)
     ADD("/hook/refused", test_refused);
     ADD("/hook/open-errors", test_open_errors);
     ADD("/hook/changed-folder", test_changed_folder);
+    ADD("/hook/tunnel-commands", test_tunnel_commands);
+    ADD("/hook/tunnel-order", test_tunnel_order);
     ADD("/hook/failures", test_failures);
     ADD("/hook/order", test_order);
     ADD("/hook/drain", test_drain);
@@ -589,5 +652,6 @@ main(int argc, char **argv)
     ADD("/hook/output-limit", test_output_limit);
     status = kv_test_main(&argc, &argv);
     g_string_free(logged, TRUE);
+    kv_hook_runner_free(runner);
     return status;
 }

@@ -71,6 +71,9 @@ static const RowCase row_cases[] = {
     {"workers", "0", "s", FALSE, "0 16", "17"},
     {"autostart", "false", "b", FALSE, "true false", "2"},
     {"users", "", "b", FALSE, "alice alice,bob A,b.o-b_9$", "~ a,,b a, , -a a+b a;b a:b"},
+    {"up", "", "b", FALSE, "/bin/true nft+add+rule+%i* a+%%i+'b++c'+100%%",
+     "~ + a' a+%x a+% ''+a #a a\tb"},
+    {"down", "", "b", FALSE, "x+%i", "~ x+%d"},
 };
 
 static const KvRole roles[] = {KV_ROLE_CLIENT, KV_ROLE_SERVER};
@@ -324,7 +327,7 @@ test_getters(void)
 static void
 test_programs(void)
 {
-    static const char *const programs[] = {"hook-dir", "on-connected-hook", NULL};
+    static const char *const programs[] = {"hook-dir", "on-connected-hook", "up", "down", NULL};
 
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         const KvSetting *row = kv_setting_get(i);
@@ -334,7 +337,7 @@ test_programs(void)
         g_assert_cmpint(runs, ==, g_strv_contains(programs, row->key));
         g_assert_false(runs && (row->flags & KV_SETTING_FLAG_DESKTOP) != 0);
         g_assert_false(kv_settings_runs_programs(settings));
-        if (row->type == KV_SETTING_TYPE_STRING && row->check == NULL) {
+        if (runs || (row->type == KV_SETTING_TYPE_STRING && row->check == NULL)) {
             g_assert_true(kv_settings_set_text(settings, row->id, "/x", NULL));
             g_assert_cmpint(kv_settings_runs_programs(settings), ==, runs);
         }
