@@ -10,3 +10,9 @@ kv_ip4_to_string(KvIp4 ip, char text[KV_IP4_TEXT_BYTES])
                ip & 255);
     return text;
 }
+
+gboolean
+kv_ip4_is_netmask(KvIp4 mask)
+{
+    return (~mask & (~mask + 1)) == 0;
+}

@@ -7,3 +7,6 @@
 
 /* Writes @ip as four decimal octets into @text and returns that. Any thread. */
 const char *kv_ip4_to_string(KvIp4 ip, char text[KV_IP4_TEXT_BYTES]);
+
+/* Whether @mask is ones and then zeroes, or either alone. */
+gboolean kv_ip4_is_netmask(KvIp4 mask);

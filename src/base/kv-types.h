@@ -56,6 +56,8 @@ typedef enum {
 #define KV_CLIENTS_MAX   4096
 #define KV_WORKERS_MAX   16
 
+#define KV_VNI_MTU_MIN 68 /* RFC 791 */
+
 /* Largest interface MTU in bytes: a v1 frame of 32768 holds one packet, its Ethernet header, VLAN
  * tag and packet information; what does not fit arrives in pieces that no kernel takes. */
 #define KV_VNI_MTU_MAX (32768 - 22)

@@ -109,6 +109,7 @@ kv_exit_from_error(const GError *error)
     case KV_ERROR_NOT_SUPPORTED:
         return KV_EXIT_USAGE;
     case KV_ERROR_REFUSED:
+    case KV_ERROR_PROTOCOL:
         return KV_EXIT_REFUSED;
     case KV_ERROR_PERMISSION_DENIED:
         return KV_EXIT_PERMISSION;

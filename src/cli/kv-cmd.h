@@ -10,7 +10,7 @@ typedef enum {
     KV_EXIT_OK = 0,
     KV_EXIT_FAILURE = 1,
     KV_EXIT_USAGE = 2,      /* wrong usage or setting */
-    KV_EXIT_REFUSED = 3,    /* the server refused */
+    KV_EXIT_REFUSED = 3,    /* the server refused, or broke the protocol */
     KV_EXIT_PERMISSION = 4, /* a right is missing */
     KV_EXIT_NO_ANSWER = 5,  /* the server does not answer */
     KV_EXIT_LOST = 6,       /* the connection was lost */

@@ -192,17 +192,16 @@ gboolean
 kv_netlink_add_address(KvNetlink *netlink, const char *name, KvIp4 local, KvIp4 netmask,
                        GError **error)
 {
-    KvIp4 host_bits = netmask != 0 ? ~netmask : 0;
     g_autoptr(NlAddr) addr = NULL;
     char text[KV_IP4_TEXT_BYTES];
 
-    if ((host_bits & (host_bits + 1)) != 0) {
+    if (!kv_ip4_is_netmask(netmask)) {
         g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
                     "Cannot set the address of interface %s: netmask %s has holes", name,
                     kv_ip4_to_string(netmask, text));
         return FALSE;
     }
-    addr = build_nl_addr(local, 32 - __builtin_popcount(host_bits));
+    addr = build_nl_addr(local, netmask != 0 ? __builtin_popcount(netmask) : 32);
     return add_address(netlink, name, addr, NULL, error);
 }
 

@@ -30,7 +30,8 @@ gboolean kv_netlink_add_address(KvNetlink *netlink, const char *name, KvIp4 loca
 gboolean kv_netlink_remove_address(KvNetlink *netlink, const char *name, KvIp4 local,
                                    GError **error);
 
-/* TUN devices are point-to-point, without ARP; sets NOARP and multicast as the Go program does. */
+/* TUN devices are point-to-point, without ARP; sets NOARP and multicast as the Go program does.
+ * TAP devices are left as the kernel makes them, with multicast, which that program takes away. */
 gboolean kv_netlink_set_tun_flags(KvNetlink *netlink, const char *name, GError **error);
 
 /* Puts @name into @bridge, which must exist and be a bridge; NULL takes it out. */

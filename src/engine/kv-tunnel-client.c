@@ -137,6 +137,27 @@ make_plan(KvTunnelClient *self, KvDevicePlan *plan)
     plan->netmask = is_tap ? netmask : 0;
 }
 
+/* What the user set has been checked long ago, so that this is the server's doing. */
+static gboolean
+check_announced(KvTunnelClient *self, const KvDevicePlan *plan, GError **error)
+{
+    g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
+    char netmask[KV_IP4_TEXT_BYTES];
+
+    if (plan->mtu < KV_VNI_MTU_MIN) {
+        g_set_error(error, KV_ERROR, KV_ERROR_PROTOCOL,
+                    "%s announced MTU %u, an interface needs %d at least", remote, plan->mtu,
+                    KV_VNI_MTU_MIN);
+        return FALSE;
+    }
+    if (!kv_ip4_is_netmask(plan->netmask)) {
+        g_set_error(error, KV_ERROR, KV_ERROR_PROTOCOL, "%s announced netmask %s, which has holes",
+                    remote, kv_ip4_to_string(plan->netmask, netmask));
+        return FALSE;
+    }
+    return TRUE;
+}
+
 /* Before the tunnel itself is over. */
 static void
 close_device(KvTunnelClient *self)
@@ -166,7 +187,7 @@ prepare_device(KvTunnelClient *self, GError **error)
     KvDevicePlan plan;
 
     make_plan(self, &plan);
-    if (!drop_unfit_device(self, &plan, error))
+    if (!check_announced(self, &plan, error) || !drop_unfit_device(self, &plan, error))
         return FALSE;
     if (self->tun != NULL) {
         if (!kv_device_reconfigure(get_netlink(self), &self->plan, &plan, error))
@@ -206,7 +227,7 @@ connected(KvTunnelClient *self)
 
     if (!prepare_device(self, &error)) {
         self->failure = error;
-        self->fatal = TRUE;
+        self->fatal = !g_error_matches(error, KV_ERROR, KV_ERROR_PROTOCOL);
         kv_pump_close_link(self->pump, self->link);
         return;
     }
@@ -364,12 +385,19 @@ error_from_reason(KvTunnelClient *self, KvReason reason)
     }
 }
 
+static GError *
+error_of_lost_device(KvTunnelClient *self)
+{
+    return g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST,
+                       "another program removed the interface %s", self->plan.name);
+}
+
 /* Of an attempt that another one follows; the last one's failure is for the caller to tell. */
 static void
-log_ending(KvTunnelClient *self, KvReason reason, const GError *error)
+log_ending(KvTunnelClient *self, const GError *error)
 {
     g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
-    gboolean refused = reason == KV_REASON_ADDRESS_REJECTED || reason == KV_REASON_EXHAUSTED;
+    gboolean refused = g_error_matches(error, KV_ERROR, KV_ERROR_REFUSED);
 
     kv_log(KV_LOG_WARNING, refused ? "refused" : "lost", get_params(self)->vni_name, remote, "%s",
            error->message);
@@ -389,15 +417,11 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
         close_device(self);
     if (pump != self->pump || reason == KV_REASON_NONE)
         return;
-    if (!is_stopping(self) && self->failure == NULL && !self->moved) {
-        if (tun_gone)
-            self->failure =
-                g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST,
-                            "another program removed the interface %s", self->plan.name);
-        else
-            self->failure = error_from_reason(self, reason);
+    if (!is_stopping(self) && !self->moved) {
+        if (self->failure == NULL)
+            self->failure = tun_gone ? error_of_lost_device(self) : error_from_reason(self, reason);
         if (will_retry(self))
-            log_ending(self, reason, self->failure);
+            log_ending(self, self->failure);
     }
     kv_pump_shutdown(pump);
 }

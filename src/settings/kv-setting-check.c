@@ -3,13 +3,14 @@
 
 #include "kv-setting-check.h"
 
+#include "kv-ip4.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
 #define HOST_NAME_MAX_BYTES  253
 #define HOST_LABEL_MAX_BYTES 63
 #define USER_NAME_MAX_BYTES  32 /* utmp's bound */
-#define VNI_MTU_MIN          68 /* RFC 791 */
 #define ARGUMENTS_MAX        64
 
 static gboolean
@@ -96,7 +97,7 @@ kv_check_netmask(const char *text)
 {
     guint32 mask;
 
-    return parse_ip4(text, &mask) && mask != 0 && (~mask & (~mask + 1)) == 0;
+    return parse_ip4(text, &mask) && mask != 0 && kv_ip4_is_netmask(mask);
 }
 
 static gboolean
@@ -192,5 +193,5 @@ kv_check_vni_mtu(const char *text)
 {
     guint64 mtu = g_ascii_strtoull(text, NULL, 0);
 
-    return mtu == 0 || mtu >= VNI_MTU_MIN;
+    return mtu == 0 || mtu >= KV_VNI_MTU_MIN;
 }

@@ -60,3 +60,43 @@ class Client:
         """Opens the control stream and tells who it is."""
         self.push(frame(SYN, 2))
         self.push(frame(PSH, 2, client_information(**information)))
+
+
+class Server:
+    """A server for one client: it says the same to everybody, in one KCP conversation."""
+
+    def __init__(self, sock, mode=0, mtu=1400, frame=0, ip=0, netmask=0, address=0):
+        self.sock = sock
+        self.sn, self.una = 0, 0
+        config = struct.pack("<BHHII", mode, mtu, frame, ip, netmask)
+        self.answer = b"\xd5\x03" + struct.pack("<I", address) + config + b"\xd5"
+        self.received = b""
+
+    def push(self, conv, to, data):
+        self.sock.sendto(datagram(segment(conv, PUSH, self.sn, frame(PSH, 2, data), self.una)), to)
+        self.sn += 1
+
+    def poll(self, seconds):
+        """Reads and acknowledges one datagram, and answers what a client says; whether there was one."""
+        self.sock.settimeout(seconds)
+        try:
+            raw, sender = self.sock.recvfrom(2048)
+        except OSError:
+            return False
+        at = 20
+        while at + 24 <= len(raw):
+            conv, cmd, _, _, ts, sn, _, n = struct.unpack_from("<IBBHIIII", raw, at)
+            if cmd == PUSH:
+                if sn == self.una:
+                    self.received += raw[at + 24:at + 24 + n]
+                    self.una += 1
+                self.sock.sendto(datagram(segment(conv, ACK, sn, b"", self.una, ts)), sender)
+            at += 24 + n
+        self._say(conv, sender)
+        return True
+
+    def _say(self, conv, to):
+        if self.sn == 0 and b"\xd5\0" in self.received:
+            self.push(conv, to, self.answer)
+        if self.sn == 1 and b"\xd5\x06" in self.received:
+            self.push(conv, to, b"\xd5\x07\xd5")

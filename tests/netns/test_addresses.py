@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who gets which address: assigned, chosen by the client, or neither; and refusals."""
-from kvnet import TUN_CLIENT, TUN_SERVER, POOL, check, equal, main, test, wait_until
+import socket
+
+import kvwire
+from kvnet import POOL, PORT, TUN_CLIENT, TUN_SERVER, check, equal, main, test, wait_until
 
 REFUSED = 3
 
@@ -93,6 +96,47 @@ def no_configuration(world):
     world.c.ip("addr", "add", "192.168.88.9", "peer", TUN_SERVER, "dev", "kvc0")
     world.s.ip("route", "add", "192.168.88.9", "dev", "kvs0")
     world.c.can_ping(TUN_SERVER)
+
+
+PLAIN = ("--ds", "0", "--ps", "0")
+ADDRESS = 0xC0A85802  # 192.168.88.2
+
+
+def serve(world, client, **config):
+    """A server with such a configuration, until the client has ended."""
+    sock = world.s.socket(kind=socket.SOCK_DGRAM)
+    with sock:
+        sock.bind(("10.77.0.1", PORT))
+        server = kvwire.Server(sock, address=ADDRESS, **config)
+        while client.alive():
+            server.poll(0.05)
+
+
+@test("a server that announces what no interface can have is named as the cause: status 3")
+def bad_announcement(world):
+    world.veth()
+    cases = (({"mode": 0, "mtu": 20}, "MTU 20"), ({"mode": 1, "netmask": 0xFF00FF00}, "netmask 255.0.255.0"))
+    for i, (config, word) in enumerate(cases):
+        client = world.client(*PLAIN, crypt="none", name=f"client{i}", wait=False)
+        serve(world, client, **config)
+        client.expect_exit(REFUSED)
+        check(f"10.77.0.1:{PORT} announced {word}" in client.text(), f"the client says who and what:\n{client.tail()}")
+        equal(client.count("lost"), 1, "the connections it lost")
+        check(not world.c.has_link("kvc0"), "no interface is left")
+
+
+@test("with --auto-reconnect a client tries again until the server announces something better")
+def better_announcement(world):
+    world.veth()
+    client = world.client(*PLAIN, "--auto-reconnect", crypt="none", wait=False)
+    with world.s.socket(kind=socket.SOCK_DGRAM) as sock:
+        sock.bind(("10.77.0.1", PORT))
+        server = kvwire.Server(sock, address=ADDRESS, mtu=20)
+        while client.count("retrying") == 0:
+            server.poll(0.05)
+    check("announced MTU 20" in client.text(), "the reason is told")
+    world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, *PLAIN, crypt="none")
+    client.wait_event("connected", 15)
 
 
 if __name__ == "__main__":

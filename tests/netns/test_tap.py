@@ -39,6 +39,20 @@ def arp(world):
     equal(neighbours.get("192.168.88.1"), mac, "the MAC address the client learnt")
 
 
+@test("multicast works between the ends, as mDNS and IPv6 neighbour discovery need it")
+def multicast(world):
+    world.veth()
+    world.server(*TAP_POOL, mode="tap")
+    world.client()
+    wait_until(lambda: world.s.has_link("kvs0"), 5, "kvs0 exists")
+    for namespace, device in ((world.s, "kvs0"), (world.c, "kvc0")):
+        check("MULTICAST" in namespace.link(device)["flags"], f"{device} has the flag")
+    world.s.ip("addr", "add", "fd88::1/64", "dev", "kvs0", "nodad")
+    world.c.ip("addr", "add", "fd88::2/64", "dev", "kvc0", "nodad")
+    world.c.can_ping("fd88::1")
+    world.c.can_ping("ff02::1%kvc0", more=("-L",))
+
+
 @test("a fixed address in tap mode is taken over with the netmask")
 def fixed_address(world):
     world.veth()

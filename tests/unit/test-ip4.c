@@ -24,9 +24,27 @@ test_to_string(void)
     }
 }
 
+/* Proves: a netmask has no holes. */
+static void
+test_is_netmask(void)
+{
+    static const struct {
+        KvIp4 mask;
+        gboolean good;
+    } cases[] = {
+        {0, TRUE},           {UINT32_MAX, TRUE},  {0x80000000, TRUE},
+        {0xffffff00, TRUE},  {0xfffffffe, TRUE},  {1, FALSE},
+        {0x7fffffff, FALSE}, {0xff00ff00, FALSE}, {0xfffffffd, FALSE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++)
+        g_assert_cmpint(kv_ip4_is_netmask(cases[i].mask), ==, cases[i].good);
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_add_func("/ip4/to-string", test_to_string);
+    g_test_add_func("/ip4/is-netmask", test_is_netmask);
     return kv_test_main(&argc, &argv);
 }
