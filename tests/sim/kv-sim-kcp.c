@@ -17,6 +17,7 @@ typedef struct {
     uint64_t written;
     uint64_t to_write;
     uint64_t read;
+    guint turns; /* left */
     KvTime write_at;
     KvTime read_at;
     KvTime read_pause;
@@ -44,6 +45,13 @@ stream_byte(uint64_t at)
     return (uint8_t) (at * 7 + (at >> 8) * 13 + (at >> 16) * 31);
 }
 
+static gboolean
+may_write(const Side *side, KvTime now)
+{
+    return side->written < side->to_write && now >= side->write_at && kv_kcp_can_send(side->kcp) &&
+           (side->turns == 0 || kv_kcp_get_waiting(side->kcp) == 0);
+}
+
 static void
 write_some(Side *side, KvTime now)
 {
@@ -51,8 +59,8 @@ write_some(Side *side, KvTime now)
     KvTime pause = side->pair->setup.write_every;
     uint32_t small = side->pair->setup.write_max > 0 ? side->pair->setup.write_max : SMALL_WRITE;
 
-    while (side->written < side->to_write && now >= side->write_at && kv_kcp_can_send(side->kcp)) {
-        uint32_t most = pause > 0 ? small : CHUNK_MAX;
+    while (may_write(side, now)) {
+        uint32_t most = pause > 0 || side->turns > 0 ? small : CHUNK_MAX;
         uint64_t wish = 1 + (uint64_t) kv_test_random_below(&side->sizes, most);
         uint64_t n = MIN(side->to_write - side->written, wish);
         KvSlice slices[2] = {{chunk, n / 3}, {chunk + n / 3, n - n / 3}};
@@ -63,6 +71,7 @@ write_some(Side *side, KvTime now)
             g_error("the pool is empty");
         kv_kcp_flush(side->kcp, now);
         side->written += n;
+        side->turns -= MIN(side->turns, 1);
         if (pause > 0) {
             Mark mark = {side->written, now};
 
@@ -218,6 +227,7 @@ kv_sim_kcp_new(uint64_t seed, const KvSimKcpSetup *setup)
         side->pool = kv_packet_pool_new(1000000);
         side->kcp = kv_kcp_new(&config, side->pool, setup->start);
         side->to_write = setup->bytes[i];
+        side->turns = i == 0 ? setup->turns : 0;
         side->read_pause = i == 1 ? setup->slow_reader : 0;
         side->write_at = side->read_at = setup->start;
         kv_test_random_init(&side->sizes, seed + i);

@@ -20,6 +20,7 @@ typedef struct {
     uint64_t bytes[2];  /* each end writes */
     KvTime write_every; /* pause between two small writes; 0: as much as fits */
     uint32_t write_max; /* bytes of such a write; 0: 1200 */
+    guint turns;        /* end 0 first writes so many such, each when the last was acknowledged */
     KvTime slow_reader; /* end 1 reads one segment in so much time; 0: at once */
     KvTime start;       /* of the clock */
 } KvSimKcpSetup;

@@ -270,6 +270,34 @@ test_sparse(void)
     }
 }
 
+/* Proves: questions and answers, one small packet under way at a time, say nothing about the rate
+ * of the path: bulk that follows is not slower than bulk from the start. */
+static void
+test_turns_then_bulk(void)
+{
+    static const guint turns[] = {0, 1, 5, 40};
+    double got[G_N_ELEMENTS(turns)];
+
+    for (guint i = 0; i < G_N_ELEMENTS(turns); i++) {
+        KvSimKcpSetup setup = {
+            .config = usual,
+            .peer_tuning = KV_KCP_TUNING_PRODUCT,
+            .link = {.delay = 25 * KV_TIME_MS, .rate = 100 * MBIT, .queue_bytes = 1250000},
+            .bytes = {UINT64_C(1) << 40},
+            .write_max = 100,
+            .turns = turns[i],
+            .start = KV_TIME_S};
+        g_autoptr(KvSimKcp) pair = NULL;
+        KvTime bulk_at = turns[i] * 50 * KV_TIME_MS;
+
+        setup.config.tuning = KV_KCP_TUNING_PRODUCT;
+        pair = kv_sim_kcp_new(kv_test_get_seed(), &setup);
+        got[i] = measure(pair, bulk_at, bulk_at + KV_TIME_S);
+        g_test_message("%u turns, then %.1f Mbit/s", turns[i], got[i] / 1e6);
+        g_assert_cmpfloat(got[i], >=, 0.9 * got[0]);
+    }
+}
+
 /* Proves: when the path becomes longer for good under continuous demand, which looks like a queue,
  * 80 % of its rate are back within two seconds, and on a path that loses 60 %: it takes the false
  * alarms for what they are, but some cost a probe. */
@@ -506,6 +534,7 @@ main(int argc, char **argv)
     add_paths();
     g_test_add_func("/sim/kcp/goodput", test_goodput);
     g_test_add_func("/sim/kcp/sparse", test_sparse);
+    g_test_add_func("/sim/kcp/turns-then-bulk", test_turns_then_bulk);
     g_test_add_func("/sim/kcp/longer-path", test_longer_path);
     g_test_add_func("/sim/kcp/short-queue", test_short_queue);
     g_test_add_func("/sim/kcp/fast-path", test_fast_path);
