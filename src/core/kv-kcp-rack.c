@@ -27,6 +27,14 @@ kv_kcp_rack_init(KvKcp *kcp, KvTime now)
     kv_pacer_init(&kcp->pacer, kcp->mss + KV_KCP_HEADER_BYTES, now);
 }
 
+/* The pacer finds out when the path has become longer; without it that takes MIN_RTT_LIFE, in which
+ * segments are given up too soon and acks taken for those of repairs that just left. */
+static KvTime
+get_min_rtt(const KvKcp *kcp)
+{
+    return MAX(kcp->rack.min_rtt, kcp->pacer.min_rtt);
+}
+
 static uint32_t
 wire_bytes(const KvSegment *segment)
 {
@@ -131,7 +139,7 @@ deliver(KvKcp *kcp, KvSegment *segment, gboolean which, KvTime now)
     rack->probed = FALSE;
     rack->frozen = FALSE;
     /* What an earlier transmission brought says nothing about the rate since the last one. */
-    if (segment->xmit > 0 && (which || kv_time_elapsed(now, segment->sent_at) >= rack->min_rtt))
+    if (segment->xmit > 0 && (which || kv_time_elapsed(now, segment->sent_at) >= get_min_rtt(kcp)))
         sample_rate(rack, segment);
     if (which && segment->order > rack->seen_order)
         rack->seen_order = segment->order;
@@ -208,7 +216,7 @@ kv_kcp_rack_take_una(KvKcp *kcp, uint32_t una, KvTime now)
         return;
     while (kcp->unacked_head != NULL && kv_kcp_diff(una, kcp->unacked_head->sn) > 0) {
         KvSegment *s = kcp->unacked_head;
-        gboolean which = s->xmit == 1 || kv_time_elapsed(now, s->sent_at) >= kcp->rack.min_rtt;
+        gboolean which = s->xmit == 1 || kv_time_elapsed(now, s->sent_at) >= get_min_rtt(kcp);
 
         deliver(kcp, s, which, now);
     }
@@ -279,9 +287,10 @@ give_up(KvKcp *kcp, KvSegment *segment)
 }
 
 static KvTime
-reorder_window(const KvKcpRack *rack)
+reorder_window(const KvKcp *kcp)
 {
-    KvTime usual = CLAMP(rack->min_rtt / 8, REORDER_MIN, REORDER_MAX);
+    const KvKcpRack *rack = &kcp->rack;
+    KvTime usual = CLAMP(get_min_rtt(kcp) / 8, REORDER_MIN, REORDER_MAX);
 
     return MIN(usual * rack->reorder_scale, MAX(rack->srtt, usual));
 }
@@ -291,7 +300,7 @@ static void
 detect_losses(KvKcp *kcp, KvTime now)
 {
     KvKcpRack *rack = &kcp->rack;
-    KvTime patience = rack->rtt + reorder_window(rack);
+    KvTime patience = rack->rtt + reorder_window(kcp);
     uint64_t before = kcp->retransmits_fast;
 
     rack->reorder_at = KV_TIME_NEVER;
@@ -337,7 +346,7 @@ static void
 time_out(KvKcp *kcp, KvTime now)
 {
     KvKcpRack *rack = &kcp->rack;
-    KvTime patience = rack->srtt + reorder_window(rack);
+    KvTime patience = rack->srtt + reorder_window(kcp);
 
     do {
         give_up(kcp, rack->oldest);

@@ -48,7 +48,7 @@ typedef struct _KvKcp KvKcp;
  * @pacing: new segments and repairs leave at the measured delivery rate and no more is under
  *   way than about two round trips' worth of it, whatever the window (after BBR). Random loss
  *   does not slow it down; a queue that builds up does. A path that became longer for good is
- *   told from a queue by a pause of some round trips.
+ *   told from a queue by a pause of some round trips; losses are then told by its new RTT.
  * @idle_silence: no timer while nothing is owed to the peer.
  */
 typedef struct {
