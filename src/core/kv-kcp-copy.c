@@ -39,6 +39,9 @@ kv_kcp_copy_init(KvKcp *kcp, KvTime now)
 void
 kv_kcp_copy_learn(KvKcp *kcp, gboolean was_hole)
 {
+    /* A queue may have overflowed: that is no property of the path. */
+    if (kv_pacer_has_queue(&kcp->pacer, kcp->rack.in_flight))
+        return;
     kcp->copy.holes += ((was_hole ? HOLE_ONE : 0) - kcp->copy.holes) >> HOLE_WEIGHT;
 }
 

@@ -95,7 +95,7 @@ typedef struct {
     KvTime delivered_at;
     KvTime first_sent_at;
     uint64_t app_limited_until; /* delivered bytes; 0: not */
-    uint64_t lost;              /* since the last sample */
+    uint64_t lost_alone;        /* without copies, since the last sample */
     gboolean has_sample;
     uint64_t sample_order;
     KvTime sample_interval_sent;

@@ -134,6 +134,8 @@ deliver(KvKcp *kcp, KvSegment *segment, gboolean which, KvTime now)
     rack->delivered += wire_bytes(segment);
     rack->delivered_at = now;
     rack->sample.acked += wire_bytes(segment);
+    if (segment->copies == 0)
+        rack->sample.acked_alone += wire_bytes(segment);
     rack->heard_at = rack->moved_at = now;
     rack->backoff = 0;
     rack->probed = FALSE;
@@ -282,7 +284,8 @@ give_up(KvKcp *kcp, KvSegment *segment)
 {
     kv_kcp_copy_learn(kcp, TRUE);
     leave_flight(kcp, segment);
-    kcp->rack.lost += wire_bytes(segment);
+    if (segment->copies == 0)
+        kcp->rack.lost_alone += wire_bytes(segment);
     kv_kcp_mark_ready(kcp, segment);
 }
 
@@ -387,10 +390,10 @@ close_sample(KvKcp *kcp, KvTime now)
         rack->sample.interval =
             MAX(rack->sample_interval_sent, kv_time_elapsed(now, rack->sample_prior_at));
         rack->sample.rtt = rack->sample_rtt;
-        rack->sample.lost = rack->lost;
+        rack->sample.lost_alone = rack->lost_alone;
         rack->sample.in_flight = rack->in_flight;
         kv_pacer_on_ack(&kcp->pacer, &rack->sample, now);
-        rack->lost = 0;
+        rack->lost_alone = 0;
     }
     rack->settled_order = rack->seen_order;
     rack->has_sample = FALSE;

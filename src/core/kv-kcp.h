@@ -39,16 +39,19 @@ typedef struct _KvKcp KvKcp;
  *   the gap before it closes no una speaks for it, and losing it makes the peer repeat in vain.
  * @tail_probe: the last segment goes out again after two RTTs of silence, long before its
  *   timeout (RFC 8985, TLP).
- * @early_copy: on a path that loses and is not in full use, a segment goes out a second time some
- *   ms after the first, a third time when more than 8 % come late: sparse packets and the first
- *   rounds of a transfer, which FEC serves worst, are spared the wait for a repair. Repairs get a
- *   copy in any case (as in Hairpin, NSDI 2024). All this within an allowance of a sixteenth of
- *   the traffic, or while the path has room of the share that comes late, up to a quarter; of
- *   16 KiB/s; and of 1 MiB saved up, or twice what fills the path if that is more.
+ * @early_copy: on a path that loses and is not in full use (in startup: without a queue), a
+ *   segment goes out a second time some ms after the first, a third time when more than 8 % come
+ *   late: sparse packets and the first rounds of a transfer, which FEC serves worst, are spared
+ *   the wait for a repair. Repairs get a copy in any case (as in Hairpin, NSDI 2024). All this
+ *   within an allowance of a sixteenth of the traffic, or while the path has room of the share
+ *   that comes late, up to a quarter; of 16 KiB/s; and of 1 MiB saved up, or twice what fills the
+ *   path if that is more. What comes late while a queue stands, which may have overflowed, is not
+ *   taken for loss of the path.
  * @pacing: new segments and repairs leave at the measured delivery rate and no more is under
  *   way than about two round trips' worth of it, whatever the window (after BBR). Random loss
- *   does not slow it down; a queue that builds up does. A path that became longer for good is
- *   told from a queue by a pause of some round trips; losses are then told by its new RTT.
+ *   does not slow it down: after startup the share that is lost of what goes without copies is
+ *   sent on top. A queue that builds up does. A path that became longer for good is told from a
+ *   queue by a pause of some round trips; losses are then told by its new RTT.
  * @idle_silence: no timer while nothing is owed to the peer.
  */
 typedef struct {

@@ -4,10 +4,13 @@
 #include "kv-pacer.h"
 
 #define START_SEGMENTS 64
-#define CWND_MIN       8 /* segments: fewer would starve loss detection */
+#define QUEUE_SEGMENTS 16 /* under way: with fewer, long RTTs are jitter and not our queue */
+#define CWND_MIN       8  /* segments: fewer would starve loss detection */
 #define RATE_ROUNDS    10
 #define LOSS_ROUNDS    10
-#define LOSS_SEGMENTS  32  /* a round with fewer says nothing about loss */
+#define LOSS_SEGMENTS  128 /* fewer scatter: the best of ten measures is far above what arrives */
+#define LOSS_FEW       32  /* segments will do after LOSS_ROUNDS */
+#define LOSS_CREDIT    3   /* rounds that one measure counts for: the best of four remains */
 #define ARRIVAL_FLOOR  500 /* per mille: beyond that much loss no compensation */
 #define MIN_RTT_LIFE   (10 * KV_TIME_S)
 #define PROBE_RTT_TIME (200 * KV_TIME_MS)
@@ -85,14 +88,17 @@ kv_pacer_init(KvPacer *pacer, uint32_t segment, KvTime now)
         .probe_pause = PROBE_PAUSE,
         .epoch_at = now,
     };
-    max_reset(&pacer->arrival, 1000, 0);
 }
 
 /* What to send so that the known rate arrives. */
 static uint64_t
 get_sending_rate(const KvPacer *pacer)
 {
-    return kv_pacer_get_bandwidth(pacer) * 1000 / MAX(ARRIVAL_FLOOR, pacer->arrival.best[0].value);
+    uint64_t bandwidth = kv_pacer_get_bandwidth(pacer);
+
+    if (pacer->mode == KV_PACER_STARTUP || pacer->arrival.best[0].value == 0)
+        return bandwidth;
+    return bandwidth * 1000 / MAX(ARRIVAL_FLOOR, pacer->arrival.best[0].value);
 }
 
 uint64_t
@@ -101,17 +107,24 @@ kv_pacer_get_bdp(const KvPacer *pacer)
     return get_sending_rate(pacer) * pacer->min_rtt / KV_TIME_S;
 }
 
-static void
-end_round(KvPacer *pacer, const KvPacerSample *sample)
+/* Whether @rtt is that of a queue. */
+static gboolean
+is_queued(const KvPacer *pacer, KvTime rtt)
 {
-    uint64_t total = pacer->round_acked + pacer->round_lost;
+    return rtt > pacer->min_rtt + MAX(pacer->min_rtt / 2, 4 * KV_TIME_MS);
+}
 
-    pacer->round++;
-    pacer->round_end = sample->delivered;
-    if (total >= (uint64_t) LOSS_SEGMENTS * pacer->segment) {
-        max_update(&pacer->arrival, pacer->round_acked * 1000 / total, pacer->round, LOSS_ROUNDS);
-        pacer->round_acked = pacer->round_lost = 0;
-    }
+static void
+measure_arrival(KvPacer *pacer)
+{
+    uint64_t total = pacer->loss_acked + pacer->loss_lost;
+    guint wanted = ++pacer->loss_rounds < LOSS_ROUNDS ? LOSS_SEGMENTS : LOSS_FEW;
+
+    if (total < (uint64_t) wanted * pacer->segment)
+        return;
+    pacer->loss_clock += MIN(pacer->loss_rounds, LOSS_CREDIT);
+    max_update(&pacer->arrival, pacer->loss_acked * 1000 / total, pacer->loss_clock, LOSS_ROUNDS);
+    pacer->loss_acked = pacer->loss_lost = pacer->loss_rounds = 0;
 }
 
 /* Whether startup has found the rate: three rounds that brought less than a quarter more, or one
@@ -121,8 +134,7 @@ check_full(KvPacer *pacer, const KvPacerSample *sample)
 {
     uint64_t bandwidth = kv_pacer_get_bandwidth(pacer);
     /* One round may have no other RTTs than those of segments that FEC rebuilt late. */
-    KvTime rtt = MIN(pacer->round_rtt, pacer->last_round_rtt);
-    gboolean queued = rtt > pacer->min_rtt + MAX(pacer->min_rtt / 2, 4 * KV_TIME_MS);
+    gboolean queued = is_queued(pacer, MIN(pacer->round_rtt, pacer->last_round_rtt));
 
     /* Whoever fills a queue is not short of data, however often it runs dry here. */
     if (sample->app_limited && !queued)
@@ -246,6 +258,7 @@ update_min_rtt(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
 
     if (sample->rtt == 0)
         return;
+    pacer->srtt = pacer->srtt > 0 ? (7 * pacer->srtt + sample->rtt) / 8 : sample->rtt;
     if (pacer->min_rtt == 0 || sample->rtt <= pacer->min_rtt || expired) {
         pacer->min_rtt = sample->rtt;
         pacer->min_rtt_at = now;
@@ -353,13 +366,16 @@ kv_pacer_on_ack(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
 {
     gboolean new_round = sample->prior_delivered >= pacer->round_end;
 
-    pacer->round_acked += sample->acked;
-    pacer->round_lost += sample->lost;
+    pacer->loss_acked += sample->acked_alone;
+    pacer->loss_lost += sample->lost_alone;
     update_min_rtt(pacer, sample, now);
     if (sample->rtt > 0 && (pacer->round_rtt == 0 || sample->rtt < pacer->round_rtt))
         pacer->round_rtt = sample->rtt;
-    if (new_round)
-        end_round(pacer, sample);
+    if (new_round) {
+        pacer->round++;
+        pacer->round_end = sample->delivered;
+        measure_arrival(pacer);
+    }
     if (sample->interval > 0 && sample->interval >= pacer->min_rtt) {
         uint64_t rate =
             (sample->delivered - sample->prior_delivered) * KV_TIME_S / sample->interval;
@@ -431,7 +447,15 @@ kv_pacer_is_filled(const KvPacer *pacer, uint64_t in_flight)
 }
 
 gboolean
+kv_pacer_has_queue(const KvPacer *pacer, uint64_t in_flight)
+{
+    return in_flight > QUEUE_SEGMENTS * pacer->segment && is_queued(pacer, pacer->srtt);
+}
+
+gboolean
 kv_pacer_is_busy(const KvPacer *pacer, uint64_t in_flight)
 {
-    return pacer->mode != KV_PACER_STARTUP && in_flight > kv_pacer_get_bdp(pacer) / 2;
+    if (pacer->mode == KV_PACER_STARTUP)
+        return kv_pacer_has_queue(pacer, in_flight);
+    return in_flight > kv_pacer_get_bdp(pacer) / 2;
 }

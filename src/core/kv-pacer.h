@@ -12,7 +12,8 @@
  * later every eighth round with 1.25 times the known one, and the queue this makes is drained.
  *
  * Loss does not lower the rate. What is lost even in the rounds that drain, and so without a
- * queue, is taken for a property of the link: that share is sent on top of the delivered rate.
+ * queue, is taken for a property of the link: that share is sent on top of the delivered rate, but
+ * for startup, whose gain leaves room for it. What had copies is lost less often and counts not.
  *
  * When RTTs stay half as long again for some round trips the path may have become longer, which
  * looks just like a queue. So nearly nothing is sent until what is under way has arrived. If the
@@ -45,16 +46,20 @@ typedef struct {
 
     KvPacerMax bandwidth;
     KvPacerMax extra;   /* bytes acknowledged beyond the rate at once: held-back acks */
-    KvPacerMax arrival; /* per mille of a round's bytes that arrived */
+    KvPacerMax arrival; /* per mille of what was sent that arrived; 0: not known yet */
     KvTime min_rtt;     /* 0: not known yet */
     KvTime min_rtt_at;
+    KvTime srtt;
 
     uint64_t round;
-    uint64_t round_end; /* of delivered bytes */
-    uint64_t round_acked;
-    uint64_t round_lost;
+    uint64_t round_end;    /* of delivered bytes */
     KvTime round_rtt;      /* lowest of the round */
     KvTime last_round_rtt; /* and of the one before */
+
+    uint64_t loss_acked; /* bytes without copies, since the last measure of arrival */
+    uint64_t loss_lost;
+    guint loss_rounds;   /* since then */
+    uint64_t loss_clock; /* of measures, in rounds */
 
     uint64_t full_bandwidth; /* startup: the rate that was to be exceeded */
     guint full_rounds;
@@ -85,7 +90,8 @@ typedef struct {
     KvTime interval;          /* that the difference took; 0: nothing learnt */
     KvTime rtt;               /* 0: no sample */
     uint64_t acked;           /* bytes in this batch */
-    uint64_t lost;            /* bytes given up as lost since the last batch */
+    uint64_t acked_alone;     /* of it without copies */
+    uint64_t lost_alone;      /* bytes without copies given up as lost since the last batch */
     uint64_t in_flight;       /* bytes, after the batch */
     gboolean app_limited;     /* there was not enough to send */
 } KvPacerSample;
@@ -110,7 +116,11 @@ uint64_t kv_pacer_get_bandwidth(const KvPacer *pacer);
 /* Bytes that fill the known path without a queue; 0: not known yet. */
 uint64_t kv_pacer_get_bdp(const KvPacer *pacer);
 
-/* Whether @in_flight bytes are more than half of what the known path holds. */
+/* Whether @in_flight bytes stand in a queue, by the RTT. */
+gboolean kv_pacer_has_queue(const KvPacer *pacer, uint64_t in_flight);
+
+/* Whether @in_flight bytes are more than half of what the known path holds; while that is still
+ * looked for, whether they stand in a queue. */
 gboolean kv_pacer_is_busy(const KvPacer *pacer, uint64_t in_flight);
 
 /* Whether @in_flight bytes are more than the known path holds without a queue. */
