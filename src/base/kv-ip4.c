@@ -16,3 +16,9 @@ kv_ip4_is_netmask(KvIp4 mask)
 {
     return (~mask & (~mask + 1)) == 0;
 }
+
+guint
+kv_ip4_mask_to_prefix(KvIp4 mask)
+{
+    return mask == UINT32_MAX ? 32 : (guint) __builtin_clz(~mask);
+}

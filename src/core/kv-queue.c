@@ -60,6 +60,8 @@ struct _KvQueue {
     KvTime target;
     KvTime interval;
     uint64_t drops;
+    uint32_t n_packets;
+    size_t inner_bytes; /* unlike @bytes, which is memory */
     FlowList fresh;
     FlowList old;
     KvPacket *popped;
@@ -155,6 +157,8 @@ take_head(KvQueue *queue, Flow *flow)
         flow->tail = NULL;
     flow->bytes -= get_entry(packet)->cost;
     queue->bytes -= get_entry(packet)->cost;
+    queue->inner_bytes -= get_entry(packet)->len;
+    queue->n_packets--;
     return packet;
 }
 
@@ -199,6 +203,8 @@ kv_queue_push(KvQueue *queue, const KvSlice *slices, guint n, uint16_t ethertype
     flow->tail = packet;
     flow->bytes += cost;
     queue->bytes += cost;
+    queue->inner_bytes += len;
+    queue->n_packets++;
     if (!flow->is_listed) {
         flow->is_listed = TRUE;
         flow->deficit = QUANTUM;
@@ -393,6 +399,18 @@ uint64_t
 kv_queue_get_drops(const KvQueue *queue)
 {
     return queue->drops;
+}
+
+uint32_t
+kv_queue_get_packets(const KvQueue *queue)
+{
+    return queue->n_packets;
+}
+
+size_t
+kv_queue_get_bytes(const KvQueue *queue)
+{
+    return queue->inner_bytes;
 }
 
 void

@@ -58,6 +58,10 @@ gboolean kv_queue_is_empty(const KvQueue *queue);
 /* Packets dropped by CoDel or for want of room. */
 uint64_t kv_queue_get_drops(const KvQueue *queue);
 
+/* Inner packets that wait, and their bytes. */
+uint32_t kv_queue_get_packets(const KvQueue *queue);
+size_t kv_queue_get_bytes(const KvQueue *queue);
+
 /* @rtt: round trip of the path, us: how long a sender takes to react. 0: not known. */
 void kv_queue_set_rtt(KvQueue *queue, KvTime rtt);
 

@@ -45,12 +45,41 @@ typedef struct {
     uint64_t fec_parity_sent;
     uint64_t fec_padding_sent;
     uint64_t fec_recovered;
+    uint64_t path_rx_expected; /* datagrams the peer numbered; FEC layer only */
+    uint64_t path_rx_arrived;  /* of these */
     uint64_t drops[KV_N_DROPS];
+
+    /* As things stand now, not sums over time. */
     uint32_t rtt_us;     /* smoothed, 0: no sample yet */
     uint32_t rtt_var_us; /* its variation */
     uint32_t send_window;
-    uint32_t send_waiting; /* segments not yet acknowledged cumulatively */
+    uint32_t send_waiting;  /* segments not yet acknowledged cumulatively */
+    uint32_t queue_packets; /* inner packets that wait in front of the session */
+    uint64_t queue_bytes;   /* their bytes */
 } KvStats;
+
+/* Adds the sums of @stats to those of @total; what stands now is left as it is in @total. */
+void kv_stats_add(KvStats *total, const KvStats *stats);
+
+/**
+ * kv_stats_get_tx_loss:
+ *
+ * How much of what is sent goes lost on the way, as seen by KCP: the share of its transmissions
+ * that were repeats. What FEC or an early copy repaired does not show.
+ *
+ * Returns: 0 to 1; < 0: nothing was sent yet.
+ */
+double kv_stats_get_tx_loss(const KvStats *stats);
+
+/**
+ * kv_stats_get_rx_loss:
+ *
+ * How much of what the peer sends goes lost on the way, before any repair. It is known with a FEC
+ * layer only, which numbers datagrams.
+ *
+ * Returns: 0 to 1; < 0: not known.
+ */
+double kv_stats_get_rx_loss(const KvStats *stats);
 
 /* (transfer none): a short, stable, English word for @drop, such as "checksum". */
 const char *kv_drop_to_string(KvDrop drop);

@@ -10,6 +10,10 @@ struct _KvEngine {
     KvWorker *workers[KV_WORKERS_MAX];
     KvNetlink *netlink;
     KvHookRunner *hook_runner;
+    GHashTable *tunnels; /* a tunnel that runs → the function that stops it */
+    gboolean is_shutting_down;
+    void (*shutdown_done)(gpointer data);
+    gpointer shutdown_data;
 };
 
 KvEngine *
@@ -24,6 +28,7 @@ kv_engine_new(GError **error)
     g_ref_count_init(&engine->refs);
     engine->netlink = g_steal_pointer(&netlink);
     engine->hook_runner = kv_hook_runner_new(NULL);
+    engine->tunnels = g_hash_table_new(NULL, NULL);
     return engine;
 }
 
@@ -41,6 +46,7 @@ kv_engine_unref(KvEngine *engine)
         return;
     for (guint i = 0; i < KV_WORKERS_MAX; i++)
         g_clear_pointer(&engine->workers[i], kv_worker_free);
+    g_hash_table_unref(engine->tunnels);
     kv_netlink_free(engine->netlink);
     kv_hook_runner_free(engine->hook_runner);
     g_free(engine);
@@ -57,6 +63,62 @@ kv_engine_get_worker(KvEngine *engine, guint index, GError **error)
             kv_worker_start(engine->workers[index]);
     }
     return engine->workers[index];
+}
+
+gboolean
+kv_engine_add_tunnel(KvEngine *engine, gpointer tunnel, void (*stop)(gpointer tunnel))
+{
+    if (engine->is_shutting_down)
+        return FALSE;
+    g_hash_table_insert(engine->tunnels, tunnel, stop);
+    return TRUE;
+}
+
+static gboolean
+tell_shutdown_done(gpointer data)
+{
+    KvEngine *engine = data;
+
+    engine->shutdown_done(engine->shutdown_data);
+    kv_engine_unref(engine);
+    return G_SOURCE_REMOVE;
+}
+
+/* From the main loop, so that the last tunnel can tell its state first. */
+static void
+end_shutdown_if_idle(KvEngine *engine)
+{
+    if (engine->is_shutting_down && g_hash_table_size(engine->tunnels) == 0)
+        g_idle_add_full(G_PRIORITY_DEFAULT, tell_shutdown_done, kv_engine_ref(engine), NULL);
+}
+
+void
+kv_engine_remove_tunnel(KvEngine *engine, gpointer tunnel)
+{
+    if (g_hash_table_remove(engine->tunnels, tunnel))
+        end_shutdown_if_idle(engine);
+}
+
+void
+kv_engine_shutdown(KvEngine *engine, void (*done)(gpointer data), gpointer data)
+{
+    g_autofree gpointer *tunnels = NULL;
+    guint n;
+
+    g_return_if_fail(!engine->is_shutting_down);
+    engine->shutdown_done = done;
+    engine->shutdown_data = data;
+    tunnels = g_hash_table_get_keys_as_array(engine->tunnels, &n);
+    engine->is_shutting_down = TRUE;
+    if (n == 0)
+        end_shutdown_if_idle(engine);
+    for (guint i = 0; i < n; i++) {
+        void (*stop)(gpointer tunnel) = g_hash_table_lookup(engine->tunnels, tunnels[i]);
+
+        /* A handler of one may have stopped another, too. */
+        if (stop != NULL)
+            stop(tunnels[i]);
+    }
 }
 
 KvNetlink *

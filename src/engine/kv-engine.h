@@ -22,6 +22,29 @@ void kv_engine_unref(KvEngine *engine);
  * be started. */
 KvWorker *kv_engine_get_worker(KvEngine *engine, guint index, GError **error) KV_MUST_USE;
 
+/**
+ * kv_engine_shutdown:
+ * @done: called once from the main loop, when every tunnel is STOPPED or FAILED and has told so;
+ *     soon if none runs
+ *
+ * The first half of an orderly end: every tunnel that runs is stopped, all at once, and none
+ * starts any more. It takes as long as the slowest, some seconds and what its hooks take. In
+ * @done the second half begins: let go of tunnels and engine, which ends the workers. To be called
+ * once.
+ */
+void kv_engine_shutdown(KvEngine *engine, void (*done)(gpointer data), gpointer data);
+
+/**
+ * kv_engine_add_tunnel:
+ * @tunnel: (transfer none): runs from here on, until kv_engine_remove_tunnel()
+ * @stop: stops it; may remove it at once
+ *
+ * For tunnels. Returns: %FALSE after kv_engine_shutdown(): it must not run.
+ */
+gboolean kv_engine_add_tunnel(KvEngine *engine, gpointer tunnel,
+                              void (*stop)(gpointer tunnel)) KV_MUST_USE;
+void kv_engine_remove_tunnel(KvEngine *engine, gpointer tunnel);
+
 /* (transfer none) */
 KvNetlink *kv_engine_get_netlink(KvEngine *engine);
 

@@ -428,6 +428,9 @@ kv_link_get_snapshot(const KvLink *link, KvLinkSnapshot *snapshot)
     snapshot->stats.drops[KV_DROP_DEVICE] += link->device_drops;
     snapshot->stats.drops[KV_DROP_MALFORMED] += link->malformed;
     snapshot->stats.drops[KV_DROP_QUEUE] += link->queue_drops;
-    if (link->queue != NULL)
-        snapshot->stats.drops[KV_DROP_QUEUE] += kv_queue_get_drops(link->queue);
+    if (link->queue == NULL)
+        return;
+    snapshot->stats.drops[KV_DROP_QUEUE] += kv_queue_get_drops(link->queue);
+    snapshot->stats.queue_packets = kv_queue_get_packets(link->queue);
+    snapshot->stats.queue_bytes = kv_queue_get_bytes(link->queue);
 }

@@ -3,14 +3,21 @@
 
 #include "kv-peer.h"
 
+#include "kv-clock.h"
+#include "kv-peer-private.h"
+
 struct _KvPeer {
     GObject parent_instance;
     KvPump *pump;
     KvLinkId link;
     KvClientInfo client;
+    KvCipher cipher;
     char *remote;
     KvIp4 ip;
     char *interface;
+    guint64 connected_since;
+    guint64 last_seen;
+    KvStats stats;
 };
 
 G_DEFINE_FINAL_TYPE(KvPeer, kv_peer, G_TYPE_OBJECT)
@@ -37,7 +44,8 @@ kv_peer_init(KvPeer *self)
 }
 
 KvPeer *
-kv_peer_new(KvPump *pump, KvLinkId link, const KvSockaddr *remote, const KvClientInfo *client)
+kv_peer_new(KvPump *pump, KvLinkId link, const KvSockaddr *remote, const KvClientInfo *client,
+            KvCipher cipher)
 {
     KvPeer *self = g_object_new(KV_TYPE_PEER, NULL);
 
@@ -45,6 +53,7 @@ kv_peer_new(KvPump *pump, KvLinkId link, const KvSockaddr *remote, const KvClien
     self->link = link;
     self->remote = kv_sockaddr_to_string(remote);
     self->client = *client;
+    self->cipher = cipher;
     return self;
 }
 
@@ -64,6 +73,12 @@ const KvClientInfo *
 kv_peer_get_client(KvPeer *self)
 {
     return &self->client;
+}
+
+const char *
+kv_peer_get_id(KvPeer *self)
+{
+    return self->client.id[0] != '\0' ? self->client.id : NULL;
 }
 
 const char *
@@ -101,4 +116,54 @@ kv_peer_set_interface(KvPeer *self, const char *name)
 {
     g_free(self->interface);
     self->interface = g_strdup(name);
+}
+
+const char *
+kv_peer_get_protocol(KvPeer *self)
+{
+    return "v1";
+}
+
+const char *
+kv_peer_get_cipher(KvPeer *self)
+{
+    return kv_cipher_to_string(self->cipher);
+}
+
+guint64
+kv_peer_get_connected_since(KvPeer *self)
+{
+    return self->connected_since;
+}
+
+void
+kv_peer_set_connected(KvPeer *self)
+{
+    self->connected_since = kv_clock_to_realtime(kv_clock_now());
+    self->last_seen = self->connected_since;
+}
+
+gboolean
+kv_peer_is_connected(KvPeer *self)
+{
+    return self->connected_since != 0;
+}
+
+guint64
+kv_peer_get_last_seen(KvPeer *self)
+{
+    return self->last_seen;
+}
+
+const KvStats *
+kv_peer_get_stats(KvPeer *self)
+{
+    return &self->stats;
+}
+
+void
+kv_peer_update(KvPeer *self, const KvLinkSnapshot *snapshot)
+{
+    self->stats = snapshot->stats;
+    self->last_seen = kv_clock_to_realtime(snapshot->last_received);
 }

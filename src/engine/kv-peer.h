@@ -1,35 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "kv-event.h"
-#include "kv-pump.h"
+#include "kv-stats.h"
+#include "kv-types.h"
 
 #include <glib-object.h>
 
 /**
  * KvPeer:
  *
- * One connected client of a server tunnel, as the outside sees it. Main thread.
+ * One connected client of a server tunnel, as the outside sees it, from "peer-added" to
+ * "peer-removed". What it tells does not change in between, but for kv_peer_get_stats() and
+ * kv_peer_get_last_seen(); after that it tells what was last. Strings are (transfer none) and
+ * live as long as the peer. Main thread.
  */
 #define KV_TYPE_PEER (kv_peer_get_type())
 G_DECLARE_FINAL_TYPE(KvPeer, kv_peer, KV, PEER, GObject)
 
-KvPeer *kv_peer_new(KvPump *pump, KvLinkId link, const KvSockaddr *remote,
-                    const KvClientInfo *client) KV_MUST_USE;
+/* (nullable): its client id. */
+const char *kv_peer_get_id(KvPeer *peer);
 
-KvPump *kv_peer_get_pump(KvPeer *peer);
-KvLinkId kv_peer_get_link(KvPeer *peer);
-/* (transfer none): what the client said of itself. */
-const KvClientInfo *kv_peer_get_client(KvPeer *peer);
-/* (transfer none): "address:port". */
+/* "address:port", IPv6 in brackets. */
 const char *kv_peer_get_remote(KvPeer *peer);
-/* (transfer none): a name for logs: the client id, or else the address. */
-const char *kv_peer_get_label(KvPeer *peer);
 
 /* The address granted, 0 for none. */
 KvIp4 kv_peer_get_ip(KvPeer *peer);
-void kv_peer_set_ip(KvPeer *peer, KvIp4 ip);
 
-/* (transfer none) (nullable): its interface on this side, once it has one. */
+/* (nullable): its interface on this side; never NULL once it was announced. */
 const char *kv_peer_get_interface(KvPeer *peer);
-void kv_peer_set_interface(KvPeer *peer, const char *name);
+
+/* "v1" */
+const char *kv_peer_get_protocol(KvPeer *peer);
+
+/* As the setting crypt names it. */
+const char *kv_peer_get_cipher(KvPeer *peer);
+
+/* CLOCK_REALTIME in microseconds. */
+guint64 kv_peer_get_connected_since(KvPeer *peer);
+
+/* The same of the last datagram that made sense, as of the last statistics: see
+ * kv_tunnel_get_stats_async(). */
+guint64 kv_peer_get_last_seen(KvPeer *peer);
+
+/* Its counters, as of the last statistics. */
+const KvStats *kv_peer_get_stats(KvPeer *peer);

@@ -45,9 +45,10 @@ struct _KvPump {
     KvDemux *demux;
     GHashTable *links; /* KvLinkId → KvLink */
     GPtrArray *ended;  /* EndedLink, freed outside of the links' own calls */
+    KvStats past;      /* of links that are gone */
     uint64_t drops[KV_N_DROPS];
     gboolean shutting_down;
-    gboolean gone;
+    gboolean gone; /* nothing is counted from here on */
 };
 
 typedef struct {
@@ -64,10 +65,14 @@ typedef struct {
     KvAnswer answer;
     KvReason reason;
     KvTun *tun;
-    gboolean for_log;
-    GArray *links; /* of KvLinkSnapshot */
-    uint64_t drops[KV_N_DROPS];
 } Message;
+
+/* The counters on their way to the main thread. */
+typedef struct {
+    KvPump *pump;
+    KvPumpSnapshot snapshot;
+    KvLinkSnapshot links[];
+} SnapshotMessage;
 
 static void
 pump_unref(KvPump *pump)
@@ -93,10 +98,28 @@ static void
 message_free(Message *message)
 {
     pump_unref(message->pump);
-    g_clear_pointer(&message->links, g_array_unref);
     g_free(message);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
+
+static SnapshotMessage *
+snapshot_message_new(KvPump *pump, guint n_links)
+{
+    SnapshotMessage *message = g_malloc(sizeof *message + n_links * sizeof(KvLinkSnapshot));
+
+    g_atomic_int_inc(&pump->refs);
+    message->pump = pump;
+    message->snapshot = (KvPumpSnapshot){.links = message->links};
+    return message;
+}
+
+static void
+snapshot_message_free(SnapshotMessage *message)
+{
+    pump_unref(message->pump);
+    g_free(message);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SnapshotMessage, snapshot_message_free)
 
 /* --- on the main thread: what the worker says ------------------------------------------------- */
 
@@ -125,22 +148,31 @@ main_ended(gpointer data)
 static void
 main_snapshot(gpointer data)
 {
-    g_autoptr(Message) message = data;
-    const GArray *links = message->links;
+    g_autoptr(SnapshotMessage) message = data;
     KvPump *pump = message->pump;
 
     if (!pump->is_over)
-        pump->callbacks->snapshot(pump->owner, pump, (const KvLinkSnapshot *) links->data,
-                                  links->len, message->drops, message->for_log);
+        pump->callbacks->snapshot(pump->owner, pump, &message->snapshot);
+}
+
+static void
+main_link_state(gpointer data)
+{
+    g_autoptr(SnapshotMessage) message = data;
+    KvPump *pump = message->pump;
+
+    if (!pump->is_over)
+        pump->callbacks->link_state(pump->owner, pump, message->links);
 }
 
 static void
 main_gone(gpointer data)
 {
-    KvPump *pump = data;
+    g_autoptr(SnapshotMessage) message = data;
+    KvPump *pump = message->pump;
 
     pump->is_over = TRUE;
-    pump->callbacks->gone(pump->owner, pump);
+    pump->callbacks->gone(pump->owner, pump, &message->snapshot);
     pump_unref(pump);
 }
 
@@ -186,10 +218,21 @@ link_ended(gpointer data, KvLink *link, KvReason reason)
 }
 
 static void
+fill_totals(const KvPump *pump, KvPumpSnapshot *snapshot)
+{
+    snapshot->past = pump->past;
+    memcpy(snapshot->drops, pump->drops, sizeof snapshot->drops);
+    snapshot->drops[KV_DROP_NONE] = 0;
+}
+
+static void
 remove_link(KvPump *pump, KvLink *link, KvReason reason)
 {
     Message *message = message_new(pump, kv_link_get_id(link));
+    KvLinkSnapshot snapshot;
 
+    kv_link_get_snapshot(link, &snapshot);
+    kv_stats_add(&pump->past, &snapshot.stats);
     message->reason = reason;
     message->tun = kv_link_steal_tun(link);
     kv_demux_remove(pump->demux, kv_link_get_entry(link));
@@ -201,6 +244,7 @@ remove_link(KvPump *pump, KvLink *link, KvReason reason)
 static void
 tear_down(KvPump *pump)
 {
+    SnapshotMessage *message;
     GHashTableIter iter;
     gpointer link;
 
@@ -214,7 +258,7 @@ tear_down(KvPump *pump)
             remove_link(pump, link, KV_REASON_LOCAL);
     }
     kv_worker_set_timer(pump->worker, &pump->shutdown_timer, KV_TIME_NEVER);
-    kv_udp_flush(pump->udp);
+    pump->drops[KV_DROP_SOCKET] += kv_udp_flush(pump->udp);
     kv_worker_remove_idle(pump->worker, &pump->receive_idle);
     kv_worker_remove_idle(pump->worker, &pump->flush_idle);
     kv_worker_remove_idle(pump->worker, &pump->reap_idle);
@@ -227,7 +271,9 @@ tear_down(KvPump *pump)
     g_clear_pointer(&pump->context.crypt, kv_v1_crypt_free);
     g_clear_pointer(&pump->context.tx_buffer, g_free);
     g_clear_pointer(&pump->context.rx_arena, g_free);
-    kv_main_send(main_gone, pump);
+    message = snapshot_message_new(pump, 0);
+    fill_totals(pump, &message->snapshot);
+    kv_main_send(main_gone, message);
 }
 
 static void
@@ -466,23 +512,37 @@ worker_drop_link(KvWorker *worker, gpointer data)
 static void
 worker_snapshot(KvWorker *worker, gpointer data)
 {
-    Message *message = data;
+    g_autoptr(Message) message = data;
     KvPump *pump = message->pump;
+    SnapshotMessage *answer;
     GHashTableIter iter;
     gpointer link;
+    guint n = 0;
 
-    message->links = g_array_new(FALSE, FALSE, sizeof(KvLinkSnapshot));
-    if (!pump->gone) {
-        g_hash_table_iter_init(&iter, pump->links);
-        while (g_hash_table_iter_next(&iter, NULL, &link)) {
-            KvLinkSnapshot snapshot;
+    /* The last word has told it all. */
+    if (pump->gone)
+        return;
+    answer = snapshot_message_new(pump, g_hash_table_size(pump->links));
+    g_hash_table_iter_init(&iter, pump->links);
+    while (g_hash_table_iter_next(&iter, NULL, &link))
+        kv_link_get_snapshot(link, &answer->links[n++]);
+    answer->snapshot.n_links = n;
+    fill_totals(pump, &answer->snapshot);
+    kv_main_send(main_snapshot, answer);
+}
 
-            kv_link_get_snapshot(link, &snapshot);
-            g_array_append_val(message->links, snapshot);
-        }
-    }
-    memcpy(message->drops, pump->drops, sizeof message->drops);
-    kv_main_send(main_snapshot, message);
+static void
+worker_query_link(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvLink *link = find_link(message->pump, message->link);
+    SnapshotMessage *answer;
+
+    if (link == NULL)
+        return;
+    answer = snapshot_message_new(message->pump, 1);
+    kv_link_get_snapshot(link, &answer->links[0]);
+    kv_main_send(main_link_state, answer);
 }
 
 static void
@@ -589,12 +649,15 @@ kv_pump_drop_link(KvPump *pump, KvLinkId link)
 }
 
 void
-kv_pump_snapshot(KvPump *pump, gboolean for_log)
+kv_pump_query_link(KvPump *pump, KvLinkId link)
 {
-    Message *message = message_new(pump, 0);
+    kv_worker_send(pump->worker, worker_query_link, message_new(pump, link));
+}
 
-    message->for_log = for_log;
-    kv_worker_send(pump->worker, worker_snapshot, message);
+void
+kv_pump_snapshot(KvPump *pump)
+{
+    kv_worker_send(pump->worker, worker_snapshot, message_new(pump, 0));
 }
 
 void

@@ -31,6 +31,14 @@ typedef struct {
     KvTime last_received; /* CLOCK_BOOTTIME */
 } KvLinkSnapshot;
 
+/* What a pump has counted since it was made, at one moment of its worker. */
+typedef struct {
+    const KvLinkSnapshot *links; /* (array length=n_links) */
+    guint n_links;
+    KvStats past;               /* of links that are gone */
+    uint64_t drops[KV_N_DROPS]; /* datagrams of no link */
+} KvPumpSnapshot;
+
 typedef struct {
     /* A session's event; CLOSED and REFUSED come as @ended instead. */
     void (*event)(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote,
@@ -38,12 +46,13 @@ typedef struct {
     /* The link is gone. @tun: (transfer full) (nullable): the device it had. %KV_REASON_NONE: only
      * a device comes back that the link could not take; it is told of apart. */
     void (*ended)(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *tun);
-    /* The answer to kv_pump_snapshot(); @pump_drops: datagrams of no session, by reason. */
-    void (*snapshot)(gpointer owner, KvPump *pump, const KvLinkSnapshot *links, guint n,
-                     const uint64_t *pump_drops, gboolean for_log);
+    /* The answer to kv_pump_snapshot(). */
+    void (*snapshot)(gpointer owner, KvPump *pump, const KvPumpSnapshot *snapshot);
+    /* (nullable): the answer to kv_pump_query_link(). */
+    void (*link_state)(gpointer owner, KvPump *pump, const KvLinkSnapshot *snapshot);
     /* The last word, after kv_pump_shutdown() or a failed start: no callback follows, and @pump is
-     * not used again. */
-    void (*gone)(gpointer owner, KvPump *pump);
+     * not used again. @last: what it has counted in its life. */
+    void (*gone)(gpointer owner, KvPump *pump, const KvPumpSnapshot *last);
 } KvPumpCallbacks;
 
 /**
@@ -70,8 +79,11 @@ void kv_pump_answer(KvPump *pump, KvLinkId link, const KvAnswer *answer);
  */
 void kv_pump_attach(KvPump *pump, KvLinkId link, KvTun *tun);
 
-/* Makes the peer show a sign of life, if it lives: see last_received in a later snapshot. */
+/* Makes the peer show a sign of life, if it lives: see last_received later on. */
 void kv_pump_poke_link(KvPump *pump, KvLinkId link);
+
+/* Asks for @callbacks->link_state of one link; no answer if it is gone. O(1). */
+void kv_pump_query_link(KvPump *pump, KvLinkId link);
 
 /* Ends a session in good order; @callbacks->ended follows. */
 void kv_pump_close_link(KvPump *pump, KvLinkId link);
@@ -79,8 +91,8 @@ void kv_pump_close_link(KvPump *pump, KvLinkId link);
 /* Ends a session at once, without a word to the peer; @callbacks->ended follows. */
 void kv_pump_drop_link(KvPump *pump, KvLinkId link);
 
-/* Asks for @callbacks->snapshot, which gets @for_log back. */
-void kv_pump_snapshot(KvPump *pump, gboolean for_log);
+/* Asks for @callbacks->snapshot. O(links). */
+void kv_pump_snapshot(KvPump *pump);
 
 /* Ends every session in good order, then everything; at most two seconds. */
 void kv_pump_shutdown(KvPump *pump);

@@ -108,18 +108,26 @@ finish(KvTunnelClient *self)
 /* --- the interface
  * --------------------------------------------------------------------------------- */
 
+/* Without an address from the server the user's own netmask stands; a server that names none does
+ * not undo it either. */
+static KvIp4
+get_netmask(KvTunnelClient *self)
+{
+    KvTunnelParams *params = get_params(self);
+    KvIp4 netmask = self->configured.config.netmask;
+
+    if ((params->address_mode == KV_ADDRESS_MODE_OTHER && params->netmask != 0) || netmask == 0)
+        return params->netmask;
+    return netmask;
+}
+
 static void
 make_plan(KvTunnelClient *self, KvDevicePlan *plan)
 {
     KvTunnelParams *params = get_params(self);
     const KvNetworkConfig *config = &self->configured.config;
     gboolean is_tap = config->vni_mode == KV_VNI_MODE_TAP;
-    KvIp4 netmask = config->netmask;
 
-    /* Without an address from the server the user's own netmask stands; a server that names none
-     * does not undo it either. */
-    if ((params->address_mode == KV_ADDRESS_MODE_OTHER && params->netmask != 0) || netmask == 0)
-        netmask = params->netmask;
     *plan = (KvDevicePlan){
         .mode = config->vni_mode,
         .name = params->vni_name,
@@ -130,11 +138,34 @@ make_plan(KvTunnelClient *self, KvDevicePlan *plan)
     if (params->vni_mtu != 0)
         plan->mtu = MIN(plan->mtu, params->vni_mtu);
     /* A bridge port carries no address of its own; neither does "no IP configuration". */
-    if (plan->bridge != NULL || params->address_mode == KV_ADDRESS_MODE_OTHER)
+    if (plan->bridge != NULL || params->address_mode == KV_ADDRESS_MODE_OTHER ||
+        !kv_tunnel_get_configure((KvTunnel *) self))
         return;
     plan->local = self->configured.ip;
     plan->peer = is_tap || plan->local == 0 ? 0 : config->server_ip;
-    plan->netmask = is_tap ? netmask : 0;
+    plan->netmask = is_tap ? get_netmask(self) : 0;
+}
+
+/* What the server granted, whoever sets it. */
+static void
+tell_configuration(KvTunnelClient *self)
+{
+    KvTunnelParams *params = get_params(self);
+    const KvNetworkConfig *config = &self->configured.config;
+    KvTunnelDetails details = kv_tunnel_get_details((KvTunnel *) self);
+
+    details.interface = self->plan.name;
+    details.vni_mode = config->vni_mode;
+    details.local_ip = self->configured.ip;
+    if (params->address_mode == KV_ADDRESS_MODE_OTHER)
+        details.local_ip = params->local_ip;
+    details.peer_ip = config->server_ip;
+    details.prefix = 0;
+    if (details.local_ip != 0)
+        details.prefix =
+            config->vni_mode == KV_VNI_MODE_TAP ? kv_ip4_mask_to_prefix(get_netmask(self)) : 32;
+    details.mtu = self->plan.mtu;
+    kv_tunnel_set_details((KvTunnel *) self, &details);
 }
 
 /* What the user set has been checked long ago, so that this is the server's doing. */
@@ -235,9 +266,10 @@ connected(KvTunnelClient *self)
     run_hook(self);
     kv_log(KV_LOG_INFO, "connected", self->plan.name, remote,
            "connected to %s: interface %s, address %s, MTU %u", remote, self->plan.name,
-           kv_ip4_to_string(self->plan.local, ip), self->plan.mtu);
+           kv_ip4_to_string(self->configured.ip, ip), self->plan.mtu);
     self->connected_at = kv_clock_now();
     kv_pump_attach(self->pump, self->link, g_steal_pointer(&self->tun));
+    tell_configuration(self);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
 }
 
@@ -249,6 +281,7 @@ dial(KvTunnelClient *self, const KvSockaddr *address)
 {
     KvTunnelParams *params = get_params(self);
     g_autofree char *remote = kv_sockaddr_to_string(address);
+    KvTunnelDetails details = kv_tunnel_get_details((KvTunnel *) self);
     KvUdpConfig config = {
         .local.sa.sa_family = address->sa.sa_family,
         .dscp = params->dscp,
@@ -267,6 +300,8 @@ dial(KvTunnelClient *self, const KvSockaddr *address)
     kv_route_source(address, &self->source);
     self->link = kv_pump_connect(self->pump, address);
     kv_log(KV_LOG_INFO, "connecting", params->vni_name, remote, "connecting to %s", remote);
+    details.endpoint = remote;
+    kv_tunnel_set_details((KvTunnel *) self, &details);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTING, NULL);
 }
 
@@ -283,6 +318,7 @@ retry_due(gpointer data)
 static void
 schedule_retry(KvTunnelClient *self)
 {
+    g_autoptr(GError) failure = g_steal_pointer(&self->failure);
     guint wait_ms;
 
     if (self->connected_at == 0)
@@ -295,9 +331,8 @@ schedule_retry(KvTunnelClient *self)
     self->retry_ms = MIN(2 * self->retry_ms, RETRY_MAX_MS);
     kv_log(KV_LOG_INFO, "retrying", get_params(self)->vni_name, NULL,
            "trying again in %.1f seconds", wait_ms / 1e3);
-    kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_WAITING, self->failure);
-    g_clear_error(&self->failure);
     self->retry_id = g_timeout_add(wait_ms, retry_due, self);
+    kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_WAITING, failure);
 }
 
 static void
@@ -413,8 +448,13 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
         g_clear_pointer(&self->tun, kv_tun_close);
         self->tun = tun;
     }
-    if (tun_gone)
+    if (tun_gone) {
+        KvTunnelDetails details = kv_tunnel_get_details((KvTunnel *) self);
+
         close_device(self);
+        details.interface = NULL;
+        kv_tunnel_set_details((KvTunnel *) self, &details);
+    }
     if (pump != self->pump || reason == KV_REASON_NONE)
         return;
     if (!is_stopping(self) && !self->moved) {
@@ -427,21 +467,17 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
 }
 
 static void
-pump_snapshot(gpointer owner, KvPump *pump, const KvLinkSnapshot *links, guint n,
-              const uint64_t *drops, gboolean for_log)
+pump_snapshot(gpointer owner, KvPump *pump, const KvPumpSnapshot *snapshot)
 {
-    KvTunnelClient *self = owner;
-
-    for (guint i = 0; i < n; i++)
-        kv_tunnel_log_snapshot(get_params(self)->vni_name, NULL, &links[i]);
-    kv_tunnel_log_drops(drops);
+    kv_tunnel_pump_snapshot(owner, pump, snapshot);
 }
 
 static void
-pump_gone(gpointer owner, KvPump *pump)
+pump_gone(gpointer owner, KvPump *pump, const KvPumpSnapshot *last)
 {
     KvTunnelClient *self = owner;
 
+    kv_tunnel_pump_gone((KvTunnel *) self, pump, last);
     self->pump = NULL;
     attempt_over(self);
 }
@@ -518,12 +554,18 @@ client_stop(KvTunnel *tunnel)
 }
 
 static void
-client_snapshot(KvTunnel *tunnel)
+client_list_pumps(KvTunnel *tunnel, GPtrArray *pumps)
 {
     KvTunnelClient *self = (KvTunnelClient *) tunnel;
 
     if (self->pump != NULL)
-        kv_pump_snapshot(self->pump, TRUE);
+        g_ptr_array_add(pumps, self->pump);
+}
+
+static void
+client_log_stats(KvTunnel *tunnel, const KvStats *total, const uint64_t *strangers)
+{
+    kv_tunnel_log_stats_line(kv_tunnel_get_params(tunnel)->vni_name, NULL, total);
 }
 
 static void
@@ -531,7 +573,8 @@ kv_tunnel_client_class_init(KvTunnelClientClass *klass)
 {
     klass->start = client_start;
     klass->stop = client_stop;
-    klass->snapshot = client_snapshot;
+    klass->list_pumps = client_list_pumps;
+    klass->log_stats = client_log_stats;
 }
 
 static void

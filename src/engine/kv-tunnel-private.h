@@ -14,9 +14,27 @@ struct _KvTunnelClass {
     void (*start)(KvTunnel *tunnel);
     /* Begin to end; kv_tunnel_finish() follows. */
     void (*stop)(KvTunnel *tunnel);
-    /* Ask the pumps for snapshots; give each to kv_tunnel_log_snapshot(). */
-    void (*snapshot)(KvTunnel *tunnel);
+    /* Add the KvPumps that have not said they are gone. */
+    void (*list_pumps)(KvTunnel *tunnel, GPtrArray *pumps);
+    /* Write a round of statistics to the log, with kv_tunnel_log_stats_line(). @strangers: what
+     * was dropped outside of sessions; @total has it, too. */
+    void (*log_stats)(KvTunnel *tunnel, const KvStats *total, const uint64_t *strangers);
+    /* (nullable): add the peers that were announced. */
+    void (*list_peers)(KvTunnel *tunnel, GPtrArray *peers);
+    /* (nullable) */
+    void (*disconnect_peer)(KvTunnel *tunnel, KvPeer *peer);
 };
+
+/* What the getters tell; strings are the caller's. */
+typedef struct {
+    const char *interface; /* (nullable) */
+    const char *endpoint;  /* (nullable) */
+    KvVniMode vni_mode;
+    KvIp4 local_ip;
+    KvIp4 peer_ip;
+    guint prefix;
+    guint mtu;
+} KvTunnelDetails;
 
 KvEngine *kv_tunnel_get_engine(KvTunnel *tunnel);
 KvTunnelParams *kv_tunnel_get_params(KvTunnel *tunnel);
@@ -27,15 +45,30 @@ gboolean kv_tunnel_open_hooks(KvTunnel *tunnel, KvHooks **hooks, GError **error)
 /* @hooks: (nullable): the tunnel's interface is up; @local_ip: of this end, or 0. */
 void kv_tunnel_run_up(KvTunnel *tunnel, KvHooks *hooks, const char *interface, KvIp4 local_ip);
 
-/* @error: (nullable) (transfer none): goes along with WAITING. */
+/* Whether addresses are this side's business. */
+gboolean kv_tunnel_get_configure(KvTunnel *tunnel);
+
+/* A copy, whose strings stay the tunnel's. */
+KvTunnelDetails kv_tunnel_get_details(KvTunnel *tunnel);
+
+/* Copies @details, and says "details-changed" if they differ from what was. They are forgotten when
+ * the tunnel is down. */
+void kv_tunnel_set_details(KvTunnel *tunnel, const KvTunnelDetails *details);
+
+/* @error: (nullable) (transfer none): goes along with WAITING. Does nothing once the tunnel is
+ * stopping. A handler may stop it before this returns, which may free a client that waits. */
 void kv_tunnel_set_state(KvTunnel *tunnel, KvTunnelState state, const GError *error);
 
-/* Nothing is left: STOPPED, or FAILED with @error (transfer full) (nullable). */
+/* Nothing is left: STOPPED, or FAILED with @error (transfer full) (nullable). The tunnel may be
+ * gone, or started anew, when this returns. */
 void kv_tunnel_finish(KvTunnel *tunnel, GError *error);
 
+/* The pumps' callbacks of the same names hand over to these. */
+void kv_tunnel_pump_snapshot(KvTunnel *tunnel, KvPump *pump, const KvPumpSnapshot *snapshot);
+void kv_tunnel_pump_gone(KvTunnel *tunnel, KvPump *pump, const KvPumpSnapshot *last);
+
 /* One log line of counters; @label (nullable): the peer; @interface (nullable). */
-void kv_tunnel_log_snapshot(const char *interface, const char *label,
-                            const KvLinkSnapshot *snapshot);
+void kv_tunnel_log_stats_line(const char *interface, const char *label, const KvStats *stats);
 
 /* One log line of what was dropped outside of sessions, if anything was. */
-void kv_tunnel_log_drops(const uint64_t *drops);
+void kv_tunnel_log_strangers(const uint64_t *drops);

@@ -12,7 +12,7 @@
 #include "kv-hook.h"
 #include "kv-ip4.h"
 #include "kv-log.h"
-#include "kv-peer.h"
+#include "kv-peer-private.h"
 #include "kv-resolve.h"
 #include "kv-tunnel-private.h"
 
@@ -48,7 +48,7 @@ typedef struct {
     KvPeer *rival;
     KvTime since;
     guint timeout_id;
-    gboolean asked; /* a snapshot is on its way */
+    gboolean asked; /* how its rival does */
 } Claim;
 
 static guint
@@ -191,7 +191,7 @@ rival_patience_over(gpointer data)
 
     claim->timeout_id = 0;
     claim->asked = TRUE;
-    kv_pump_snapshot(kv_peer_get_pump(claim->rival), FALSE);
+    kv_pump_query_link(kv_peer_get_pump(claim->rival), kv_peer_get_link(claim->rival));
     return G_SOURCE_REMOVE;
 }
 
@@ -212,24 +212,19 @@ start_claim(KvTunnelServer *self, KvPeer *peer, KvPeer *rival)
 /* The rival lives: the newcomer gets what is left. The rival is dead: it goes first, and the
  * newcomer is answered when its interface is closed (peer_ended() below). */
 static void
-settle_claims(KvTunnelServer *self, KvPump *pump, const KvLinkSnapshot *links, guint n)
+settle_claims(KvTunnelServer *self, const KvPeer *rival, const KvLinkSnapshot *link)
 {
     for (guint i = self->claims->len; i-- > 0;) {
         Claim *claim = g_ptr_array_index(self->claims, i);
-        KvTime last_received = 0;
 
-        if (!claim->asked || kv_peer_get_pump(claim->rival) != pump)
+        if (!claim->asked || claim->rival != rival)
             continue;
-        for (guint j = 0; j < n; j++) {
-            if (links[j].id == kv_peer_get_link(claim->rival))
-                last_received = links[j].last_received;
-        }
         claim->asked = FALSE;
-        if (last_received > claim->since) {
+        if (link->last_received > claim->since) {
             answer_client(self, claim->peer);
             g_ptr_array_remove_index(self->claims, i);
         } else {
-            kv_pump_drop_link(pump, kv_peer_get_link(claim->rival));
+            kv_pump_drop_link(kv_peer_get_pump(claim->rival), link->id);
         }
     }
 }
@@ -251,7 +246,7 @@ static void
 client_introduced(KvTunnelServer *self, KvPump *pump, KvLinkId link, const KvSockaddr *remote,
                   const KvClientInfo *client)
 {
-    KvPeer *peer = kv_peer_new(pump, link, remote, client);
+    KvPeer *peer = kv_peer_new(pump, link, remote, client, get_params(self)->cipher);
     PeerKey key = {pump, link};
     KvPeer *rival;
 
@@ -333,6 +328,7 @@ client_ready(KvTunnelServer *self, KvPeer *peer)
            kv_peer_get_remote(peer), kv_peer_get_interface(peer),
            kv_ip4_to_string(kv_peer_get_ip(peer), ip));
     run_hook(self, peer, KV_HOOK_CONNECTED);
+    kv_peer_set_connected(peer);
     g_signal_emit_by_name(self, "peer-added", peer);
 }
 
@@ -382,21 +378,27 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
 }
 
 static void
-pump_snapshot(gpointer owner, KvPump *pump, const KvLinkSnapshot *links, guint n,
-              const uint64_t *drops, gboolean for_log)
+pump_snapshot(gpointer owner, KvPump *pump, const KvPumpSnapshot *snapshot)
 {
     KvTunnelServer *self = owner;
 
-    settle_claims(self, pump, links, n);
-    if (!for_log)
-        return;
-    for (guint i = 0; i < n; i++) {
-        KvPeer *peer = find_peer(self, pump, links[i].id);
+    for (guint i = 0; i < snapshot->n_links; i++) {
+        KvPeer *peer = find_peer(self, pump, snapshot->links[i].id);
 
         if (peer != NULL)
-            kv_tunnel_log_snapshot(kv_peer_get_interface(peer), kv_peer_get_label(peer), &links[i]);
+            kv_peer_update(peer, &snapshot->links[i]);
     }
-    kv_tunnel_log_drops(drops);
+    kv_tunnel_pump_snapshot((KvTunnel *) self, pump, snapshot);
+}
+
+static void
+pump_link_state(gpointer owner, KvPump *pump, const KvLinkSnapshot *snapshot)
+{
+    KvTunnelServer *self = owner;
+    KvPeer *peer = find_peer(self, pump, snapshot->id);
+
+    if (peer != NULL)
+        settle_claims(self, peer, snapshot);
 }
 
 static void
@@ -422,10 +424,11 @@ finish_if_down(KvTunnelServer *self)
 }
 
 static void
-pump_gone(gpointer owner, KvPump *pump)
+pump_gone(gpointer owner, KvPump *pump, const KvPumpSnapshot *last)
 {
     KvTunnelServer *self = owner;
 
+    kv_tunnel_pump_gone((KvTunnel *) self, pump, last);
     g_ptr_array_remove_fast(self->pumps, pump);
     if (self->pumps->len == 0 &&
         kv_tunnel_get_state((KvTunnel *) self) != KV_TUNNEL_STATE_STOPPING && self->failure == NULL)
@@ -438,6 +441,7 @@ static const KvPumpCallbacks pump_callbacks = {
     .event = pump_event,
     .ended = pump_ended,
     .snapshot = pump_snapshot,
+    .link_state = pump_link_state,
     .gone = pump_gone,
 };
 
@@ -537,6 +541,7 @@ listen_at(KvTunnelServer *self, const KvSockaddr *address)
 {
     KvTunnelParams *params = get_params(self);
     g_autofree char *where = kv_sockaddr_to_string(address);
+    KvTunnelDetails details = kv_tunnel_get_details((KvTunnel *) self);
 
     if (!open_pumps(self, address, &self->failure)) {
         shut_pumps_down(self);
@@ -551,6 +556,8 @@ listen_at(KvTunnelServer *self, const KvSockaddr *address)
     kv_tunnel_run_up((KvTunnel *) self, self->hooks,
                      params->bridge != NULL ? params->bridge : params->vni_name_prefix,
                      params->local_ip);
+    details.endpoint = where;
+    kv_tunnel_set_details((KvTunnel *) self, &details);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
 }
 
@@ -600,12 +607,51 @@ server_stop(KvTunnel *tunnel)
 }
 
 static void
-server_snapshot(KvTunnel *tunnel)
+server_list_pumps(KvTunnel *tunnel, GPtrArray *pumps)
 {
     KvTunnelServer *self = (KvTunnelServer *) tunnel;
 
-    for (guint i = 0; i < self->pumps->len; i++)
-        kv_pump_snapshot(g_ptr_array_index(self->pumps, i), TRUE);
+    g_ptr_array_extend(pumps, self->pumps, NULL, NULL);
+}
+
+static void
+server_list_peers(KvTunnel *tunnel, GPtrArray *peers)
+{
+    KvTunnelServer *self = (KvTunnelServer *) tunnel;
+    GHashTableIter iter;
+    gpointer peer;
+
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &peer)) {
+        if (kv_peer_is_connected(peer))
+            g_ptr_array_add(peers, g_object_ref(peer));
+    }
+}
+
+static void
+server_disconnect_peer(KvTunnel *tunnel, KvPeer *peer)
+{
+    KvTunnelServer *self = (KvTunnelServer *) tunnel;
+    KvPump *pump = kv_peer_get_pump(peer);
+    KvLinkId link = kv_peer_get_link(peer);
+
+    /* A peer that is gone may name a pump that is gone, too. */
+    if (find_peer(self, pump, link) == peer)
+        kv_pump_close_link(pump, link);
+}
+
+static void
+server_log_stats(KvTunnel *tunnel, const KvStats *total, const uint64_t *strangers)
+{
+    g_autoptr(GPtrArray) peers = kv_tunnel_get_peers(tunnel);
+
+    for (guint i = 0; i < peers->len; i++) {
+        KvPeer *peer = g_ptr_array_index(peers, i);
+
+        kv_tunnel_log_stats_line(kv_peer_get_interface(peer), kv_peer_get_label(peer),
+                                 kv_peer_get_stats(peer));
+    }
+    kv_tunnel_log_strangers(strangers);
 }
 
 static void
@@ -625,7 +671,10 @@ kv_tunnel_server_class_init(KvTunnelServerClass *klass)
     G_OBJECT_CLASS(klass)->finalize = kv_tunnel_server_finalize;
     klass->start = server_start;
     klass->stop = server_stop;
-    klass->snapshot = server_snapshot;
+    klass->list_pumps = server_list_pumps;
+    klass->list_peers = server_list_peers;
+    klass->disconnect_peer = server_disconnect_peer;
+    klass->log_stats = server_log_stats;
 }
 
 static void

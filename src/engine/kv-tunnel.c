@@ -5,7 +5,11 @@
 
 #include "kv-tunnel.h"
 
+#include "kv-clock.h"
+#include "kv-error.h"
+#include "kv-ip4.h"
 #include "kv-log.h"
+#include "kv-stats-rounds.h"
 #include "kv-tunnel-client.h"
 #include "kv-tunnel-private.h"
 #include "kv-tunnel-server.h"
@@ -15,12 +19,19 @@ typedef struct {
     KvTunnelParams *params;
     KvTunnelState state;
     GError *error;
+    GError *last_error;
+    gboolean no_configure;
+    KvTunnelDetails details; /* its strings are ours */
+    guint64 connected_since;
+    gboolean has_begun; /* the role was told to start */
+    KvStatsRounds *stats;
 } KvTunnelPrivate;
 
 G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE(KvTunnel, kv_tunnel, G_TYPE_OBJECT)
 
 enum {
     STATE_CHANGED,
+    DETAILS_CHANGED,
     PEER_ADDED,
     PEER_REMOVED,
     N_SIGNALS,
@@ -35,13 +46,29 @@ get_private(KvTunnel *self)
 }
 
 static void
+copy_details(KvTunnelDetails *to, const KvTunnelDetails *from)
+{
+    const char *interface = to->interface;
+    const char *endpoint = to->endpoint;
+
+    *to = *from;
+    to->interface = g_strdup(from->interface);
+    to->endpoint = g_strdup(from->endpoint);
+    g_free((char *) interface);
+    g_free((char *) endpoint);
+}
+
+static void
 kv_tunnel_finalize(GObject *object)
 {
     KvTunnelPrivate *priv = get_private(KV_TUNNEL(object));
 
     kv_tunnel_params_unref(priv->params);
+    kv_stats_rounds_free(priv->stats);
     kv_engine_unref(priv->engine);
+    copy_details(&priv->details, &(KvTunnelDetails){0});
     g_clear_error(&priv->error);
+    g_clear_error(&priv->last_error);
     G_OBJECT_CLASS(kv_tunnel_parent_class)->finalize(object);
 }
 
@@ -53,15 +80,36 @@ kv_tunnel_class_init(KvTunnelClass *klass)
     G_OBJECT_CLASS(klass)->finalize = kv_tunnel_finalize;
     signals[STATE_CHANGED] = g_signal_new("state-changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                           NULL, G_TYPE_NONE, 2, G_TYPE_UINT, G_TYPE_ERROR);
+    signals[DETAILS_CHANGED] = g_signal_new("details-changed", type, G_SIGNAL_RUN_LAST, 0, NULL,
+                                            NULL, NULL, G_TYPE_NONE, 0);
     signals[PEER_ADDED] = g_signal_new("peer-added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                       G_TYPE_NONE, 1, G_TYPE_OBJECT);
+                                       G_TYPE_NONE, 1, KV_TYPE_PEER);
     signals[PEER_REMOVED] = g_signal_new("peer-removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
-                                         NULL, G_TYPE_NONE, 1, G_TYPE_OBJECT);
+                                         NULL, G_TYPE_NONE, 1, KV_TYPE_PEER);
 }
 
 static void
 kv_tunnel_init(KvTunnel *self)
 {
+    get_private(self)->stats = kv_stats_rounds_new();
+}
+
+/* Back to what is known without running. */
+static void
+forget_details(KvTunnelPrivate *priv)
+{
+    const KvTunnelParams *params = priv->params;
+    KvTunnelDetails details = {0};
+
+    if (params->role == KV_ROLE_SERVER)
+        details = (KvTunnelDetails){
+            .vni_mode = params->vni_mode,
+            .local_ip = params->local_ip,
+            .prefix =
+                params->vni_mode == KV_VNI_MODE_TUN ? 32 : kv_ip4_mask_to_prefix(params->netmask),
+            .mtu = params->vni_mtu,
+        };
+    copy_details(&priv->details, &details);
 }
 
 KvTunnel *
@@ -78,6 +126,7 @@ kv_tunnel_new(KvEngine *engine, const KvSettings *settings, GError **error)
     priv = get_private(self);
     priv->engine = kv_engine_ref(engine);
     priv->params = g_steal_pointer(&params);
+    forget_details(priv);
     return self;
 }
 
@@ -88,15 +137,58 @@ is_down(KvTunnelState state)
 }
 
 void
+kv_tunnel_set_configure(KvTunnel *self, gboolean configure)
+{
+    get_private(self)->no_configure = !configure;
+}
+
+gboolean
+kv_tunnel_get_configure(KvTunnel *self)
+{
+    return !get_private(self)->no_configure;
+}
+
+/* --- running --------------------------------------------------------------------------------- */
+
+/* It lives until it is down, but nobody could stop it any more that nobody else knows. */
+static void
+references_changed(gpointer data, GObject *object, gboolean is_last_ref)
+{
+    if (is_last_ref)
+        kv_tunnel_stop(KV_TUNNEL(object));
+}
+
+static void
+stop_for_engine(gpointer tunnel)
+{
+    kv_tunnel_stop(tunnel);
+}
+
+void
 kv_tunnel_start(KvTunnel *self)
 {
     KvTunnelPrivate *priv = get_private(self);
+    g_autoptr(KvTunnel) alive = NULL;
 
     if (!is_down(priv->state))
         return;
-    /* It lives until it is down again, whoever else lets go of it. */
-    g_object_ref(self);
+    alive = g_object_ref(self);
+    g_object_add_toggle_ref(G_OBJECT(self), references_changed, NULL);
+    kv_stats_rounds_reset(priv->stats);
+    g_clear_error(&priv->last_error);
+    priv->has_begun = FALSE;
+    if (!kv_engine_add_tunnel(priv->engine, self, stop_for_engine)) {
+        kv_tunnel_finish(
+            self, g_error_new_literal(KV_ERROR, KV_ERROR_CANCELLED, "the program is about to end"));
+        return;
+    }
     kv_tunnel_set_state(self, KV_TUNNEL_STATE_STARTING, NULL);
+    /* A handler may have thought better of it. */
+    if (priv->state != KV_TUNNEL_STATE_STARTING) {
+        kv_tunnel_finish(self, NULL);
+        return;
+    }
+    priv->has_begun = TRUE;
     KV_TUNNEL_GET_CLASS(self)->start(self);
 }
 
@@ -104,29 +196,14 @@ void
 kv_tunnel_stop(KvTunnel *self)
 {
     KvTunnelPrivate *priv = get_private(self);
+    g_autoptr(KvTunnel) alive = NULL;
 
     if (is_down(priv->state) || priv->state == KV_TUNNEL_STATE_STOPPING)
         return;
+    alive = g_object_ref(self);
     kv_tunnel_set_state(self, KV_TUNNEL_STATE_STOPPING, NULL);
-    KV_TUNNEL_GET_CLASS(self)->stop(self);
-}
-
-KvTunnelState
-kv_tunnel_get_state(KvTunnel *self)
-{
-    return get_private(self)->state;
-}
-
-const GError *
-kv_tunnel_get_error(KvTunnel *self)
-{
-    return get_private(self)->error;
-}
-
-void
-kv_tunnel_log_stats(KvTunnel *self)
-{
-    KV_TUNNEL_GET_CLASS(self)->snapshot(self);
+    if (priv->has_begun)
+        KV_TUNNEL_GET_CLASS(self)->stop(self);
 }
 
 KvEngine *
@@ -174,25 +251,233 @@ kv_tunnel_run_up(KvTunnel *self, KvHooks *hooks, const char *interface, KvIp4 lo
         kv_hooks_set_up(hooks, &info);
 }
 
+KvTunnelDetails
+kv_tunnel_get_details(KvTunnel *self)
+{
+    return get_private(self)->details;
+}
+
 void
-kv_tunnel_set_state(KvTunnel *self, KvTunnelState state, const GError *error)
+kv_tunnel_set_details(KvTunnel *self, const KvTunnelDetails *details)
+{
+    KvTunnelPrivate *priv = get_private(self);
+    const KvTunnelDetails *old = &priv->details;
+
+    if (g_strcmp0(old->interface, details->interface) == 0 &&
+        g_strcmp0(old->endpoint, details->endpoint) == 0 && old->vni_mode == details->vni_mode &&
+        old->local_ip == details->local_ip && old->peer_ip == details->peer_ip &&
+        old->prefix == details->prefix && old->mtu == details->mtu)
+        return;
+    copy_details(&priv->details, details);
+    g_signal_emit(self, signals[DETAILS_CHANGED], 0);
+}
+
+/* Everything is in place before anybody hears of it. A handler that goes on to another state
+ * has told of that one already. */
+static void
+change_state(KvTunnel *self, KvTunnelState state, const GError *error, gboolean details_changed)
 {
     KvTunnelPrivate *priv = get_private(self);
     GError *copy = error != NULL ? g_error_copy(error) : NULL;
+    guint64 since = state == KV_TUNNEL_STATE_CONNECTED ? kv_clock_to_realtime(kv_clock_now()) : 0;
 
     g_clear_error(&priv->error);
     priv->error = copy;
+    if (error != NULL || state == KV_TUNNEL_STATE_CONNECTED) {
+        g_clear_error(&priv->last_error);
+        priv->last_error = error != NULL ? g_error_copy(error) : NULL;
+    }
     priv->state = state;
-    g_signal_emit(self, signals[STATE_CHANGED], 0, (guint) state, priv->error);
+    details_changed |= (since != 0) != (priv->connected_since != 0);
+    priv->connected_since = since;
+    if (details_changed)
+        g_signal_emit(self, signals[DETAILS_CHANGED], 0);
+    if (priv->state == state)
+        g_signal_emit(self, signals[STATE_CHANGED], 0, (guint) state, priv->error);
+}
+
+void
+kv_tunnel_set_state(KvTunnel *self, KvTunnelState state, const GError *error)
+{
+    if (get_private(self)->state != KV_TUNNEL_STATE_STOPPING)
+        change_state(self, state, error, FALSE);
 }
 
 void
 kv_tunnel_finish(KvTunnel *self, GError *error)
 {
-    kv_tunnel_set_state(self, error != NULL ? KV_TUNNEL_STATE_FAILED : KV_TUNNEL_STATE_STOPPED,
-                        error);
-    g_clear_error(&error);
-    g_object_unref(self);
+    KvTunnelPrivate *priv = get_private(self);
+    g_autoptr(GError) owned_error = error;
+
+    kv_engine_remove_tunnel(priv->engine, self);
+    forget_details(priv);
+    change_state(self, error != NULL ? KV_TUNNEL_STATE_FAILED : KV_TUNNEL_STATE_STOPPED, error,
+                 TRUE);
+    g_object_remove_toggle_ref(G_OBJECT(self), references_changed, NULL);
+}
+
+/* --- what it tells --------------------------------------------------------------------------- */
+
+KvTunnelState
+kv_tunnel_get_state(KvTunnel *self)
+{
+    return get_private(self)->state;
+}
+
+const GError *
+kv_tunnel_get_error(KvTunnel *self)
+{
+    return get_private(self)->error;
+}
+
+const GError *
+kv_tunnel_get_last_error(KvTunnel *self)
+{
+    return get_private(self)->last_error;
+}
+
+KvRole
+kv_tunnel_get_role(KvTunnel *self)
+{
+    return get_private(self)->params->role;
+}
+
+const char *
+kv_tunnel_get_protocol(KvTunnel *self)
+{
+    return "v1";
+}
+
+const char *
+kv_tunnel_get_cipher(KvTunnel *self)
+{
+    return kv_cipher_to_string(get_private(self)->params->cipher);
+}
+
+const char *
+kv_tunnel_get_client_id(KvTunnel *self)
+{
+    const KvTunnelParams *params = get_private(self)->params;
+
+    return params->v1.client.id[0] != '\0' ? params->v1.client.id : NULL;
+}
+
+const char *
+kv_tunnel_get_interface(KvTunnel *self)
+{
+    return get_private(self)->details.interface;
+}
+
+const char *
+kv_tunnel_get_endpoint(KvTunnel *self)
+{
+    return get_private(self)->details.endpoint;
+}
+
+KvVniMode
+kv_tunnel_get_vni_mode(KvTunnel *self)
+{
+    return get_private(self)->details.vni_mode;
+}
+
+KvIp4
+kv_tunnel_get_local_ip(KvTunnel *self)
+{
+    return get_private(self)->details.local_ip;
+}
+
+KvIp4
+kv_tunnel_get_peer_ip(KvTunnel *self)
+{
+    return get_private(self)->details.peer_ip;
+}
+
+guint
+kv_tunnel_get_prefix(KvTunnel *self)
+{
+    return get_private(self)->details.prefix;
+}
+
+guint
+kv_tunnel_get_mtu(KvTunnel *self)
+{
+    return get_private(self)->details.mtu;
+}
+
+guint64
+kv_tunnel_get_connected_since(KvTunnel *self)
+{
+    return get_private(self)->connected_since;
+}
+
+GPtrArray *
+kv_tunnel_get_peers(KvTunnel *self)
+{
+    GPtrArray *peers = g_ptr_array_new_with_free_func(g_object_unref);
+
+    if (KV_TUNNEL_GET_CLASS(self)->list_peers != NULL)
+        KV_TUNNEL_GET_CLASS(self)->list_peers(self, peers);
+    return peers;
+}
+
+void
+kv_tunnel_disconnect_peer(KvTunnel *self, KvPeer *peer)
+{
+    if (KV_TUNNEL_GET_CLASS(self)->disconnect_peer != NULL)
+        KV_TUNNEL_GET_CLASS(self)->disconnect_peer(self, peer);
+}
+
+/* --- statistics ------------------------------------------------------------------------------ */
+
+void
+kv_tunnel_get_stats_async(KvTunnel *self, GCancellable *cancellable, GAsyncReadyCallback callback,
+                          gpointer data)
+{
+    g_autoptr(GPtrArray) pumps = g_ptr_array_new();
+    GTask *task = g_task_new(self, cancellable, callback, data);
+
+    g_task_set_source_tag(task, kv_tunnel_get_stats_async);
+    KV_TUNNEL_GET_CLASS(self)->list_pumps(self, pumps);
+    kv_stats_rounds_join(get_private(self)->stats, pumps, task);
+}
+
+gboolean
+kv_tunnel_get_stats_finish(KvTunnel *self, GAsyncResult *result, KvStats *total, GError **error)
+{
+    g_autofree KvStatsSum *sum = NULL;
+
+    g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
+    sum = g_task_propagate_pointer(G_TASK(result), error);
+    if (sum == NULL)
+        return FALSE;
+    *total = sum->total;
+    return TRUE;
+}
+
+static void
+log_round(GObject *object, GAsyncResult *result, gpointer data)
+{
+    g_autofree KvStatsSum *sum = g_task_propagate_pointer(G_TASK(result), NULL);
+
+    KV_TUNNEL_GET_CLASS(object)->log_stats(KV_TUNNEL(object), &sum->total, sum->strangers);
+}
+
+void
+kv_tunnel_log_stats(KvTunnel *self)
+{
+    kv_tunnel_get_stats_async(self, NULL, log_round, NULL);
+}
+
+void
+kv_tunnel_pump_snapshot(KvTunnel *self, KvPump *pump, const KvPumpSnapshot *snapshot)
+{
+    kv_stats_rounds_pump_snapshot(get_private(self)->stats, pump, snapshot);
+}
+
+void
+kv_tunnel_pump_gone(KvTunnel *self, KvPump *pump, const KvPumpSnapshot *last)
+{
+    kv_stats_rounds_pump_gone(get_private(self)->stats, pump, last);
 }
 
 static void
@@ -206,9 +491,8 @@ append_drops(GString *line, const uint64_t *drops)
 }
 
 void
-kv_tunnel_log_snapshot(const char *interface, const char *label, const KvLinkSnapshot *snapshot)
+kv_tunnel_log_stats_line(const char *interface, const char *label, const KvStats *stats)
 {
-    const KvStats *stats = &snapshot->stats;
     g_autoptr(GString) drops = g_string_new(NULL);
 
     append_drops(drops, stats->drops);
@@ -230,7 +514,7 @@ kv_tunnel_log_snapshot(const char *interface, const char *label, const KvLinkSna
 }
 
 void
-kv_tunnel_log_drops(const uint64_t *drops)
+kv_tunnel_log_strangers(const uint64_t *drops)
 {
     g_autoptr(GString) line = g_string_new(NULL);
 

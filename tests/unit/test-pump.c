@@ -14,8 +14,11 @@ typedef struct {
     KvTunnelParams *params;
     KvPump *pump;
     guint n_snapshots;
+    guint n_link_states;
+    KvLinkId state_of;
     guint n_ended;
     KvReason reason;
+    KvStats past;
     gboolean is_gone;
     gboolean was_late; /* something was said after the last word */
 } Fixture;
@@ -41,8 +44,7 @@ on_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *tu
 }
 
 static void
-on_snapshot(gpointer owner, KvPump *pump, const KvLinkSnapshot *links, guint n,
-            const uint64_t *pump_drops, gboolean for_log)
+on_snapshot(gpointer owner, KvPump *pump, const KvPumpSnapshot *snapshot)
 {
     Fixture *fixture = owner;
 
@@ -51,18 +53,30 @@ on_snapshot(gpointer owner, KvPump *pump, const KvLinkSnapshot *links, guint n,
 }
 
 static void
-on_gone(gpointer owner, KvPump *pump)
+on_link_state(gpointer owner, KvPump *pump, const KvLinkSnapshot *snapshot)
+{
+    Fixture *fixture = owner;
+
+    fixture->was_late |= fixture->is_gone;
+    fixture->state_of = snapshot->id;
+    fixture->n_link_states++;
+}
+
+static void
+on_gone(gpointer owner, KvPump *pump, const KvPumpSnapshot *last)
 {
     Fixture *fixture = owner;
 
     fixture->was_late |= fixture->is_gone;
     fixture->is_gone = TRUE;
+    fixture->past = last->past;
 }
 
 static const KvPumpCallbacks callbacks = {
     .event = on_event,
     .ended = on_ended,
     .snapshot = on_snapshot,
+    .link_state = on_link_state,
     .gone = on_gone,
 };
 
@@ -130,11 +144,11 @@ wait_until_gone(const Fixture *fixture)
 static void
 test_late_questions(Fixture *fixture, gconstpointer unused)
 {
-    kv_pump_snapshot(fixture->pump, TRUE);
+    kv_pump_snapshot(fixture->pump);
     kv_pump_shutdown(fixture->pump);
     g_usleep(WORKER_TIME_US);
     for (guint i = 0; i < 100; i++)
-        kv_pump_snapshot(fixture->pump, TRUE);
+        kv_pump_snapshot(fixture->pump);
     kv_pump_shutdown(fixture->pump);
     g_usleep(WORKER_TIME_US);
     wait_until_gone(fixture);
@@ -159,10 +173,35 @@ test_dropped_link(Fixture *fixture, gconstpointer unused)
     g_assert_cmpint(fixture->reason, ==, KV_REASON_LOCAL);
 }
 
+/* Proves: the state of one link is told as long as it exists, and what a link has sent is still
+ * counted when it is gone. */
+static void
+test_counts_of_gone_links(Fixture *fixture, gconstpointer unused)
+{
+    KvSockaddr remote = {.v4 = {.sin_family = AF_INET, .sin_port = htons(9)}};
+    KvLinkId link;
+
+    remote.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    link = kv_pump_connect(fixture->pump, &remote);
+    g_usleep(WORKER_TIME_US);
+    kv_pump_query_link(fixture->pump, link);
+    kv_pump_query_link(fixture->pump, link + 1);
+    kv_pump_drop_link(fixture->pump, link);
+    kv_pump_query_link(fixture->pump, link);
+    kv_pump_shutdown(fixture->pump);
+    wait_until_gone(fixture);
+    g_assert_cmpuint(fixture->n_link_states, ==, 1);
+    g_assert_cmpuint(fixture->state_of, ==, link);
+    g_assert_cmpuint(fixture->past.wire_tx_datagrams, >, 0);
+    g_assert_cmpuint(fixture->past.wire_tx_bytes, >, fixture->past.wire_tx_datagrams);
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_add("/pump/late-questions", Fixture, NULL, set_up, test_late_questions, tear_down);
     g_test_add("/pump/dropped-link", Fixture, NULL, set_up, test_dropped_link, tear_down);
+    g_test_add("/pump/counts-of-gone-links", Fixture, NULL, set_up, test_counts_of_gone_links,
+               tear_down);
     return kv_test_main(&argc, &argv);
 }

@@ -15,7 +15,10 @@
 #define KV_V1_REFUSAL_LINGER    (3 * KV_TIME_S)
 #define KV_V1_PACKET_INFO_BYTES 4
 #define KV_V1_NONCE_BUFFER      2048
-#define KV_V1_EVENTS_MAX        4
+
+/* A FEC number this far from the last one says nothing about loss: the peer began anew, or lies. */
+#define KV_V1_FEC_JUMP_MAX 4096
+#define KV_V1_EVENTS_MAX   4
 
 /* A worker's sessions share one pool of packets. When less than this is left of it, in eighths, a
  * session sends and accepts ahead of what is missing no more than so many packets: what is left is
@@ -84,6 +87,7 @@ struct _KvV1 {
     uint32_t seen_una;    /* KCP's state when progress was last looked for */
     uint32_t seen_rcv;
 
+    uint32_t rx_next; /* the FEC number that comes next if nothing is lost */
     KvStats stats;
 };
 

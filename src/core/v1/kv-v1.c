@@ -138,6 +138,24 @@ input_segments(KvV1 *v1, KvPacket *packet, size_t offset, KvTime now)
     return KV_DROP_NONE;
 }
 
+/* The peer numbers all it sends in a row, so gaps in the numbers are losses. What comes late fills
+ * its gap again; that numbers skip a few when they wrap does not matter. */
+static void
+note_arrival(KvV1 *v1, uint32_t seqid)
+{
+    int32_t ahead = (int32_t) (seqid - v1->rx_next);
+    gboolean is_first = v1->stats.path_rx_expected == 0;
+
+    v1->stats.path_rx_arrived++;
+    if (is_first || ahead > KV_V1_FEC_JUMP_MAX || ahead < -KV_V1_FEC_JUMP_MAX)
+        v1->stats.path_rx_expected++;
+    else if (ahead < 0)
+        return;
+    else
+        v1->stats.path_rx_expected += (uint32_t) ahead + 1;
+    v1->rx_next = seqid + 1;
+}
+
 /* The packet's own segments go first, then those it helped to rebuild. */
 static KvDrop
 input_fec(KvV1 *v1, KvPacket *packet, KvTime now)
@@ -153,6 +171,7 @@ input_fec(KvV1 *v1, KvPacket *packet, KvTime now)
                                  packet->len - KV_V1_CRYPT_HEADER_BYTES, now, v1->recovered,
                                  &n_recovered))
         return KV_DROP_FEC;
+    note_arrival(v1, kv_get_le32(packet->data + KV_V1_CRYPT_HEADER_BYTES));
     if (flag == KV_V1_FEC_DATA)
         drop = input_segments(v1, packet, v1->header_bytes, now);
     for (guint i = 0; i < n_recovered; i++) {

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-event.h"
+#include "kv-peer.h"
+#include "kv-pump.h"
+
+/* What the tunnel of a peer needs to know of it, and tells it. */
+
+KvPeer *kv_peer_new(KvPump *pump, KvLinkId link, const KvSockaddr *remote,
+                    const KvClientInfo *client, KvCipher cipher) KV_MUST_USE;
+
+KvPump *kv_peer_get_pump(KvPeer *peer);
+KvLinkId kv_peer_get_link(KvPeer *peer);
+/* (transfer none): what the client said of itself. */
+const KvClientInfo *kv_peer_get_client(KvPeer *peer);
+/* (transfer none): a name for logs: the client id, or else the address. */
+const char *kv_peer_get_label(KvPeer *peer);
+
+void kv_peer_set_ip(KvPeer *peer, KvIp4 ip);
+void kv_peer_set_interface(KvPeer *peer, const char *name);
+
+/* It is to be announced: the time it is connected since. */
+void kv_peer_set_connected(KvPeer *peer);
+/* Whether the above was called. */
+gboolean kv_peer_is_connected(KvPeer *peer);
+
+void kv_peer_update(KvPeer *peer, const KvLinkSnapshot *snapshot);
