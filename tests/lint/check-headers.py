@@ -20,6 +20,9 @@ def read_commands(build):
     flags = {}
     for entry in entries:
         for word in entry:
+            # Each library logs under a name of its own; headers do not log.
+            if word.startswith("-DG_LOG_DOMAIN"):
+                continue
             if word.startswith(("-I", "-D", "-std")) and ".p" not in word[-2:]:
                 flags[word] = None
     return compiler, list(flags)
