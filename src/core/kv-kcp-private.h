@@ -135,6 +135,13 @@ typedef struct {
     uint32_t ts;
 } KvKcpAck;
 
+/* How far a sequence number came in the last second, by which packets are rationed. */
+typedef struct {
+    KvTime since_ms;
+    uint32_t base; /* the number at that time */
+    uint32_t last; /* segments in the second before */
+} KvKcpProgress;
+
 struct _KvKcp {
     KvKcpConfig config;
     KvPacketPool *pool;
@@ -160,6 +167,7 @@ struct _KvKcp {
     KvSegment *spare;
     GPtrArray *slabs;
     KvHeap timers;
+    KvKcpProgress acked; /* of snd_una */
 
     /* Receiving: the ring holds [rcv_head, rcv_nxt) in order and what came early behind it. */
     uint32_t rcv_head;
@@ -167,7 +175,8 @@ struct _KvKcp {
     KvKcpSlot *slots;
     uint32_t slots_size;
     uint32_t n_early;
-    uint32_t read_offset; /* bytes consumed of the segment at rcv_head */
+    uint32_t read_offset;    /* bytes consumed of the segment at rcv_head */
+    KvKcpProgress delivered; /* of rcv_nxt */
     KvKcpAck *acks;
     uint32_t acks_size;
     uint32_t n_acks;
@@ -202,6 +211,11 @@ struct _KvKcp {
     uint64_t duplicates;
     uint64_t echoes;
 };
+
+/* How many packets this machine may have in one direction, whose progress is @progress and has come
+ * to @now_at. While packets are in demand that is twice what it got through in a second, so that
+ * nobody keeps them to no end, and who makes use of them soon has his share. */
+uint32_t kv_kcp_get_share(const KvKcp *kcp, const KvKcpProgress *progress, uint32_t now_at);
 
 /* Signed distance on the circle of sequence numbers and of times. */
 static inline int32_t

@@ -33,12 +33,19 @@ readable(const KvKcp *kcp)
     return kcp->rcv_nxt - kcp->rcv_head;
 }
 
+/* Sequence numbers from rcv_nxt on that there is room for. */
+static uint32_t
+get_room(const KvKcp *kcp)
+{
+    return MIN(kcp->config.rcv_wnd, kv_kcp_get_share(kcp, &kcp->delivered, kcp->rcv_nxt));
+}
+
 uint32_t
 kv_kcp_get_free_window(const KvKcp *kcp)
 {
     uint32_t n = readable(kcp);
 
-    return n < kcp->config.rcv_wnd ? kcp->config.rcv_wnd - n : 0;
+    return n < kcp->config.rcv_wnd ? MIN(kcp->config.rcv_wnd - n, get_room(kcp)) : 0;
 }
 
 /* A peer that repeats itself without end must not fill memory: una answers for what is cut. */
@@ -88,7 +95,7 @@ kv_kcp_take_push(KvKcp *kcp, const KvKcpAck *ack, KvPacket *packet, const KvKcpS
     int32_t ahead = kv_kcp_diff(ack->sn, kcp->rcv_nxt);
     uint32_t span = ack->sn - kcp->rcv_head + 1;
 
-    if (ahead >= (int32_t) kcp->config.rcv_wnd) {
+    if (ahead >= (int32_t) get_room(kcp)) {
         kcp->duplicates++;
         return;
     }

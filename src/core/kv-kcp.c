@@ -12,6 +12,7 @@
 #define RTO_MIN_NODELAY 30
 #define RMT_WND_START   32
 #define SSTHRESH_START  2
+#define PROGRESS_MS     1000
 #define UNSENT_TIME     (10 * KV_TIME_MS) /* of sending may wait in the queue */
 #define UNSENT_SEGMENTS 8                 /* or so many */
 #define UNSENT_START    65536             /* bytes, while the rate is not known */
@@ -45,6 +46,8 @@ kv_kcp_new(const KvKcpConfig *config, KvPacketPool *pool, KvTime now)
     kcp->ssthresh = SSTHRESH_START;
     kv_kcp_sending_init(kcp);
     kv_kcp_receiving_init(kcp);
+    kcp->acked = kcp->delivered =
+        (KvKcpProgress){.since_ms = kcp->now_ms, .base = config->first_sn};
     kv_kcp_rack_init(kcp, now);
     return kcp;
 }
@@ -65,6 +68,31 @@ kv_kcp_get_waiting(const KvKcp *kcp)
     return kcp->n_queue + kv_kcp_in_flight_span(kcp);
 }
 
+static void
+update_progress(KvKcpProgress *progress, uint32_t now_at, KvTime now_ms)
+{
+    KvTime elapsed = now_ms - progress->since_ms;
+
+    if (elapsed < PROGRESS_MS)
+        return;
+    *progress = (KvKcpProgress){
+        .since_ms = now_ms,
+        .base = now_at,
+        .last = elapsed < 2 * PROGRESS_MS ? now_at - progress->base : 0,
+    };
+}
+
+uint32_t
+kv_kcp_get_share(const KvKcp *kcp, const KvKcpProgress *progress, uint32_t now_at)
+{
+    uint32_t share = kv_packet_pool_get_share(kcp->pool);
+    uint32_t recent = MAX(progress->last, now_at - progress->base);
+
+    if (!kv_packet_pool_is_in_demand(kcp->pool))
+        return share;
+    return MIN(share, MAX(2 * recent, KV_PACKET_SHARE_MIN));
+}
+
 static uint64_t
 get_unsent_limit(const KvKcp *kcp)
 {
@@ -78,7 +106,8 @@ kv_kcp_can_send(const KvKcp *kcp)
 {
     if (kcp->config.tuning.pacing && (uint64_t) kcp->n_queue * kcp->mss >= get_unsent_limit(kcp))
         return FALSE;
-    return kv_kcp_get_waiting(kcp) < MIN(kcp->config.snd_wnd, kcp->rmt_wnd);
+    return kv_kcp_get_waiting(kcp) < MIN(MIN(kcp->config.snd_wnd, kcp->rmt_wnd),
+                                         kv_kcp_get_share(kcp, &kcp->acked, kcp->snd_una));
 }
 
 /* What one datagram said, besides what was done at once. */
@@ -213,6 +242,8 @@ void
 kv_kcp_flush(KvKcp *kcp, KvTime now)
 {
     kcp->now_ms = now / KV_TIME_MS;
+    update_progress(&kcp->acked, kcp->snd_una, kcp->now_ms);
+    update_progress(&kcp->delivered, kcp->rcv_nxt, kcp->now_ms);
     flush_acks(kcp);
     update_probe(kcp);
     kcp->probe_due |= kcp->probe;

@@ -99,7 +99,8 @@ typedef enum {
 /**
  * kv_kcp_new:
  * @config: copied
- * @pool: (not nullable): gives the packets that sent data waits in; outlives the machine
+ * @pool: (not nullable): gives the packets that sent data waits in; outlives the machine. What it
+ *   calls one holder's share bounds the window that the peer is told of, too
  * @now: the time
  *
  * Returns: (transfer full): the machine, or %NULL when @config is out of range (a bug).
@@ -120,7 +121,8 @@ gboolean kv_kcp_send(KvKcp *kcp, const KvSlice *slices, guint n) KV_MUST_USE;
 /**
  * kv_kcp_can_send:
  *
- * The condition for another write: fewer segments wait than min(snd_wnd, rmt_wnd), and with
+ * The condition for another write: fewer segments wait than min(snd_wnd, rmt_wnd) and than its
+ * share of the pool while packets are in demand, and with
  * @pacing no more than about 10 ms (at least 64 KiB) of them is still unsent, so that the
  * standing queue stays with the writer.
  */

@@ -3,7 +3,9 @@
 
 #include "kv-packet.h"
 
-#define SLAB_PACKETS 64
+#define SLAB_PACKETS    64
+#define RESERVE_EIGHTHS 2
+#define DEMAND_EIGHTHS  6
 
 struct _KvPacketPool {
     KvPacket *free_list;
@@ -43,6 +45,21 @@ gboolean
 kv_packet_pool_is_scarce(const KvPacketPool *pool, guint eighths)
 {
     return pool->max_packets - pool->used < pool->max_packets / 8 * eighths;
+}
+
+gboolean
+kv_packet_pool_is_in_demand(const KvPacketPool *pool)
+{
+    return kv_packet_pool_is_scarce(pool, DEMAND_EIGHTHS);
+}
+
+uint32_t
+kv_packet_pool_get_share(const KvPacketPool *pool)
+{
+    uint32_t free_packets = pool->max_packets - pool->used;
+    uint32_t reserve = pool->max_packets / 8 * RESERVE_EIGHTHS;
+
+    return MAX(free_packets, reserve + KV_PACKET_SHARE_MIN) - reserve;
 }
 
 static void

@@ -44,6 +44,21 @@ uint32_t kv_packet_pool_get_used(const KvPacketPool *pool);
  * that those who would give packets back still find one to do it with. */
 gboolean kv_packet_pool_is_scarce(const KvPacketPool *pool, guint eighths);
 
+/* Whether more than a quarter of the packets are out. */
+gboolean kv_packet_pool_is_in_demand(const KvPacketPool *pool);
+
+#define KV_PACKET_SHARE_MIN 32 /* packets with which a connection lives */
+
+/**
+ * kv_packet_pool_get_share:
+ *
+ * How many packets one holder (a session in one direction, a queue) may have by now: as many as
+ * are free above a reserve of a quarter of all, but at least %KV_PACKET_SHARE_MIN. So one alone has
+ * room for a long path, and none can take what others need (the dynamic thresholds of Choudhury
+ * and Hahne, 1998).
+ */
+uint32_t kv_packet_pool_get_share(const KvPacketPool *pool);
+
 /* (transfer full) (nullable): a packet with one reference and len 0; NULL at the pool's bound. */
 KvPacket *kv_packet_new(KvPacketPool *pool) KV_MUST_USE;
 

@@ -175,6 +175,12 @@ drop_from_longest(KvQueue *queue)
     queue->drops++;
 }
 
+static size_t
+get_limit(const KvQueue *queue)
+{
+    return MIN(queue->limit_bytes, kv_packet_pool_get_share(queue->pool) * sizeof(KvPacket));
+}
+
 gboolean
 kv_queue_push(KvQueue *queue, const KvSlice *slices, guint n, uint16_t ethertype, uint32_t flow_id,
               KvTime now)
@@ -210,7 +216,7 @@ kv_queue_push(KvQueue *queue, const KvSlice *slices, guint n, uint16_t ethertype
         flow->deficit = QUANTUM;
         list_append(&queue->fresh, flow);
     }
-    while (queue->bytes > queue->limit_bytes)
+    while (queue->bytes > get_limit(queue))
         drop_from_longest(queue);
     return TRUE;
 }

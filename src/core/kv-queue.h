@@ -21,7 +21,7 @@ typedef struct _KvQueue KvQueue;
 /**
  * kv_queue_new:
  * @pool: gives the packets; outlives the queue
- * @limit_bytes: of memory that inner packets may take here
+ * @limit_bytes: of memory that inner packets may take here; less when @pool is in demand
  * @key: (array fixed-size=16): of kv_flow_hash()
  */
 KvQueue *kv_queue_new(KvVniMode mode, KvPacketPool *pool, size_t limit_bytes,

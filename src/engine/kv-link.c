@@ -21,9 +21,6 @@
 /* A turn may make room for more of what waits, so often. */
 #define ROUNDS_PER_TURN 8
 
-/* Eighths of the worker's packets that no device's queue may touch. */
-#define POOL_RESERVE 2
-
 /* The largest smux frame, and so the largest packet a peer can send. */
 #define INNER_PACKET_MAX 32768
 
@@ -66,10 +63,6 @@ send_super_packet(KvLink *link, uint8_t *buf, size_t len, KvTime now)
         if (kv_queue_is_empty(link->queue) && kv_session_can_send(link->session)) {
             if (!kv_session_send(link->session, slices, n, cutter.ethertype, now))
                 link->queue_drops++;
-            continue;
-        }
-        if (kv_packet_pool_is_scarce(kv_worker_get_pool(link->context->worker), POOL_RESERVE)) {
-            link->queue_drops++;
             continue;
         }
         /* All parts of a super-packet are of one flow. */

@@ -2,6 +2,7 @@
 """Just enough of the v1 protocol to misbehave in it: cipher "none", no FEC, one segment a datagram."""
 import os
 import struct
+import time
 import zlib
 
 PUSH, ACK = 81, 82
@@ -60,6 +61,26 @@ class Client:
         """Opens the control stream and tells who it is."""
         self.push(frame(SYN, 2))
         self.push(frame(PSH, 2, client_information(**information)))
+
+    def connect(self, seconds=5):
+        """The whole handshake, up to the stream for inner packets; whether it succeeded."""
+        self.hello()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.poll(0.05)
+            if self.sn == 2 and b"\xd5\x03" in self.received:
+                self.push(frame(PSH, 2, b"\xd5\x06\xd5"))
+            if b"\xd5\x07\xd5" in self.received:
+                self.push(frame(SYN, 4))
+                return True
+        return False
+
+    def hoard(self, n):
+        """Sends n segments behind one that is never sent, for the peer to keep."""
+        for sn in range(self.sn + 1, self.sn + 1 + n):
+            self.sock.sendto(datagram(segment(self.conv, PUSH, sn, b"x" * 8, self.una)), self.server)
+            if sn % 64 == 0:
+                time.sleep(0.002)  # not more than a socket's buffer at once
 
 
 class Server:

@@ -108,6 +108,30 @@ def half_open(world):
     check(len(server.lines) < 2000, f"the log stays bounded: {len(server.lines)} lines")
 
 
+def time_transfer(world, n_bytes):
+    start = time.monotonic()
+    transfer(world, world.s, world.c, TUN_CLIENT, n_bytes, 60)
+    return time.monotonic() - start
+
+
+@test("clients that make the server keep what they never complete do not slow the others", limit=120)
+def hoarders(world):
+    other = world.namespace("h")
+    world.veth(world.s, other, 1)
+    world.linkem("both delay=40ms")
+    server = world.server("--workers", "1", "--local-ip", TUN_SERVER, "--assignable-ips", POOL, *PLAIN, crypt="none")
+    world.client("--local-ip", TUN_CLIENT, *PLAIN, crypt="none")
+    alone = time_transfer(world, 4000000)
+    for i in range(60):
+        client = kvwire.Client(world.keep(other.socket(kind=socket.SOCK_DGRAM)), ("10.77.1.1", PORT), 1000 + i)
+        check(client.connect(), f"hoarder {i} is let in")
+        client.hoard(1023)
+    equal(server.count("client-disconnected"), 0, "hoarders that are gone already")
+    beside = time_transfer(world, 4000000)
+    print(f"        4 MB alone: {alone:.1f} s, beside hoarders: {beside:.1f} s", flush=True)
+    check(beside < 2 * alone + 1, "the transfer takes much longer")
+
+
 @test("a client id with slashes, NUL, quotes or 200 bytes is refused or harmless on the server",
       limit=60)
 def hostile_ids(world):

@@ -27,7 +27,7 @@ static const Setup tuned = {TRUE, 0, 32, 1000};
 static const Setup small_pool = {FALSE, 0, 32, 3};
 
 static void
-set_up(Fixture *f, gconstpointer data)
+set_up_kcp(Fixture *f, gconstpointer data)
 {
     const Setup *setup = data;
     KvKcpConfig config = {.conv = CONV,
@@ -43,9 +43,17 @@ set_up(Fixture *f, gconstpointer data)
 
     if (setup->tuned)
         config.tuning = KV_KCP_TUNING_PRODUCT;
+    f->kcp = kv_kcp_new(&config, f->pool, f->now);
+}
+
+static void
+set_up(Fixture *f, gconstpointer data)
+{
+    const Setup *setup = data;
+
     f->pool = kv_packet_pool_new(setup->packets);
     f->now = KV_TIME_S;
-    f->kcp = kv_kcp_new(&config, f->pool, f->now);
+    set_up_kcp(f, setup);
 }
 
 static void
@@ -278,11 +286,94 @@ test_pool_bound(Fixture *f, gconstpointer data)
     g_assert_cmpuint(kv_kcp_get_waiting(f->kcp), ==, 3);
 }
 
+/* The window that the machine tells its peer. */
+static guint
+ask_window(Fixture *f)
+{
+    const Segment ask = {.cmd = ASK, .wnd = 32};
+    uint8_t buf[2048];
+
+    g_assert_true(feed(f, &ask, 0));
+    kv_kcp_flush(f->kcp, f->now);
+    g_assert_cmpuint(kv_kcp_output(f->kcp, buf, sizeof buf, f->now), >=, KV_KCP_HEADER_BYTES);
+    return kv_get_le16(buf + 6);
+}
+
+static void
+feed_range(Fixture *f, uint32_t from, uint32_t to)
+{
+    for (uint32_t sn = from; sn < to; sn++) {
+        const Segment push = {.cmd = PUSH, .wnd = 32, .sn = sn, .len = 1};
+        const uint8_t *data;
+
+        g_assert_true(feed(f, &push, 1));
+        while (kv_kcp_peek(f->kcp, &data) > 0)
+            kv_kcp_consume(f->kcp, 1);
+    }
+}
+
+static guint
+count_kept(Fixture *f)
+{
+    KvKcpState state;
+
+    kv_kcp_get_state(f->kcp, &state);
+    return state.rcv_buf;
+}
+
+/* Proves: peers that send only what cannot be used yet get no more than a few of them may have, and
+ * then the least; one that brings things through gets room for it at once. */
+static void
+test_hoarders(Fixture *f, gconstpointer data)
+{
+    Fixture hoarders[20];
+
+    g_assert_cmpuint(ask_window(f), ==, 1024);
+    for (guint i = 0; i < G_N_ELEMENTS(hoarders); i++) {
+        hoarders[i] = *f;
+        set_up_kcp(&hoarders[i], data);
+        feed_range(&hoarders[i], 1, 1024);
+    }
+    g_assert_cmpuint(count_kept(&hoarders[0]), ==, 1023);
+    g_assert_cmpuint(count_kept(&hoarders[19]), <, 32);
+    g_assert_false(kv_packet_pool_is_scarce(f->pool, 4));
+    g_assert_cmpuint(ask_window(f), ==, 32);
+    feed_range(f, 0, 200);
+    g_assert_cmpuint(ask_window(f), ==, 400);
+    f->now += 10 * KV_TIME_S;
+    g_assert_cmpuint(ask_window(f), ==, 32);
+    for (guint i = 0; i < G_N_ELEMENTS(hoarders); i++)
+        kv_kcp_free(hoarders[i].kcp);
+    g_assert_cmpuint(ask_window(f), ==, 1024);
+}
+
+/* Proves: what nobody acknowledges takes no more either. */
+static void
+test_silent_peers(Fixture *f, gconstpointer data)
+{
+    Fixture silent[20];
+
+    for (guint i = 0; i < G_N_ELEMENTS(silent); i++) {
+        const Segment tell = {.cmd = TELL, .wnd = 2000};
+
+        silent[i] = *f;
+        set_up_kcp(&silent[i], data);
+        g_assert_true(feed(&silent[i], &tell, 0));
+        while (kv_kcp_can_send(silent[i].kcp))
+            g_assert_true(send_bytes(&silent[i], MSS));
+    }
+    g_assert_cmpuint(kv_kcp_get_waiting(silent[19].kcp), ==, 32);
+    g_assert_false(kv_packet_pool_is_scarce(f->pool, 4));
+    for (guint i = 0; i < G_N_ELEMENTS(silent); i++)
+        kv_kcp_free(silent[i].kcp);
+}
+
 int
 main(int argc, char **argv)
 {
     static const Setup wrap = {FALSE, (uint32_t) -3, 32, 1000};
     static const Setup tuned_wrap = {TRUE, (uint32_t) -3, 32, 1000};
+    static const Setup crowded = {FALSE, 0, 1024, 6000};
     static const struct {
         const char *path;
         const Setup *setup;
@@ -300,6 +391,8 @@ main(int argc, char **argv)
         {"/kcp/repeated-acks", &tuned, test_repeated_acks},
         {"/kcp/ack-flood", &published, test_ack_flood},
         {"/kcp/pool-bound", &small_pool, test_pool_bound},
+        {"/kcp/hoarders", &crowded, test_hoarders},
+        {"/kcp/silent-peers", &crowded, test_silent_peers},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(tests); i++)

@@ -21,11 +21,9 @@
 #define KV_V1_EVENTS_MAX   4
 
 /* A worker's sessions share one pool of packets. When less than this is left of it, in eighths, a
- * session sends and accepts ahead of what is missing no more than so many packets: what is left is
- * for acknowledgements, which free others, and for the sessions that have little. */
-#define KV_V1_SCARCE_OUTPUT 2
-#define KV_V1_SCARCE_INPUT  1
-#define KV_V1_SCARCE_SHARE  32
+ * session takes no parity, and nothing that it could only keep: what is left is for
+ * acknowledgements, which free others, and for the sessions that have little. */
+#define KV_V1_SCARCE_INPUT 1
 
 typedef enum {
     KV_V1_WAIT_INFO,   /* server: for what the client says of itself */

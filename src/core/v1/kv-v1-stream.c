@@ -155,10 +155,7 @@ take_inner_packet(KvV1 *v1, uint8_t *buf, size_t cap, uint16_t *ethertype)
 gboolean
 kv_v1_can_send(const KvV1 *v1)
 {
-    if (v1->state != KV_V1_OPEN || v1->vni_id == 0 || !kv_kcp_can_send(v1->kcp))
-        return FALSE;
-    return !kv_packet_pool_is_scarce(v1->pool, KV_V1_SCARCE_OUTPUT) ||
-           kv_kcp_get_waiting(v1->kcp) < KV_V1_SCARCE_SHARE;
+    return v1->state == KV_V1_OPEN && v1->vni_id != 0 && kv_kcp_can_send(v1->kcp);
 }
 
 gboolean

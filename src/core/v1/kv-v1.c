@@ -198,7 +198,8 @@ must_decline(const KvV1 *v1, const KvPacket *packet)
     if (segment[4] != KCP_PUSH)
         return FALSE;
     kv_kcp_get_state(v1->kcp, &kcp);
-    return (int32_t) (kv_get_le32(segment + 12) - kcp.rcv_nxt) >= KV_V1_SCARCE_SHARE;
+    return (int32_t) (kv_get_le32(segment + 12) - kcp.rcv_nxt) >=
+           (int32_t) kv_packet_pool_get_share(v1->pool);
 }
 
 static KvDrop
