@@ -9,6 +9,7 @@ struct _KvEngine {
     grefcount refs;
     KvWorker *workers[KV_WORKERS_MAX];
     KvNetlink *netlink;
+    KvRouteWatch *route_watch;
     KvHookRunner *hook_runner;
     GHashTable *tunnels; /* a tunnel that runs → the function that stops it */
     gboolean is_shutting_down;
@@ -20,13 +21,18 @@ KvEngine *
 kv_engine_new(GError **error)
 {
     g_autoptr(KvNetlink) netlink = kv_netlink_new(error);
+    g_autoptr(KvRouteWatch) route_watch = NULL;
     KvEngine *engine;
 
     if (netlink == NULL)
         return NULL;
+    route_watch = kv_route_watch_new(error);
+    if (route_watch == NULL)
+        return NULL;
     engine = g_new0(KvEngine, 1);
     g_ref_count_init(&engine->refs);
     engine->netlink = g_steal_pointer(&netlink);
+    engine->route_watch = g_steal_pointer(&route_watch);
     engine->hook_runner = kv_hook_runner_new(NULL);
     engine->tunnels = g_hash_table_new(NULL, NULL);
     return engine;
@@ -47,6 +53,7 @@ kv_engine_unref(KvEngine *engine)
     for (guint i = 0; i < KV_WORKERS_MAX; i++)
         g_clear_pointer(&engine->workers[i], kv_worker_free);
     g_hash_table_unref(engine->tunnels);
+    kv_route_watch_free(engine->route_watch);
     kv_netlink_free(engine->netlink);
     kv_hook_runner_free(engine->hook_runner);
     g_free(engine);
@@ -119,6 +126,12 @@ kv_engine_shutdown(KvEngine *engine, void (*done)(gpointer data), gpointer data)
         if (stop != NULL)
             stop(tunnels[i]);
     }
+}
+
+KvRouteWatch *
+kv_engine_get_route_watch(KvEngine *engine)
+{
+    return engine->route_watch;
 }
 
 KvNetlink *

@@ -3,14 +3,15 @@
 
 #include "kv-hook-runner.h"
 #include "kv-netlink.h"
+#include "kv-route-watch.h"
 #include "kv-worker.h"
 
 /**
  * KvEngine:
  *
- * What all tunnels of a process share: the workers, started when first asked for, the connection to
- * the kernel's network configuration, and who runs hooks. Main thread. Tunnels hold a reference, so
- * the workers end after the last of them.
+ * What all tunnels of a process share: the workers, started when first asked for, the connections
+ * to the kernel's network configuration, and who runs hooks. Main thread. Tunnels hold a reference,
+ * so the workers end after the last of them.
  */
 typedef struct _KvEngine KvEngine;
 
@@ -44,6 +45,9 @@ void kv_engine_shutdown(KvEngine *engine, void (*done)(gpointer data), gpointer 
 gboolean kv_engine_add_tunnel(KvEngine *engine, gpointer tunnel,
                               void (*stop)(gpointer tunnel)) KV_MUST_USE;
 void kv_engine_remove_tunnel(KvEngine *engine, gpointer tunnel);
+
+/* (transfer none) */
+KvRouteWatch *kv_engine_get_route_watch(KvEngine *engine);
 
 /* (transfer none) */
 KvNetlink *kv_engine_get_netlink(KvEngine *engine);

@@ -37,7 +37,6 @@ typedef struct _KvTunnelClient {
     guint turn; /* which of the server's addresses to try */
     guint retry_ms;
     guint retry_id;
-    gulong network_changed_id;
     GCancellable *resolving; /* while the name service is asked */
     gboolean finishing;      /* it is over, but for hooks that still run */
     gboolean moved;          /* the network changed under the attempt: connect again at once */
@@ -61,6 +60,12 @@ static KvNetlink *
 get_netlink(KvTunnelClient *self)
 {
     return kv_engine_get_netlink(kv_tunnel_get_engine((KvTunnel *) self));
+}
+
+static KvRouteWatch *
+get_route_watch(KvTunnelClient *self)
+{
+    return kv_engine_get_route_watch(kv_tunnel_get_engine((KvTunnel *) self));
 }
 
 static gboolean
@@ -94,9 +99,7 @@ static void
 finish(KvTunnelClient *self)
 {
     self->finishing = TRUE;
-    if (self->network_changed_id != 0)
-        g_signal_handler_disconnect(g_network_monitor_get_default(), self->network_changed_id);
-    self->network_changed_id = 0;
+    kv_route_watch_remove(get_route_watch(self), self);
     g_clear_handle_id(&self->retry_id, g_source_remove);
     g_clear_pointer(&self->tun, kv_tun_close);
     if (self->hooks != NULL)
@@ -493,7 +496,7 @@ static const KvPumpCallbacks pump_callbacks = {
  * -------------------------------------------------------------------- */
 
 static void
-network_changed(GNetworkMonitor *monitor, gboolean available, gpointer data)
+network_changed(gpointer data)
 {
     KvTunnelClient *self = data;
     KvSockaddr source;
@@ -535,8 +538,7 @@ client_start(KvTunnel *tunnel)
         return;
     }
     if (params->auto_reconnect)
-        self->network_changed_id = g_signal_connect(
-            g_network_monitor_get_default(), "network-changed", G_CALLBACK(network_changed), self);
+        kv_route_watch_add(get_route_watch(self), network_changed, self);
     begin_attempt(self);
 }
 

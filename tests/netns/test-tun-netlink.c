@@ -3,6 +3,7 @@
 
 #include "kv-error.h"
 #include "kv-netlink.h"
+#include "kv-route-watch.h"
 #include "kv-test.h"
 #include "kv-tun.h"
 
@@ -320,6 +321,61 @@ test_read_write(void)
     g_assert_cmpint(kv_tun_read(tun, buf, sizeof buf), ==, -EBADFD);
 }
 
+/* --- watching ----------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    KvRouteWatch *watch;
+    guint n_told;
+} Listener;
+
+static void
+on_changed(gpointer data)
+{
+    Listener *listener = data;
+
+    listener->n_told++;
+}
+
+static void
+on_changed_once(gpointer data)
+{
+    Listener *listener = data;
+
+    listener->n_told++;
+    kv_route_watch_remove(listener->watch, listener);
+}
+
+static void
+run_until_told(const Listener *listener, guint n)
+{
+    while (listener->n_told < n)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+/* Proves: changes are told to who asks as long as he asks, those in a row once, and more of them
+ * than the kernel keeps do no harm. */
+static void
+test_route_watch(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KvRouteWatch) watch = kv_route_watch_new(&error);
+    Listener all = {.watch = watch}, one = {.watch = watch};
+
+    g_assert_no_error(error);
+    kv_route_watch_add(watch, on_changed, &all);
+    kv_route_watch_add(watch, on_changed_once, &one);
+    kv_tun_close(open_device(KV_VNI_MODE_TUN, "kvc0", FALSE));
+    run_until_told(&all, 1);
+    for (guint i = 0; i < 300; i++)
+        kv_tun_close(open_device(KV_VNI_MODE_TUN, "kvc0", FALSE));
+    run_until_told(&all, 2);
+    kv_tun_close(open_device(KV_VNI_MODE_TUN, "kvc0", FALSE));
+    run_until_told(&all, 3);
+    g_assert_cmpuint(all.n_told, ==, 3);
+    g_assert_cmpuint(one.n_told, ==, 1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -343,6 +399,7 @@ main(int argc, char **argv)
     g_test_add_func("/netlink/tun-settings", test_tun_settings);
     g_test_add_func("/netlink/tap-settings", test_tap_settings);
     g_test_add_func("/netlink/errors", test_netlink_errors);
+    g_test_add_func("/route-watch/all", test_route_watch);
     netlink = kv_netlink_new(&error);
     g_assert_no_error(error);
     status = kv_test_main(&argc, &argv);

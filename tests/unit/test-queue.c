@@ -73,9 +73,14 @@ test_order_and_sizes(Fixture *f, gconstpointer data)
 {
     static const size_t sizes[] = {4, 5, 1500, 1503, 1504, 1505, 1518, 3040, 3041, 9000, 65535};
     uint32_t number;
+    size_t bytes = 0;
 
-    for (guint i = 0; i < G_N_ELEMENTS(sizes); i++)
+    for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
         push(f, 7, i, sizes[i]);
+        bytes += sizes[i];
+    }
+    g_assert_cmpuint(kv_queue_get_packets(f->queue), ==, G_N_ELEMENTS(sizes));
+    g_assert_cmpuint(kv_queue_get_bytes(f->queue), ==, bytes);
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
         g_assert_true(pop(f, &number));
         g_assert_cmpuint(number, ==, i);
@@ -85,6 +90,8 @@ test_order_and_sizes(Fixture *f, gconstpointer data)
     }
     g_assert_false(pop(f, &number));
     g_assert_true(kv_queue_is_empty(f->queue));
+    g_assert_cmpuint(kv_queue_get_packets(f->queue), ==, 0);
+    g_assert_cmpuint(kv_queue_get_bytes(f->queue), ==, 0);
 }
 
 /* Proves: a sparse flow does not wait behind a bulk one. */

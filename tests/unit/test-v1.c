@@ -486,6 +486,49 @@ test_rapid_fec(void)
     }
 }
 
+/* Proves: with a FEC layer the receiver tells the loss of the path before any repair, reordering
+ * counts as none, and without the layer nothing is claimed. */
+static void
+test_measured_loss(void)
+{
+    static const struct {
+        double loss, reorder;
+        guint parity;
+    } cases[] = {{0, 0, 1}, {0.1, 0, 1}, {0, 0.2, 1}, {0.1, 0.2, 1}, {0.1, 0, 0}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        KvV1Config client = kv_end_default_config(KV_ROLE_CLIENT);
+        KvV1Config server = kv_end_default_config(KV_ROLE_SERVER);
+        KvSimLink up = {.delay = 10 * KV_TIME_MS,
+                        .loss = cases[i].loss,
+                        .reorder = cases[i].reorder,
+                        .reorder_delay = 3 * KV_TIME_MS};
+        KvStats stats;
+        Pair pair;
+
+        client.data_shards = server.data_shards = cases[i].parity * 10;
+        client.parity_shards = server.parity_shards = cases[i].parity;
+        pair_init(&pair, &client, &server);
+        run_for(&pair, 1 * KV_TIME_S);
+        kv_sim_set_link(pair.sim, 0, &up);
+        pair.client->to_send = 4000;
+        run_for(&pair, 30 * KV_TIME_S);
+        kv_session_get_stats(pair.server->session, &stats);
+        if (cases[i].parity == 0) {
+            g_assert_cmpfloat(kv_stats_get_rx_loss(&stats), <, 0);
+        } else {
+            g_assert_cmpuint(stats.path_rx_expected, >, 2000);
+            g_assert_cmpfloat(kv_stats_get_rx_loss(&stats), >=, cases[i].loss * 0.8);
+            g_assert_cmpfloat(kv_stats_get_rx_loss(&stats), <=, cases[i].loss * 1.2);
+        }
+        kv_session_get_stats(pair.client->session, &stats);
+        /* KCP takes some of what is overtaken for lost. */
+        if (cases[i].reorder == 0)
+            g_assert_cmpint(kv_stats_get_tx_loss(&stats) > 0.03, ==, cases[i].loss > 0);
+        pair_clear(&pair);
+    }
+}
+
 /* Proves: a UDP payload size out of range becomes 1400 and harms nothing. */
 static void
 test_mtu_range(void)
@@ -648,6 +691,7 @@ main(int argc, char **argv)
     g_test_add_func("/v1/frame-size", test_frame_size);
     g_test_add_func("/v1/back-pressure", test_back_pressure);
     g_test_add_func("/v1/rapid-fec", test_rapid_fec);
+    g_test_add_func("/v1/measured-loss", test_measured_loss);
     g_test_add_func("/v1/mtu-range", test_mtu_range);
     g_test_add_func("/v1/no-memory", test_no_memory);
     g_test_add_func("/v1/no-memory-heartbeat", test_no_memory_heartbeat);
