@@ -425,11 +425,17 @@ folder_from_environment(const char *variable, const char *fallback)
     return g_strndup(value, strcspn(value, ":"));
 }
 
+char *
+kv_store_get_own_folder(void)
+{
+    return folder_from_environment(OWN_VARIABLE, OWN_DEFAULT);
+}
+
 KvStore *
 kv_store_new_from_environment(void)
 {
     g_autofree char *admin = folder_from_environment(ADMIN_VARIABLE, ADMIN_DEFAULT);
-    g_autofree char *own = folder_from_environment(OWN_VARIABLE, OWN_DEFAULT);
+    g_autofree char *own = kv_store_get_own_folder();
 
     return kv_store_new(admin, own);
 }

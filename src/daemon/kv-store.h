@@ -44,6 +44,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvStoreContents, kv_store_contents_free)
 /* @admin_folder, @own_folder: absolute paths; they need not be there. */
 KvStore *kv_store_new(const char *admin_folder, const char *own_folder) KV_MUST_USE;
 
+/* (transfer full): the daemon's own folder, as kv_store_new_from_environment() takes it. */
+char *kv_store_get_own_folder(void);
+
 /* The folders that systemd names in CONFIGURATION_DIRECTORY and STATE_DIRECTORY, without it
  * /etc/kcpvpn and /var/lib/kcpvpn. */
 KvStore *kv_store_new_from_environment(void) KV_MUST_USE;
