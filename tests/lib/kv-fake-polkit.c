@@ -30,6 +30,12 @@ static const char xml[] =
     "<property name='BackendFeatures' type='u' access='read'/>"
     "</interface></node>";
 
+static int
+compare_words(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
 static void
 note_question(KvFakePolkit *polkit, GVariant *subject, const char *action, GVariant *details,
               guint32 flags)
@@ -50,7 +56,7 @@ note_question(KvFakePolkit *polkit, GVariant *subject, const char *action, GVari
     g_variant_iter_init(&iter, details);
     while (g_variant_iter_next(&iter, "{&s&s}", &key, &value))
         g_ptr_array_add(words, g_strdup_printf(" %s=%s", key, value));
-    g_ptr_array_sort(words, (GCompareFunc) (void (*)(void)) g_strcmp0);
+    g_ptr_array_sort(words, compare_words);
     for (guint i = 0; i < words->len; i++)
         g_string_append(polkit->questions, g_ptr_array_index(words, i));
     g_string_append_c(polkit->questions, '\n');
