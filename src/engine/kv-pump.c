@@ -15,6 +15,12 @@
 #define RECEIVE_BATCHES_PER_TURN 8
 #define RECEIVE_BATCH            64
 
+/* What a bulk transfer is: so many large datagrams in a window, and not yet so many at a time. */
+#define BULK_BYTES     1000
+#define BULK_WINDOW    (4 * KV_TIME_MS)
+#define BULK_DATAGRAMS 12
+#define BULK_BATCH     16
+
 /* After this, sessions that have not ended in good order are dropped. */
 #define SHUTDOWN_PATIENCE (2 * KV_TIME_S)
 
@@ -47,6 +53,9 @@ struct _KvPump {
     GPtrArray *ended;  /* EndedLink, freed outside of the links' own calls */
     KvStats past;      /* of links that are gone */
     uint64_t drops[KV_N_DROPS];
+    KvTime bulk_since; /* the window in which large datagrams are counted */
+    guint n_bulk;
+    gboolean is_bulk; /* there were many in the window before */
     gboolean shutting_down;
     gboolean gone; /* nothing is counted from here on */
 };
@@ -365,6 +374,26 @@ input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
     return KV_DROP_NONE; /* the session has counted what it dropped */
 }
 
+/* Counts the datagrams of a bulk transfer. When they come one by one, as on a link that is slower
+ * than this machine, a wake-up for each costs several times what they do together. */
+static void
+note_bulk(KvPump *pump, const KvUdpDatagram *datagrams, int n, KvTime now)
+{
+    guint n_large = 0;
+
+    for (int i = 0; i < n; i++)
+        n_large += datagrams[i].len >= BULK_BYTES;
+    if (kv_time_elapsed(now, pump->bulk_since) >= BULK_WINDOW) {
+        pump->is_bulk = pump->n_bulk >= BULK_DATAGRAMS &&
+                        kv_time_elapsed(now, pump->bulk_since) < 2 * BULK_WINDOW;
+        pump->bulk_since = now;
+        pump->n_bulk = 0;
+    }
+    pump->n_bulk += n_large;
+    if (pump->is_bulk && n_large > 0 && n_large < BULK_BATCH)
+        kv_worker_rest(pump->worker);
+}
+
 static void
 receive(KvPump *pump, KvTime now)
 {
@@ -373,6 +402,7 @@ receive(KvPump *pump, KvTime now)
     for (guint batch = 0; batch < RECEIVE_BATCHES_PER_TURN; batch++) {
         int n = kv_udp_receive(pump->udp, datagrams, RECEIVE_BATCH);
 
+        note_bulk(pump, datagrams, n, now);
         for (int i = 0; i < n; i++)
             pump->drops[input(pump, &datagrams[i], now)]++;
         if (n < RECEIVE_BATCH)

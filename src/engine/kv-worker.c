@@ -5,7 +5,6 @@
 
 #include "kv-clock.h"
 #include "kv-error.h"
-#include "kv-fd-source.h"
 #include "kv-mailbox.h"
 
 #include <errno.h>
@@ -14,10 +13,14 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 
 #define EVENTS_PER_WAKE_UP 64
 #define POOL_BYTES         (64 * 1024 * 1024)
 #define POOL_PACKETS       (POOL_BYTES / sizeof(KvPacket))
+
+/* How long the datagrams of a bulk transfer collect in the socket. */
+#define REST 250 /* us */
 
 /* Idle work may queue idle work; after this many rounds the rest waits for the next wake-up, so
  * that the sockets are looked at in between. */
@@ -37,6 +40,7 @@ struct _KvWorker {
     int timer_fd;
     struct epoll_event events[EVENTS_PER_WAKE_UP];
     int n_events;
+    gboolean rests; /* after this wake-up */
     gboolean mail_waiting;
     gboolean stopping;
     pthread_t self;
@@ -49,8 +53,6 @@ struct _KvWorker {
     int mail_fd;
 
     /* the main thread's */
-    GMainContext *context;
-    GSource *source;
     pthread_t thread;
     gboolean started;
     guint index;
@@ -148,8 +150,6 @@ run_idles(KvWorker *worker)
             idle->run(idle, worker->now);
         }
     }
-    if (worker->first_idle != NULL)
-        wake(worker);
 }
 
 /* A deadline that moved away leaves the timer as it is: one wake-up too many now and then is
@@ -172,12 +172,28 @@ arm_timer(KvWorker *worker)
         g_error("timerfd_settime: %s", g_strerror(errno));
 }
 
-static gboolean
-on_wake_up(gpointer data)
+static void
+rest(KvWorker *worker)
 {
-    KvWorker *worker = data;
+    KvTime until = worker->now + REST;
+    struct timespec at = {
+        .tv_sec = (time_t) (until / KV_TIME_S),
+        .tv_nsec = (long) (until % KV_TIME_S) * 1000,
+    };
 
-    worker->n_events = epoll_wait(worker->epoll_fd, worker->events, EVENTS_PER_WAKE_UP, 0);
+    worker->rests = FALSE;
+    if (worker->first_idle == NULL && kv_clock_now() < until)
+        clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &at, NULL);
+}
+
+static void
+run_once(KvWorker *worker)
+{
+    int timeout_ms = worker->first_idle != NULL ? 0 : -1;
+
+    if (worker->rests)
+        rest(worker);
+    worker->n_events = epoll_wait(worker->epoll_fd, worker->events, EVENTS_PER_WAKE_UP, timeout_ms);
     worker->now = kv_clock_now();
     run_watches(worker);
     run_timers(worker);
@@ -185,7 +201,6 @@ on_wake_up(gpointer data)
         run_mail(worker);
     run_idles(worker);
     arm_timer(worker);
-    return G_SOURCE_CONTINUE;
 }
 
 static void *
@@ -194,13 +209,11 @@ run_thread(void *data)
     KvWorker *worker = data;
 
     worker->self = pthread_self();
-    g_main_context_push_thread_default(worker->context);
     while (!worker->stopping)
-        g_main_context_iteration(worker->context, TRUE);
+        run_once(worker);
     /* What the last messages sent to this worker in their turn. */
     while (run_mail(worker))
         run_idles(worker);
-    g_main_context_pop_thread_default(worker->context);
     return NULL;
 }
 
@@ -236,11 +249,6 @@ open_fds(KvWorker *worker, GError **error)
 static void
 free_worker(KvWorker *worker)
 {
-    if (worker->source != NULL) {
-        g_source_destroy(worker->source);
-        g_source_unref(worker->source);
-    }
-    g_clear_pointer(&worker->context, g_main_context_unref);
     kv_autofd_clear(&worker->epoll_fd);
     kv_autofd_clear(&worker->timer_fd);
     kv_autofd_clear(&worker->mail_fd);
@@ -264,9 +272,6 @@ kv_worker_new(guint index, GError **error)
         free_worker(worker);
         return NULL;
     }
-    worker->context = g_main_context_new();
-    worker->source = kv_fd_source_new(worker->epoll_fd, on_wake_up, worker);
-    g_source_attach(worker->source, worker->context);
     return worker;
 }
 
@@ -377,6 +382,13 @@ kv_worker_remove_watch(KvWorker *worker, KvWatch *watch)
         if (worker->events[i].data.ptr == watch)
             worker->events[i].data.ptr = NULL;
     }
+}
+
+void
+kv_worker_rest(KvWorker *worker)
+{
+    assert_on_thread(worker);
+    worker->rests = TRUE;
 }
 
 void

@@ -10,11 +10,10 @@
 /**
  * KvWorker:
  *
- * A thread with a GMainContext of its own that moves packets. Its busy file descriptors sit in
- * one epoll set wrapped by one GSource, and its deadlines in one heap behind one
- * CLOCK_BOOTTIME timerfd. Functions marked [worker] may be called on its thread only, which
- * debug builds assert, and only from what the worker itself calls: messages, watches, timers and
- * idles; the others on the main thread.
+ * A thread that moves packets. Its file descriptors sit in one epoll set, which is all it waits on,
+ * and its deadlines in one heap behind one CLOCK_BOOTTIME timerfd. Functions marked [worker] may be
+ * called on its thread only, which debug builds assert, and only from what the worker itself calls:
+ * messages, watches, timers and idles; the others on the main thread.
  *
  * A wake-up reads the time, then runs what is ready of watches, timers, messages and idles, in
  * that order, and sets the timerfd if the next deadline came nearer.
@@ -44,6 +43,10 @@ KvPacketPool *kv_worker_get_pool(KvWorker *worker);
 
 /* [worker] The time of this wake-up, read once at its start. */
 KvTime kv_worker_get_now(const KvWorker *worker);
+
+/* [worker] Lets the next wake-up come no sooner than a quarter of a millisecond after this one, so
+ * that it finds more to do at a time; while work is left over it is at once. */
+void kv_worker_rest(KvWorker *worker);
 
 /**
  * KvWatch: a file descriptor in the epoll set; embedded by its owner.

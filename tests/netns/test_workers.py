@@ -6,7 +6,7 @@ import os
 import re
 import time
 
-from kvnet import (POOL, PORT, PROGRAM, SANITIZED, SECRET, TUN_SERVER, check, equal, main, test,
+from kvnet import (POOL, PORT, PROGRAM, SANITIZED, SECRET, TUN_SERVER, check, equal, main, test, transfer,
                    wait_until)
 
 CLIENTS = 20 if SANITIZED else 50
@@ -66,6 +66,17 @@ def shared(world):
     wait_until(lambda: again.count("client-connected") == CLIENTS, 60, "all clients are back")
     wait_until(lambda: reaches(world, CLIENTS - 1), 20, "the last client gets an answer")
     equal(again.stop(), 0, "the second server's exit status")
+
+
+@test("a bulk transfer on a link slower than the machine is taken and acknowledged several datagrams at a time", limit=60)
+def batches(world):
+    link = world.linkem("both delay=10ms", "b2a rate=100mbit")
+    world.tunnel()
+    link.set("both zero")
+    transfer(world, world.c, world.s, TUN_SERVER, 20000000)
+    frames = {name: link.stats()[name]["in"] for name in ("a2b", "b2a")}
+    print(f"        datagrams to the server: {frames['b2a']}, from it: {frames['a2b']}", flush=True)
+    check(frames["a2b"] < frames["b2a"] / 2, "acknowledgements are as many as datagrams")
 
 
 @test("a server out of file descriptors refuses the clients that are too many, goes on serving the "

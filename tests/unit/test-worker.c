@@ -589,6 +589,59 @@ test_thread(Fixture *fixture, gconstpointer unused)
     g_assert_cmpint(sigismember(&blocked, SIGTERM), ==, 0);
 }
 
+/* --- rests ---------------------------------------------------------------------------------- */
+
+#define N_RESTS 50
+
+typedef struct {
+    KvWatch watch;
+    Fixture *fixture;
+    int fd;
+    KvTime first;
+    KvTime last;
+    guint n;
+} RestTest;
+
+static void
+on_resting_watch(KvWatch *watch, uint32_t events, KvTime now)
+{
+    RestTest *test = (RestTest *) watch;
+
+    if (test->n++ == 0)
+        test->first = now;
+    test->last = now;
+    if (test->n <= N_RESTS) {
+        kv_worker_rest(test->fixture->worker);
+        return;
+    }
+    kv_worker_remove_watch(test->fixture->worker, watch);
+    close(test->fd);
+    sem_post(&test->fixture->done);
+}
+
+static void
+add_resting_watch(KvWorker *worker, gpointer data)
+{
+    RestTest *test = data;
+    g_autoptr(GError) error = NULL;
+
+    test->fd = make_ready_fd();
+    g_assert_true(kv_worker_add_watch(worker, &test->watch, test->fd, EPOLLIN, &error));
+    g_assert_no_error(error);
+}
+
+/* Proves: a worker that was asked to rests for a moment before it looks again. */
+static void
+test_rest(Fixture *fixture, gconstpointer unused)
+{
+    RestTest test = {.watch.ready = on_resting_watch, .fixture = fixture};
+
+    kv_worker_send(fixture->worker, add_resting_watch, &test);
+    wait_until_done(fixture);
+    g_assert_cmpuint(test.n, ==, N_RESTS + 1);
+    g_assert_cmpuint(test.last - test.first, >=, N_RESTS * 250);
+}
+
 /* --- idles ---------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -712,6 +765,7 @@ main(int argc, char **argv)
         {"/worker/mail-from-threads", test_mail_from_threads},
         {"/worker/mail-to-main", test_mail_to_main},
         {"/worker/thread", test_thread},
+        {"/worker/rest", test_rest},
         {"/worker/idles", test_idles},
         {"/worker/idle-always-again", test_idle_always_again},
     };
