@@ -53,7 +53,7 @@ key_is(const Field *field, const char *key)
 static gboolean
 next_field(const char **bytes, gsize *len, Field *field)
 {
-    const char *end = memchr(*bytes, '\0', *len);
+    const char *end = *len > 0 ? memchr(*bytes, '\0', *len) : NULL;
     const char *equals = end != NULL ? memchr(*bytes, '=', (gsize) (end - *bytes)) : NULL;
 
     if (equals == NULL)

@@ -14,6 +14,7 @@ ALLOWED = {
     "src/settings": {"src/base"},
     "src/core": {"src/base"},
     "src/engine": {"src/base", "src/core", "src/settings"},
+    "src/hooks": {"src/base", "src/engine"},
     "src/dbus": {"src/base"},
     "src/daemon": {"src/base", "src/settings", "src/engine", "src/dbus"},
     "src/cli": {"src/base", "src/settings", "src/dbus"},

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The man page has every flag and no mistake. Usage: check-man.py SOURCE-ROOT MAN-PAGE"""
+"""The man page of kcpvpn has every flag, and no page a mistake.
+
+Usage: check-man.py SOURCE-ROOT KCPVPN-PAGE [PAGE...]
+"""
 
 import re
 import shutil
@@ -44,10 +47,13 @@ def check_syntax(man_page):
             yield f"{name}: {line}"
 
 
-def main(root, man_page):
+def main(root, man_page, *others):
     with open(man_page, encoding="utf-8") as file:
         page = file.read()
-    kv_lint.report([*check_flags(root, page), *check_syntax(man_page)])
+    findings = [*check_flags(root, page), *check_syntax(man_page)]
+    for other in others:
+        findings += check_syntax(other)
+    kv_lint.report(findings)
 
 
-main(sys.argv[1], sys.argv[2])
+main(*sys.argv[1:])
