@@ -23,18 +23,12 @@ require(const KvSettings *settings, KvSettingId id, GError **error)
 }
 
 static gboolean
-validate_secret(const KvSettings *settings, GError **error)
+require_secret(const KvSettings *settings, GError **error)
 {
-    gboolean given = kv_settings_is_set(settings, KV_SETTING_SECRET);
-
-    if (given && !settings->secret_from_file &&
-        kv_settings_is_set(settings, KV_SETTING_SECRET_FILE))
-        return kv_settings_fail(
-            error, _("secret and secret-file: both were given; only one of them is allowed"));
-    if (!given)
-        return kv_settings_fail(error, _("secret: required, but not given; allowed: secret, "
-                                         "secret-file or the environment variable KCPVPN_KEY"));
-    return TRUE;
+    if (kv_settings_is_set(settings, KV_SETTING_SECRET))
+        return TRUE;
+    return kv_settings_fail(error, _("secret: required, but not given; allowed: secret, "
+                                     "secret-file or the environment variable KCPVPN_KEY"));
 }
 
 static gboolean
@@ -92,14 +86,30 @@ validate_vni_mode(const KvSettings *settings, GError **error)
     return TRUE;
 }
 
+static gboolean
+validate_one_secret(const KvSettings *settings, GError **error)
+{
+    if (kv_settings_is_set(settings, KV_SETTING_SECRET) && !settings->secret_from_file &&
+        kv_settings_is_set(settings, KV_SETTING_SECRET_FILE))
+        return kv_settings_fail(
+            error, _("secret and secret-file: both were given; only one of them is allowed"));
+    return TRUE;
+}
+
 gboolean
-kv_settings_validate(const KvSettings *settings, GError **error)
+kv_settings_validate_saved(const KvSettings *settings, GError **error)
 {
     if (!require(settings, KV_SETTING_IP, error) || !require(settings, KV_SETTING_PORT, error) ||
-        !validate_secret(settings, error) || !validate_shards(settings, error))
+        !validate_one_secret(settings, error) || !validate_shards(settings, error))
         return FALSE;
     if (kv_settings_get_role(settings) == KV_ROLE_CLIENT)
         return TRUE;
     return require(settings, KV_SETTING_VNI_MODE, error) && validate_mtu(settings, error) &&
            validate_vni_mode(settings, error);
+}
+
+gboolean
+kv_settings_validate(const KvSettings *settings, GError **error)
+{
+    return kv_settings_validate_saved(settings, error) && require_secret(settings, error);
 }

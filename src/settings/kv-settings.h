@@ -178,6 +178,10 @@ char *kv_settings_format_effective(const KvSettings *settings);
  */
 gboolean kv_settings_validate(const KvSettings *settings, GError **error) KV_MUST_USE;
 
+/* The same of settings that are kept for later: all but the secret, which may come with the start.
+ */
+gboolean kv_settings_validate_saved(const KvSettings *settings, GError **error) KV_MUST_USE;
+
 /* Whether role and values in effect are the same, whether given or by default. */
 gboolean kv_settings_equal(const KvSettings *a, const KvSettings *b);
 

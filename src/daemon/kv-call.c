@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-call.h"
+
+typedef struct {
+    const KvServices *services;
+    GObject *object;
+    GDBusMethodInvocation *invocation; /* NULL once it was answered or handed on */
+    char *tunnel;
+    char *client;
+    char *users;
+    KvAuthActions also;
+    KvAuthActions waived;
+    KvCallFunc then;
+    guint32 uid;
+} KvCall;
+
+static void
+kv_call_free(KvCall *call)
+{
+    g_assert(call->invocation == NULL);
+    g_object_unref(call->object);
+    g_free(call->tunnel);
+    g_free(call->client);
+    g_free(call->users);
+    g_free(call);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvCall, kv_call_free)
+
+static void
+checked(GObject *auth, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(KvCall) call = data;
+    GDBusMethodInvocation *invocation = g_steal_pointer(&call->invocation);
+    GError *error = NULL;
+
+    if (!kv_auth_check_finish(KV_AUTH(auth), result, &error))
+        g_dbus_method_invocation_take_error(invocation, error);
+    else
+        call->then(call->object, invocation, call->uid);
+}
+
+static void
+admitted(gpointer data, guint32 uid, const GError *error)
+{
+    KvCall *call = data;
+    KvAuthRequest request = {
+        .invocation = call->invocation,
+        .tunnel = call->tunnel,
+        .client = call->client,
+        .users = call->users,
+        .also = call->also,
+        .waived = call->waived,
+    };
+
+    if (error != NULL) {
+        g_dbus_method_invocation_return_gerror(g_steal_pointer(&call->invocation), error);
+        kv_call_free(call);
+        return;
+    }
+    call->uid = uid;
+    kv_auth_check_async(call->services->auth, &request, checked, call);
+}
+
+void
+kv_call_run(const KvServices *services, gpointer object, const KvAuthRequest *request,
+            KvCallFunc then)
+{
+    const KvAuthRow *row =
+        kv_auth_find_row(g_dbus_method_invocation_get_interface_name(request->invocation),
+                         g_dbus_method_invocation_get_method_name(request->invocation));
+    KvCall *call = g_new0(KvCall, 1);
+
+    call->services = services;
+    call->object = g_object_ref(object);
+    call->invocation = request->invocation;
+    call->tunnel = g_strdup(request->tunnel);
+    call->client = g_strdup(request->client);
+    call->users = g_strdup(request->users);
+    call->also = request->also;
+    call->waived = request->waived;
+    call->then = then;
+    kv_quota_admit(services->quota, request->invocation,
+                   row == NULL || (row->always | row->may) != KV_AUTH_NONE, admitted, call);
+}

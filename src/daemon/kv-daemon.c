@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-daemon.h"
+
+#include "kv-dbus-error.h"
+#include "kv-dbus-names.h"
+#include "kv-log.h"
+#include "kv-manager-object.h"
+#include "kv-notify.h"
+#include "kv-services.h"
+
+/* What all tunnels together may take to stop. The unit's own bound is above it. */
+#define STOP_TIMEOUT_S 15
+
+struct _KvDaemon {
+    KvServices services;
+    KvManagerObject *manager;
+    guint name_id;
+    gboolean ready;
+    void (*failed)(gpointer data);
+    gpointer failed_data;
+
+    void (*stopped)(gpointer data, gboolean clean); /* while it stops */
+    gpointer stopped_data;
+    guint stop_timer;
+};
+
+static gboolean
+is_stopping(const KvDaemon *self)
+{
+    return self->stopped != NULL;
+}
+
+/* --- start ---------------------------------------------------------------------------------- */
+
+static void
+name_acquired(GDBusConnection *bus, const char *name, gpointer data)
+{
+    KvDaemon *self = data;
+
+    if (self->ready || is_stopping(self))
+        return;
+    self->ready = TRUE;
+    kv_log(KV_LOG_INFO, "ready", NULL, NULL, "%s is on the bus", name);
+    kv_notify_ready();
+    kv_manager_object_autostart(self->manager);
+}
+
+static void
+name_lost(GDBusConnection *bus, const char *name, gpointer data)
+{
+    KvDaemon *self = data;
+
+    if (is_stopping(self))
+        return;
+    if (bus == NULL)
+        kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "the bus is gone");
+    else if (self->ready)
+        kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "the name %s was taken away", name);
+    else
+        kv_log(KV_LOG_ERROR, "failed", NULL, NULL,
+               "the name %s cannot be had: another daemon has it, or the bus does not allow it",
+               name);
+    self->failed(self->failed_data);
+}
+
+static void
+loaded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    KvDaemon *self = data;
+    g_autoptr(GError) error = NULL;
+
+    /* What cannot be read is no reason not to serve the rest. */
+    if (!kv_manager_object_load_finish(self->manager, result, &error))
+        kv_log(KV_LOG_ERROR, "broken-store", NULL, NULL, "saved tunnels: %s", error->message);
+    if (is_stopping(self))
+        return;
+    g_clear_error(&error);
+    if (!kv_manager_object_export(self->manager, &error)) {
+        kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "%s", error->message);
+        self->failed(self->failed_data);
+        return;
+    }
+    g_dbus_object_manager_server_set_connection(self->services.objects, self->services.bus);
+    self->name_id = g_bus_own_name_on_connection(self->services.bus, KV_DBUS_NAME,
+                                                 G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE, name_acquired,
+                                                 name_lost, self, NULL);
+}
+
+void
+kv_daemon_start(KvDaemon *self)
+{
+    kv_manager_object_load_async(self->manager, loaded, self);
+}
+
+static void
+reloaded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!kv_manager_object_load_finish(KV_MANAGER_OBJECT(source), result, &error))
+        kv_log(KV_LOG_ERROR, "broken-store", NULL, NULL, "saved tunnels: %s", error->message);
+    kv_notify_ready();
+}
+
+void
+kv_daemon_reload(KvDaemon *self)
+{
+    if (!self->ready || is_stopping(self))
+        return;
+    kv_notify_reloading();
+    kv_manager_object_load_async(self->manager, reloaded, NULL);
+}
+
+/* --- stop ----------------------------------------------------------------------------------- */
+
+static void
+finish(KvDaemon *self, gboolean clean)
+{
+    if (self->stop_timer == 0)
+        return;
+    g_clear_handle_id(&self->stop_timer, g_source_remove);
+    self->stopped(self->stopped_data, clean);
+}
+
+static void
+objects_down(gpointer data)
+{
+    finish(data, TRUE);
+}
+
+static void
+engine_down(gpointer data)
+{
+    KvDaemon *self = data;
+
+    /* Those that were about to start are not the engine's yet. */
+    kv_manager_object_stop(self->manager, objects_down, self);
+}
+
+static gboolean
+stop_timed_out(gpointer data)
+{
+    KvDaemon *self = data;
+
+    kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "some tunnels did not stop within %d seconds",
+           STOP_TIMEOUT_S);
+    finish(self, FALSE);
+    return G_SOURCE_REMOVE;
+}
+
+void
+kv_daemon_stop(KvDaemon *self, void (*stopped)(gpointer data, gboolean clean), gpointer data)
+{
+    g_return_if_fail(!is_stopping(self));
+    self->stopped = stopped;
+    self->stopped_data = data;
+    kv_notify_stopping();
+    self->stop_timer = g_timeout_add_seconds(STOP_TIMEOUT_S, stop_timed_out, self);
+    kv_auth_cancel(self->services.auth);
+    kv_engine_shutdown(self->services.engine, engine_down, self);
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+KvDaemon *
+kv_daemon_new(GDBusConnection *bus, void (*failed)(gpointer data), gpointer data, GError **error)
+{
+    g_autoptr(KvDaemon) self = g_new0(KvDaemon, 1);
+    KvServices *services = &self->services;
+
+    kv_dbus_error_init();
+    self->failed = failed;
+    self->failed_data = data;
+    services->bus = g_object_ref(bus);
+    services->engine = kv_engine_new(error);
+    if (services->engine == NULL)
+        return NULL;
+    services->objects = g_dbus_object_manager_server_new(KV_DBUS_PATH);
+    services->auth = kv_auth_new(bus);
+    services->quota = kv_quota_new(bus);
+    services->store = kv_store_new_from_environment();
+    self->manager = kv_manager_object_new(services);
+    return g_steal_pointer(&self);
+}
+
+void
+kv_daemon_free(KvDaemon *self)
+{
+    if (self == NULL)
+        return;
+    if (self->manager != NULL)
+        kv_manager_object_remove(self->manager);
+    if (self->name_id != 0)
+        g_bus_unown_name(self->name_id);
+    g_clear_object(&self->manager);
+    g_clear_object(&self->services.objects);
+    g_clear_object(&self->services.store);
+    g_clear_object(&self->services.auth);
+    g_clear_pointer(&self->services.quota, kv_quota_free);
+    g_clear_pointer(&self->services.engine, kv_engine_unref);
+    g_clear_object(&self->services.bus);
+    g_free(self);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-tunnel-secrets.h"
+
+#include <string.h>
+
+#define CREDENTIALS_VARIABLE "CREDENTIALS_DIRECTORY"
+#define CREDENTIAL_SUFFIX    ".secret"
+
+/* systemd itself sees to who may read a credential; the mode that is seen here says nothing. */
+static gboolean
+load_credential(KvSettings *settings, const char *path, GError **error)
+{
+    g_autofree char *text = NULL;
+    gsize len;
+    gboolean ok;
+
+    if (!g_file_get_contents(path, &text, &len, error))
+        return FALSE;
+    text[strcspn(text, "\r\n")] = '\0';
+    ok = kv_settings_set_text(settings, KV_SETTING_SECRET, text, error);
+    if (!ok)
+        g_prefix_error(error, "%s: ", path);
+    explicit_bzero(text, len);
+    return ok;
+}
+
+static gboolean
+load_secret(KvSettings *settings, GError **error)
+{
+    const char *file = kv_settings_get_string(settings, KV_SETTING_SECRET_FILE);
+    const char *folder = g_getenv(CREDENTIALS_VARIABLE);
+    g_autofree char *base = NULL;
+    g_autofree char *path = NULL;
+
+    if (file != NULL)
+        return kv_settings_load_secret_file(settings, file, error);
+    if (folder == NULL || kv_settings_is_set(settings, KV_SETTING_SECRET))
+        return TRUE;
+    base = g_strconcat(kv_settings_get_string(settings, KV_SETTING_NAME), CREDENTIAL_SUFFIX, NULL);
+    path = g_build_filename(folder, base, NULL);
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        return TRUE;
+    return load_credential(settings, path, error);
+}
+
+static void
+load_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    KvSettings *settings = data;
+    GError *error = NULL;
+
+    if (load_secret(settings, &error) && kv_settings_validate(settings, &error))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+void
+kv_tunnel_secrets_load_async(KvSettings *settings, GAsyncReadyCallback callback, gpointer data)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
+
+    g_task_set_task_data(task, settings, NULL);
+    g_task_run_in_thread(task, load_in_thread);
+}
+
+gboolean
+kv_tunnel_secrets_load_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
