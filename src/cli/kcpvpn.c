@@ -1,76 +1,153 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
+#include "kv-args.h"
 #include "kv-cmd.h"
 #include "kv-error.h"
 #include "kv-i18n.h"
 #include "kv-signals.h"
+#include "kv-text.h"
 
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
-typedef struct {
-    const char *name;
-    const char *alias; /* (nullable) */
-    KvExit (*run)(int argc, char **argv);
-    const char *summary;
-    gboolean sees_to_signals; /* they are still held back when it begins */
-} Command;
+#define HELP_WIDTH 100
 
 static KvExit
-run_server(int argc, char **argv)
+run_server(KvArgs *args)
 {
-    return kv_cmd_run(KV_ROLE_SERVER, argc, argv);
+    return kv_cmd_run(KV_ROLE_SERVER, args);
 }
 
 static KvExit
-run_client(int argc, char **argv)
+run_client(KvArgs *args)
 {
-    return kv_cmd_run(KV_ROLE_CLIENT, argc, argv);
+    return kv_cmd_run(KV_ROLE_CLIENT, args);
 }
 
 static KvExit
-run_version(int argc, char **argv)
+run_version(KvArgs *args)
 {
     printf("kcpvpn %s\n", PACKAGE_VERSION);
     return KV_EXIT_OK;
 }
 
-static const Command commands[] = {
-    {"server", "s", run_server, N_("Serve clients in the foreground"), TRUE},
-    {"client", "c", run_client, N_("Connect to a server in the foreground"), TRUE},
-    {"version", NULL, run_version, N_("Print the version"), FALSE},
-};
-
 static void
 print_usage(FILE *to)
 {
     fprintf(to, _("Usage: kcpvpn COMMAND [OPTIONS]\n\nA VPN for bad networks.\n\nCommands:\n"));
-    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
-        g_autofree char *names =
-            commands[i].alias != NULL
-                ? g_strdup_printf("%s, %s", commands[i].name, commands[i].alias)
-                : g_strdup(commands[i].name);
+    for (guint i = 0; i < KV_N_VERBS; i++) {
+        const KvVerb *verb = kv_verb_get(i);
+        g_autofree char *names = verb->alias != NULL
+                                     ? g_strdup_printf("%s, %s", verb->name, verb->alias)
+                                     : g_strdup(verb->name);
 
-        fprintf(to, "  %-12s %s\n", names, _(commands[i].summary));
+        fprintf(to, "  %-12s %s\n", names, _(verb->summary));
     }
     fprintf(to, _("\n\"kcpvpn COMMAND --help\" lists the options of a command.\n"));
 }
 
-static KvExit
-run_command(const Command *command, int argc, char **argv)
+/* The settings that commands in the foreground do not have. */
+static void
+print_saved_settings(void)
 {
-    if (!command->sees_to_signals)
-        kv_signals_release();
-    return command->run(argc, argv);
+    printf("\n%s\n", _("Settings of a saved tunnel:"));
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        const KvSetting *row = kv_setting_get(i);
+
+        if ((row->flags & KV_SETTING_FLAG_NO_ARGV) == 0 || i == KV_SETTING_NAME ||
+            i == KV_SETTING_ROLE)
+            continue;
+        printf("  --%s%s%s\n        %s\n", row->key, row->value_name != NULL ? " " : "",
+               row->value_name != NULL ? row->value_name : "", _(row->description));
+    }
+    printf("\n%s\n", _("All settings that \"kcpvpn client --help\" and \"kcpvpn server --help\" "
+                       "list are options, too."));
 }
+
+static void
+print_settings_help(const KvVerb *verb)
+{
+    KvRole role = verb->settings == KV_VERB_SETTINGS_SERVER ? KV_ROLE_SERVER : KV_ROLE_CLIENT;
+    g_autofree char *text = NULL;
+
+    if (verb->settings == KV_VERB_SETTINGS_NONE)
+        return;
+    if (verb->settings == KV_VERB_SETTINGS_ANY) {
+        print_saved_settings();
+        return;
+    }
+    text = kv_settings_format_help(role, HELP_WIDTH);
+    printf("\n%s", text);
+}
+
+static void
+print_help(const KvVerb *verb)
+{
+    g_autofree char *options = kv_verb_format_options(verb);
+    const char *operands = verb->operands != NULL ? verb->operands : "";
+
+    printf(_("Usage: kcpvpn %s%s%s [OPTIONS]\n\n%s.\n\nOptions:\n%s"), verb->name,
+           operands[0] != '\0' ? " " : "", operands, _(verb->summary), options);
+    print_settings_help(verb);
+}
+
+/* (transfer none) (nullable): NULL has been complained about. */
+static const KvVerb *
+find_verb(const char *word)
+{
+    const KvVerb *verb = kv_verb_find(word);
+    const KvVerb *guess = kv_verb_guess(word);
+    g_autofree char *names = kv_verb_format_names();
+    g_autofree char *message = NULL;
+
+    if (verb != NULL)
+        return verb;
+    if (guess != NULL)
+        message = g_strdup_printf(_("unknown command \"%s\"; did you mean \"%s\"? allowed are %s"),
+                                  word, guess->name, names);
+    else
+        message = g_strdup_printf(_("unknown command \"%s\"; allowed are %s"), word, names);
+    kv_cmd_complain(message);
+    return NULL;
+}
+
+static KvExit
+run_help(KvArgs *args)
+{
+    const char *word = kv_args_get_operand(args, 0);
+    const KvVerb *verb;
+
+    if (word == NULL) {
+        print_usage(stdout);
+        return KV_EXIT_OK;
+    }
+    verb = find_verb(word);
+    if (verb == NULL)
+        return KV_EXIT_USAGE;
+    print_help(verb);
+    return KV_EXIT_OK;
+}
+
+/* What each command does. */
+static KvExit (*const runs[])(KvArgs *args) = {
+    [KV_VERB_SERVER] = run_server,      [KV_VERB_CLIENT] = run_client,
+    [KV_VERB_LIST] = kv_cmd_list,       [KV_VERB_SHOW] = kv_cmd_show,
+    [KV_VERB_STATUS] = kv_cmd_status,   [KV_VERB_ADD] = kv_cmd_add,
+    [KV_VERB_EDIT] = kv_cmd_edit,       [KV_VERB_DELETE] = kv_cmd_delete,
+    [KV_VERB_UP] = kv_cmd_up,           [KV_VERB_DOWN] = kv_cmd_down,
+    [KV_VERB_CLIENTS] = kv_cmd_clients, [KV_VERB_KICK] = kv_cmd_kick,
+    [KV_VERB_MONITOR] = kv_cmd_monitor, [KV_VERB_IMPORT] = kv_cmd_import,
+    [KV_VERB_EXPORT] = kv_cmd_export,   [KV_VERB_RELOAD] = kv_cmd_reload,
+    [KV_VERB_VERSION] = run_version,    [KV_VERB_HELP] = run_help,
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(runs) == KV_N_VERBS);
 
 static gboolean
 is_help(const char *word)
 {
-    return strcmp(word, "help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "-help") == 0 ||
-           strcmp(word, "--help") == 0;
+    return strcmp(word, "-h") == 0 || strcmp(word, "-help") == 0 || strcmp(word, "--help") == 0;
 }
 
 static gboolean
@@ -85,18 +162,9 @@ is_version(const char *word)
 void
 kv_cmd_complain(const char *message)
 {
-    g_autofree char *valid = g_utf8_make_valid(message, -1);
+    g_autofree char *printable = kv_text_make_printable(message);
 
-    fputs("kcpvpn: ", stderr);
-    for (const char *p = valid; *p != '\0'; p = g_utf8_next_char(p)) {
-        gunichar c = g_utf8_get_char(p);
-
-        if (g_unichar_iscntrl(c))
-            fprintf(stderr, "\\x%02x", c);
-        else
-            fwrite(p, 1, (gsize) (g_utf8_next_char(p) - p), stderr);
-    }
-    fputc('\n', stderr);
+    fprintf(stderr, "kcpvpn: %s\n", printable);
 }
 
 KvExit
@@ -107,11 +175,16 @@ kv_exit_from_error(const GError *error)
     switch ((KvError) error->code) {
     case KV_ERROR_INVALID_SETTING:
     case KV_ERROR_NOT_SUPPORTED:
+    case KV_ERROR_INVALID_ARGUMENT:
         return KV_EXIT_USAGE;
     case KV_ERROR_REFUSED:
     case KV_ERROR_PROTOCOL:
         return KV_EXIT_REFUSED;
     case KV_ERROR_PERMISSION_DENIED:
+    case KV_ERROR_READ_ONLY:
+    case KV_ERROR_NOT_AUTHORIZED:
+    case KV_ERROR_AUTHENTICATION_REQUIRED:
+    case KV_ERROR_AUTHENTICATION_DISMISSED:
         return KV_EXIT_PERMISSION;
     case KV_ERROR_TIMEOUT:
         return KV_EXIT_NO_ANSWER;
@@ -122,10 +195,31 @@ kv_exit_from_error(const GError *error)
     }
 }
 
+static KvExit
+run_verb(const KvVerb *verb, int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KvArgs) args = kv_args_parse(verb, argc, argv, &error);
+
+    if (args == NULL) {
+        kv_cmd_complain(error->message);
+        return KV_EXIT_USAGE;
+    }
+    /* "server" and "client" see to signals themselves. */
+    if (kv_args_has(args, KV_OPTION_HELP) ||
+        (verb->settings != KV_VERB_SETTINGS_SERVER && verb->settings != KV_VERB_SETTINGS_CLIENT))
+        kv_signals_release();
+    if (kv_args_has(args, KV_OPTION_HELP)) {
+        print_help(verb);
+        return KV_EXIT_OK;
+    }
+    return runs[verb->id](args);
+}
+
 int
 main(int argc, char **argv)
 {
-    g_autofree char *message = NULL;
+    const KvVerb *verb;
 
     kv_signals_hold();
     setlocale(LC_ALL, "");
@@ -141,14 +235,9 @@ main(int argc, char **argv)
         return KV_EXIT_OK;
     }
     if (is_version(argv[1]))
-        return run_version(0, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
-        if (strcmp(argv[1], commands[i].name) == 0 || g_strcmp0(argv[1], commands[i].alias) == 0)
-            return run_command(&commands[i], argc - 2, argv + 2);
-    }
-    message = g_strdup_printf(_("unknown command \"%s\"; allowed are server, client, version and "
-                                "help"),
-                              argv[1]);
-    kv_cmd_complain(message);
-    return KV_EXIT_USAGE;
+        return run_version(NULL);
+    verb = find_verb(argv[1]);
+    if (verb == NULL)
+        return KV_EXIT_USAGE;
+    return run_verb(verb, argc - 2, argv + 2);
 }

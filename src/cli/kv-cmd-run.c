@@ -19,165 +19,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HELP_WIDTH 100
-
-/* Flags that say how to run, not what: they are no settings of a tunnel. */
-typedef struct {
-    char *config_file;
-    gboolean check;
-    gboolean help;
-    gboolean log_json;
-    KvLogLevel log_level;
-    guint stats_interval_s;
-} RunOptions;
-
 typedef struct {
     GMainLoop *loop;
     KvTunnel *tunnel;
     GError *error;
 } Run;
 
-/* --- options ------------------------------------------------------------------------------------
- */
-
-/* Whether @arg is the flag @name; @value gets what follows "=", or NULL. */
-static gboolean
-is_flag(const char *arg, const char *name, const char **value)
-{
-    gsize len = strlen(name);
-
-    if (arg[0] != '-')
-        return FALSE;
-    arg += arg[1] == '-' ? 2 : 1;
-    if (strncmp(arg, name, len) != 0 || (arg[len] != '\0' && arg[len] != '='))
-        return FALSE;
-    *value = arg[len] == '=' ? arg + len + 1 : NULL;
-    return TRUE;
-}
-
-static gboolean
-set_stats_interval(RunOptions *options, const char *text, GError **error)
-{
-    guint64 seconds;
-
-    if (!g_ascii_string_to_unsigned(text, 10, 1, 86400, &seconds, NULL)) {
-        g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
-                    _("stats-interval: \"%s\" is not a number of seconds from 1 to 86400"), text);
-        return FALSE;
-    }
-    options->stats_interval_s = (guint) seconds;
-    return TRUE;
-}
-
-static gboolean
-set_log_level(RunOptions *options, const char *text, GError **error)
-{
-    if (kv_log_level_from_string(text, &options->log_level))
-        return TRUE;
-    g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
-                _("log-level: \"%s\" is none of error, warning, info, debug"), text);
-    return FALSE;
-}
-
-static gboolean
-set_config_file(RunOptions *options, const char *text, GError **error)
-{
-    g_free(options->config_file);
-    options->config_file = g_strdup(text);
-    return TRUE;
-}
-
-static const struct {
-    const char *name;
-    gboolean (*set)(RunOptions *options, const char *text, GError **error);
-} valued_flags[] = {
-    {"config", set_config_file},
-    {"log-level", set_log_level},
-    {"stats-interval", set_stats_interval},
-};
-
-/* Takes the flag at @argv[*@i] if it is one of ours; @taken tells. */
-static gboolean
-parse_run_flag(RunOptions *options, int argc, char **argv, int *i, gboolean *taken, GError **error)
-{
-    const char *value;
-
-    *taken = TRUE;
-    for (gsize j = 0; j < G_N_ELEMENTS(valued_flags); j++) {
-        if (!is_flag(argv[*i], valued_flags[j].name, &value))
-            continue;
-        if (value == NULL && *i + 1 < argc)
-            value = argv[++*i];
-        if (value == NULL) {
-            g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING, _("%s: a value is missing"),
-                        valued_flags[j].name);
-            return FALSE;
-        }
-        return valued_flags[j].set(options, value, error);
-    }
-    if (is_flag(argv[*i], "check", &value) && value == NULL)
-        options->check = TRUE;
-    else if (is_flag(argv[*i], "log-json", &value) && value == NULL)
-        options->log_json = TRUE;
-    else if ((is_flag(argv[*i], "help", &value) || is_flag(argv[*i], "h", &value)) && value == NULL)
-        options->help = TRUE;
-    else
-        *taken = FALSE;
-    return TRUE;
-}
-
-/* Removes our own flags from @argv and leaves the settings' in. */
-static gboolean
-parse_run_options(RunOptions *options, int *argc, char **argv, GError **error)
-{
-    int kept = 0;
-
-    options->log_level = KV_LOG_INFO;
-    for (int i = 0; i < *argc; i++) {
-        gboolean taken;
-
-        if (!parse_run_flag(options, *argc, argv, &i, &taken, error))
-            return FALSE;
-        if (!taken)
-            argv[kept++] = argv[i];
-    }
-    *argc = kept;
-    return TRUE;
-}
-
-static void
-print_help(KvRole role)
-{
-    g_autofree char *settings = kv_settings_format_help(role, HELP_WIDTH);
-
-    printf(
-        _("Usage: kcpvpn %s [OPTIONS]\n\n%s\nRunning:\n"
-          "  --config FILE               Read settings from a .kcpvpn key file; flags win over it\n"
-          "  --check                     Check and print the settings, without secrets, and end\n"
-          "  --log-level LEVEL           error, warning, info or debug (default: info)\n"
-          "  --log-json                  Write the log as one JSON object a line\n"
-          "  --stats-interval SECONDS    Write statistics to the log at this interval\n"
-          "  --help                      Print this text\n"),
-        role == KV_ROLE_SERVER ? "server" : "client", settings);
-}
-
 static KvSettings *
-read_settings(KvRole role, RunOptions *options, int argc, char **argv, GError **error)
+read_settings(KvRole role, KvArgs *args, GError **error)
 {
+    const char *config_file = kv_args_get(args, KV_OPTION_CONFIG);
     g_autoptr(KvSettings) settings = kv_settings_new(role);
     g_autoptr(KvSettings) flags = kv_settings_new(role);
     const char *secret_file;
 
-    if (!kv_settings_parse_argv(flags, &argc, argv, error))
+    if (!kv_args_apply_settings(args, flags, error))
         return NULL;
-    if (argc > 0) {
-        g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
-                    _("unknown option \"%s\"; \"kcpvpn %s --help\" lists what is allowed"), argv[0],
-                    role == KV_ROLE_SERVER ? "server" : "client");
-        return NULL;
-    }
-    if (options->config_file != NULL &&
-        !kv_settings_load_file(settings, options->config_file, error))
+    if (config_file != NULL && !kv_settings_load_file(settings, config_file, error))
         return NULL;
     kv_settings_merge(settings, flags);
     if (!kv_settings_load_environment(settings, error))
@@ -259,9 +117,10 @@ warn_about_mtu(const KvSettings *settings)
 }
 
 static KvExit
-run_tunnel(KvTunnel *tunnel, const RunOptions *options)
+run_tunnel(KvTunnel *tunnel, const KvArgs *args)
 {
     const int stop_signals[] = {SIGTERM, SIGINT, SIGHUP};
+    guint stats_interval_s = kv_args_get_uint(args, KV_OPTION_STATS_INTERVAL, 0);
     Run run = {.loop = g_main_loop_new(NULL, FALSE), .tunnel = tunnel};
     g_autoptr(GError) error = NULL;
 
@@ -269,8 +128,8 @@ run_tunnel(KvTunnel *tunnel, const RunOptions *options)
         g_unix_signal_add(stop_signals[i], stop_requested, &run);
     g_unix_signal_add(SIGUSR1, stats_requested, &run);
     signal(SIGPIPE, SIG_IGN);
-    if (options->stats_interval_s > 0)
-        g_timeout_add_seconds(options->stats_interval_s, stats_requested, &run);
+    if (stats_interval_s > 0)
+        g_timeout_add_seconds(stats_interval_s, stats_requested, &run);
     g_signal_connect(tunnel, "state-changed", G_CALLBACK(state_changed), &run);
     kv_tunnel_start(tunnel);
     if (kv_tunnel_get_state(tunnel) != KV_TUNNEL_STATE_FAILED)
@@ -283,15 +142,27 @@ run_tunnel(KvTunnel *tunnel, const RunOptions *options)
     return kv_exit_from_error(error);
 }
 
+static void
+init_log(const KvArgs *args)
+{
+    const char *word = kv_args_get(args, KV_OPTION_LOG_LEVEL);
+    KvLogLevel level = KV_LOG_INFO;
+
+    if (word != NULL)
+        g_return_if_fail(kv_log_level_from_string(word, &level)); /* a choice of the table */
+    kv_log_init(level,
+                kv_args_has(args, KV_OPTION_LOG_JSON) ? KV_LOG_FORMAT_JSON : KV_LOG_FORMAT_TEXT);
+}
+
 static KvExit
-run_settings(const KvSettings *settings, const RunOptions *options)
+run_settings(const KvSettings *settings, const KvArgs *args)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(KvEngine) engine = NULL;
     g_autoptr(KvTunnel) tunnel = NULL;
     KvExit status;
 
-    kv_log_init(options->log_level, options->log_json ? KV_LOG_FORMAT_JSON : KV_LOG_FORMAT_TEXT);
+    init_log(args);
     kv_file_limit_raise(kv_settings_get_role(settings) == KV_ROLE_SERVER ? KV_FILE_LIMIT_SERVER
                                                                          : 0);
     engine = kv_engine_new(&error);
@@ -303,39 +174,30 @@ run_settings(const KvSettings *settings, const RunOptions *options)
     }
     warn_about_cipher(settings);
     warn_about_mtu(settings);
-    status = run_tunnel(tunnel, options);
+    status = run_tunnel(tunnel, args);
     return status;
 }
 
 KvExit
-kv_cmd_run(KvRole role, int argc, char **argv)
+kv_cmd_run(KvRole role, KvArgs *args)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(KvSettings) settings = NULL;
-    RunOptions options = {0};
-    g_autofree char *config_file = NULL;
-    gboolean ok = parse_run_options(&options, &argc, argv, &error);
 
-    config_file = options.config_file;
-    if (ok && !options.help && !options.check)
-        kv_signals_end_by();
-    else
+    if (kv_args_has(args, KV_OPTION_CHECK))
         kv_signals_release();
-    if (ok && options.help) {
-        print_help(role);
-        return KV_EXIT_OK;
-    }
-    if (ok)
-        settings = read_settings(role, &options, argc, argv, &error);
+    else
+        kv_signals_end_by();
+    settings = read_settings(role, args, &error);
     if (settings == NULL) {
         kv_cmd_complain(error->message);
         return kv_exit_from_error(error);
     }
-    if (options.check) {
+    if (kv_args_has(args, KV_OPTION_CHECK)) {
         g_autofree char *text = kv_settings_format_effective(settings);
 
         fputs(text, stdout);
         return KV_EXIT_OK;
     }
-    return run_settings(settings, &options);
+    return run_settings(settings, args);
 }

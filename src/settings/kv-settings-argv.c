@@ -14,9 +14,9 @@ typedef struct {
     char *value; /* behind "="; NULL: none */
 } Flag;
 
-/* Whether @arg is a flag of the table. */
+/* Whether @arg is a flag of the table, of a row without @except. */
 static gboolean
-flag_parse(char *arg, Flag *flag)
+flag_parse(char *arg, KvSettingFlags except, Flag *flag)
 {
     g_autofree char *key = NULL;
 
@@ -28,7 +28,7 @@ flag_parse(char *arg, Flag *flag)
     if (flag->value != NULL)
         flag->value++;
     flag->row = kv_setting_find(key);
-    return flag->row != NULL && (flag->row->flags & KV_SETTING_FLAG_NO_ARGV) == 0;
+    return flag->row != NULL && (flag->row->flags & except) == 0;
 }
 
 /* @next: the argument behind the flag, or NULL. @used_next: whether it was the flag's value. */
@@ -54,7 +54,8 @@ flag_apply(const Flag *flag, KvSettings *settings, char *next, gboolean *used_ne
 }
 
 gboolean
-kv_settings_parse_argv(KvSettings *settings, int *argc, char **argv, GError **error)
+kv_settings_parse_argv(KvSettings *settings, KvSettingFlags except, int *argc, char **argv,
+                       GError **error)
 {
     /* Apart at first, so that a secret given here replaces one that a file named. */
     g_autoptr(KvSettings) given = kv_settings_new(settings->role);
@@ -66,7 +67,7 @@ kv_settings_parse_argv(KvSettings *settings, int *argc, char **argv, GError **er
         gboolean used_next = FALSE;
         Flag flag;
 
-        if (!flag_parse(argv[i], &flag)) {
+        if (!flag_parse(argv[i], except, &flag)) {
             argv[kept++] = argv[i++];
             continue;
         }

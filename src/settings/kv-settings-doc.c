@@ -64,7 +64,7 @@ print_notes(const KvSetting *row)
     if (row->side == KV_SIDE_CLIENT)
         puts("Client only.");
     if ((row->flags & KV_SETTING_FLAG_NO_ARGV) != 0)
-        puts("In key files and on the bus only.");
+        puts("Of saved tunnels only.");
 }
 
 static void

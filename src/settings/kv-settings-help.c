@@ -4,30 +4,13 @@
 #include "kv-settings.h"
 
 #include "kv-i18n.h"
+#include "kv-text.h"
 
 #include <string.h>
 
 #define FLAG_INDENT 2
 #define TEXT_INDENT 30
 #define WIDTH_MIN   (TEXT_INDENT + 20)
-
-static guint
-char_columns(gunichar c)
-{
-    if (g_unichar_iszerowidth(c))
-        return 0;
-    return g_unichar_iswide(c) ? 2 : 1;
-}
-
-static guint
-text_columns(const char *text, gsize len)
-{
-    guint columns = 0;
-
-    for (const char *at = text; at < text + len; at = g_utf8_next_char(at))
-        columns += char_columns(g_utf8_get_char(at));
-    return columns;
-}
 
 /* Punctuation that must not begin a line. */
 static gboolean
@@ -71,7 +54,7 @@ append_wrapped(GString *out, const char *text, guint indent, guint width)
         if (*text == '\0')
             break;
         end = unit_end(text);
-        columns = text_columns(text, (gsize) (end - text));
+        columns = kv_text_columns(text, (gsize) (end - text));
         if (column > indent && column + space + columns > width) {
             g_string_append_printf(out, "\n%*s", (int) indent, "");
             column = indent;

@@ -77,7 +77,7 @@ typedef enum {
     KV_SETTING_FLAG_HIDDEN = 1 << 0,  /* not in --help, but documented */
     KV_SETTING_FLAG_LIVE = 1 << 1,    /* may change while the tunnel runs */
     KV_SETTING_FLAG_DESKTOP = 1 << 2, /* a desktop user's profile may name it */
-    KV_SETTING_FLAG_NO_ARGV = 1 << 3, /* key files and the bus only */
+    KV_SETTING_FLAG_NO_ARGV = 1 << 3, /* saved tunnels only, not in the foreground */
     KV_SETTING_FLAG_PROGRAM = 1 << 4, /* makes the tunnel run a program */
     KV_SETTING_FLAG_LIST = 1 << 5,    /* STRING: items, @check is for each; see get_string */
 } KvSettingFlags;
@@ -198,6 +198,7 @@ void kv_settings_merge(KvSettings *settings, const KvSettings *over);
 
 /**
  * kv_settings_parse_argv:
+ * @except: rows with one of these flags are taken for unknown
  * @argv: (inout): NULL-terminated as main()'s; what is recognised is removed; "-key value", "--key
  * value", "--key=value", booleans also bare or "=true"/"=false", as the Go program takes them
  * @argc: (inout)
@@ -206,7 +207,7 @@ void kv_settings_merge(KvSettings *settings, const KvSettings *over);
  * from "--" on are left for the caller; a wrong value or a missing one is an error and leaves
  * @settings unchanged. What is given here overrides what @settings had.
  */
-gboolean kv_settings_parse_argv(KvSettings *settings, int *argc, char **argv,
+gboolean kv_settings_parse_argv(KvSettings *settings, KvSettingFlags except, int *argc, char **argv,
                                 GError **error) KV_MUST_USE;
 
 /*

@@ -13,9 +13,8 @@ import sys
 import kv_lint
 
 KEY = re.compile(r'\.(key|alias) = "([^"]+)"')
-# Long names of GOptionEntry rows.
-OPTION = re.compile(r'\{\s*"([a-z][a-z-]+)",\s*(?:0|\'.\'),')
-COMMANDS = ("server", "client", "version", "help")
+# Rows of the tables of commands and of their options.
+ROW = re.compile(r'\.id = KV_(VERB|OPTION)_\w+,\s*\.name = "([^"]+)"')
 
 
 def check_flags(root, page):
@@ -26,13 +25,13 @@ def check_flags(root, page):
     for _, key in rows:
         if not re.search(rf"\\fB(--)?{key}\\fR", text):
             yield f"{key} is not in the man page"
-    for path in kv_lint.files(root, ".c", folders=("src/cli",)):
-        for name in OPTION.findall(kv_lint.read(root, path)):
-            if f"--{name}" not in text:
-                yield f"--{name} of {path} is not in the man page"
-    for command in COMMANDS:
-        if f"\\fB{command}\\fR" not in text:
-            yield f"command {command} is not in the man page"
+    rows = ROW.findall(kv_lint.read(root, "src/cli/kv-verb.c"))
+    if not {"VERB", "OPTION"} <= {kind for kind, _ in rows}:
+        yield "no rows found in the table of commands"
+    for kind, name in rows:
+        word = name if kind == "VERB" else f"--{name}"
+        if f"\\fB{word}\\fR" not in text:
+            yield f"{word} is not in the man page"
 
 
 def check_syntax(man_page):

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-saved.h"
+
+#include "kv-dbus-names.h"
+#include "kv-i18n.h"
+#include "kv-print.h"
+#include "kv-settings-variant.h"
+
+#include <stdio.h>
+
+GVariant *
+kv_saved_make_variant(const KvSettings *settings)
+{
+    g_autoptr(GVariant) all = g_variant_ref_sink(kv_settings_to_variant(settings));
+    g_autoptr(GVariant) secrets = g_variant_ref_sink(kv_settings_secrets_to_variant(settings));
+    GVariantDict dict;
+    GVariantIter iter;
+    const char *key;
+    GVariant *value;
+
+    g_variant_dict_init(&dict, all);
+    g_variant_iter_init(&iter, secrets);
+    while (g_variant_iter_loop(&iter, "{&sv}", &key, &value))
+        g_variant_dict_insert_value(&dict, key, value);
+    return g_variant_dict_end(&dict);
+}
+
+KvExit
+kv_saved_report(const KvBus *bus, const KvArgs *args, const char *path, const char *text)
+{
+    g_autoptr(KvDbusTunnel1) tunnel = NULL;
+    g_autoptr(GVariant) object = NULL;
+    g_autoptr(GString) line = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    /* A proxy of its own: the bus's objects learn of it only when the main context runs. */
+    tunnel = kv_dbus_tunnel1_proxy_new_sync(
+        g_dbus_proxy_get_connection(G_DBUS_PROXY(kv_bus_get_manager(bus))),
+        G_DBUS_PROXY_FLAGS_DO_NOT_CONNECT_SIGNALS | G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START,
+        KV_DBUS_NAME, path, NULL, &error);
+    if (tunnel == NULL)
+        return kv_bus_complain(path, error);
+    if (kv_args_has(args, KV_OPTION_JSON)) {
+        object = g_variant_ref_sink(kv_bus_describe(G_DBUS_PROXY(tunnel)));
+        kv_print_json(stdout, object);
+        return KV_EXIT_OK;
+    }
+    kv_print_append(line, KV_STYLE_PLAIN, FALSE, kv_dbus_tunnel1_get_name(tunnel));
+    printf("%s: %s\n", line->str, text);
+    return KV_EXIT_OK;
+}
