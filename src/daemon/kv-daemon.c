@@ -10,8 +10,9 @@
 #include "kv-notify.h"
 #include "kv-services.h"
 
-/* What all tunnels together may take to stop. The unit's own bound is above it. */
-#define STOP_TIMEOUT_S 15
+/* What all tunnels together may take to stop: hooks take 30 s of it at most, see kv_hooks_drain().
+ * The unit's own bound is above it. */
+#define STOP_TIMEOUT_S 35
 
 struct _KvDaemon {
     KvServices services;
@@ -177,6 +178,7 @@ kv_daemon_new(GDBusConnection *bus, void (*failed)(gpointer data), gpointer data
     services->engine = kv_engine_new(error);
     if (services->engine == NULL)
         return NULL;
+    kv_engine_use_hook_helper(services->engine, KV_HOOK_HELPER_SOCKET);
     services->objects = g_dbus_object_manager_server_new(KV_DBUS_PATH);
     services->auth = kv_auth_new(bus);
     services->quota = kv_quota_new(bus);

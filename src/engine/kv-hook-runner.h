@@ -12,6 +12,9 @@
  */
 typedef struct _KvHookRunner KvHookRunner;
 
+/* Where kcpvpn-hooks.socket listens. */
+#define KV_HOOK_HELPER_SOCKET "/run/kcpvpn/hooks"
+
 /* One run. */
 typedef struct _KvHookRun KvHookRun;
 

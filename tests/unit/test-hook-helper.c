@@ -287,6 +287,20 @@ test_config(Fixture *fixture, gconstpointer data)
     assert_in_log(fixture, "unknown key usr");
 }
 
+/* Proves: the folder above may be closed to listing, as /etc/kcpvpn is; closed altogether, the
+ * refusal tells who did not get there. */
+static void
+test_reach(Fixture *fixture, gconstpointer data)
+{
+    put_hook(fixture, "good", "exit 4\n");
+    g_chmod(fixture->base, 0751);
+    assert_status(fixture, "good", 4);
+    g_chmod(fixture->base, 0750);
+    assert_refused(fixture, "good", "Cannot run hook as user nobody");
+    assert_refused(fixture, "good", "Permission denied");
+    g_chmod(fixture->base, 0755);
+}
+
 /* Proves: nothing but a safe program of a hook folder is run. */
 static void
 test_refusals(Fixture *fixture, gconstpointer data)
@@ -561,6 +575,7 @@ main(int argc, char **argv)
     ADD("/hook-helper/output", test_output);
     ADD("/hook-helper/config", test_config);
     ADD("/hook-helper/refusals", test_refusals);
+    ADD("/hook-helper/reach", test_reach);
     ADD("/hook-helper/time-limit", test_time_limit);
     ADD("/hook-helper/hang-up", test_hang_up);
     ADD("/hook-helper/hostile-caller", test_hostile_caller);
