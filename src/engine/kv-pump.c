@@ -15,6 +15,9 @@
 #define RECEIVE_BATCHES_PER_TURN 8
 #define RECEIVE_BATCH            64
 
+/* A socket that fails so often in a row will not work any more. */
+#define RECEIVE_ERRORS_MAX 100
+
 /* What a bulk transfer is: so many large datagrams in a window, and not yet so many at a time. */
 #define BULK_BYTES     1000
 #define BULK_WINDOW    (4 * KV_TIME_MS)
@@ -55,7 +58,9 @@ struct _KvPump {
     uint64_t drops[KV_N_DROPS];
     KvTime bulk_since; /* the window in which large datagrams are counted */
     guint n_bulk;
-    gboolean is_bulk; /* there were many in the window before */
+    gboolean is_bulk;       /* there were many in the window before */
+    guint n_receive_errors; /* in a row */
+    GError *failure;        /* the main thread may read it once the worker has spoken of the end */
     gboolean shutting_down;
     gboolean gone; /* nothing is counted from here on */
 };
@@ -89,6 +94,7 @@ pump_unref(KvPump *pump)
     if (!g_atomic_int_dec_and_test(&pump->refs))
         return;
     kv_tunnel_params_unref(pump->params);
+    g_clear_error(&pump->failure);
     g_free(pump);
 }
 
@@ -285,6 +291,14 @@ tear_down(KvPump *pump)
     kv_main_send(main_gone, message);
 }
 
+/* @failure: (transfer full) */
+static void
+fail(KvPump *pump, GError *failure)
+{
+    pump->failure = failure;
+    tear_down(pump);
+}
+
 static void
 reap(KvIdle *idle, KvTime now)
 {
@@ -374,6 +388,17 @@ input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
     return KV_DROP_NONE; /* the session has counted what it dropped */
 }
 
+static void
+note_receive_error(KvPump *pump, int errnum)
+{
+    GError *failure = NULL;
+
+    if (++pump->n_receive_errors < RECEIVE_ERRORS_MAX)
+        return;
+    kv_error_set_errno(&failure, errnum, "the UDP socket does not receive any more");
+    fail(pump, failure);
+}
+
 /* Counts the datagrams of a bulk transfer. When they come one by one, as on a link that is slower
  * than this machine, a wake-up for each costs several times what they do together. */
 static void
@@ -402,6 +427,11 @@ receive(KvPump *pump, KvTime now)
     for (guint batch = 0; batch < RECEIVE_BATCHES_PER_TURN; batch++) {
         int n = kv_udp_receive(pump->udp, datagrams, RECEIVE_BATCH);
 
+        if (n < 0) {
+            note_receive_error(pump, -n);
+            return;
+        }
+        pump->n_receive_errors = 0;
         note_bulk(pump, datagrams, n, now);
         for (int i = 0; i < n; i++)
             pump->drops[input(pump, &datagrams[i], now)]++;
@@ -421,7 +451,12 @@ receive_rest(KvIdle *idle, KvTime now)
 static void
 udp_ready(KvWatch *watch, uint32_t events, KvTime now)
 {
-    receive((KvPump *) ((char *) watch - G_STRUCT_OFFSET(KvPump, udp_watch)), now);
+    KvPump *pump = (KvPump *) ((char *) watch - G_STRUCT_OFFSET(KvPump, udp_watch));
+
+    if (events & EPOLLHUP)
+        fail(pump, g_error_new_literal(KV_ERROR, KV_ERROR_IO, "the UDP socket was shut down"));
+    else
+        receive(pump, now);
 }
 
 static void
@@ -454,8 +489,8 @@ worker_start(KvWorker *worker, gpointer data)
     pump->reap_idle.run = reap;
     pump->shutdown_timer.due = shutdown_due;
     if (!kv_worker_add_watch(worker, &pump->udp_watch, kv_udp_get_fd(pump->udp), EPOLLIN, &error)) {
-        kv_log(KV_LOG_ERROR, NULL, NULL, NULL, "%s", error->message);
-        tear_down(pump);
+        g_prefix_error(&error, "the UDP socket is of no use: ");
+        fail(pump, g_steal_pointer(&error));
     }
 }
 
@@ -629,6 +664,12 @@ kv_pump_new(KvWorker *worker, KvTunnelParams *params, KvUdp *udp, const KvPumpCa
     };
     kv_worker_send(worker, worker_start, pump);
     return pump;
+}
+
+const GError *
+kv_pump_get_failure(KvPump *pump)
+{
+    return pump->failure;
 }
 
 KvLinkId

@@ -50,7 +50,7 @@ typedef struct {
     void (*snapshot)(gpointer owner, KvPump *pump, const KvPumpSnapshot *snapshot);
     /* (nullable): the answer to kv_pump_query_link(). */
     void (*link_state)(gpointer owner, KvPump *pump, const KvLinkSnapshot *snapshot);
-    /* The last word, after kv_pump_shutdown() or a failed start: no callback follows, and @pump is
+    /* The last word, after kv_pump_shutdown() or a failure: no callback follows, and @pump is
      * not used again. @last: what it has counted in its life. */
     void (*gone)(gpointer owner, KvPump *pump, const KvPumpSnapshot *last);
 } KvPumpCallbacks;
@@ -64,6 +64,10 @@ typedef struct {
  */
 KvPump *kv_pump_new(KvWorker *worker, KvTunnelParams *params, KvUdp *udp,
                     const KvPumpCallbacks *callbacks, gpointer owner, GError **error) KV_MUST_USE;
+
+/* (transfer none) (nullable): why the pump ends by itself; from the first callback that comes of
+ * it on, until @callbacks->gone has returned. Its socket has failed then. */
+const GError *kv_pump_get_failure(KvPump *pump);
 
 /* Client: starts a session with @remote. Returns: its id. */
 KvLinkId kv_pump_connect(KvPump *pump, const KvSockaddr *remote);

@@ -39,6 +39,7 @@ typedef struct _KvTunnelClient {
     guint retry_id;
     GCancellable *resolving; /* while the name service is asked */
     gboolean finishing;      /* it is over, but for hooks that still run */
+    gboolean has_ended;      /* the session of the attempt */
     gboolean moved;          /* the network changed under the attempt: connect again at once */
     gboolean fatal;          /* another attempt would fail the same way */
     GError *failure;
@@ -301,6 +302,7 @@ dial(KvTunnelClient *self, const KvSockaddr *address)
         return;
     self->remote = *address;
     kv_route_source(address, &self->source);
+    self->has_ended = FALSE;
     self->link = kv_pump_connect(self->pump, address);
     kv_log(KV_LOG_INFO, "connecting", params->vni_name, remote, "connecting to %s", remote);
     details.endpoint = remote;
@@ -441,6 +443,30 @@ log_ending(KvTunnelClient *self, const GError *error)
            error->message);
 }
 
+/* @failure: (transfer full): why the attempt is over, unless that is known or wanted. */
+static void
+note_failure(KvTunnelClient *self, GError *failure)
+{
+    g_autoptr(GError) error = failure;
+
+    if (is_stopping(self) || self->moved)
+        return;
+    if (self->failure == NULL)
+        self->failure = g_steal_pointer(&error);
+    if (will_retry(self))
+        log_ending(self, self->failure);
+}
+
+static GError *
+error_of_end(KvTunnelClient *self, KvReason reason, gboolean tun_gone)
+{
+    const GError *failure = kv_pump_get_failure(self->pump);
+
+    if (failure != NULL)
+        return g_error_copy(failure);
+    return tun_gone ? error_of_lost_device(self) : error_from_reason(self, reason);
+}
+
 static void
 pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *tun)
 {
@@ -460,12 +486,8 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
     }
     if (pump != self->pump || reason == KV_REASON_NONE)
         return;
-    if (!is_stopping(self) && !self->moved) {
-        if (self->failure == NULL)
-            self->failure = tun_gone ? error_of_lost_device(self) : error_from_reason(self, reason);
-        if (will_retry(self))
-            log_ending(self, self->failure);
-    }
+    self->has_ended = TRUE;
+    note_failure(self, error_of_end(self, reason, tun_gone));
     kv_pump_shutdown(pump);
 }
 
@@ -481,6 +503,9 @@ pump_gone(gpointer owner, KvPump *pump, const KvPumpSnapshot *last)
     KvTunnelClient *self = owner;
 
     kv_tunnel_pump_gone((KvTunnel *) self, pump, last);
+    /* Before it could take the session. */
+    if (!self->has_ended && kv_pump_get_failure(pump) != NULL)
+        note_failure(self, g_error_copy(kv_pump_get_failure(pump)));
     self->pump = NULL;
     attempt_over(self);
 }

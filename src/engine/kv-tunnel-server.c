@@ -424,16 +424,25 @@ finish_if_down(KvTunnelServer *self)
 }
 
 static void
+shut_pumps_down(KvTunnelServer *self)
+{
+    for (guint i = 0; i < self->pumps->len; i++)
+        kv_pump_shutdown(g_ptr_array_index(self->pumps, i));
+}
+
+static void
 pump_gone(gpointer owner, KvPump *pump, const KvPumpSnapshot *last)
 {
     KvTunnelServer *self = owner;
 
     kv_tunnel_pump_gone((KvTunnel *) self, pump, last);
     g_ptr_array_remove_fast(self->pumps, pump);
-    if (self->pumps->len == 0 &&
-        kv_tunnel_get_state((KvTunnel *) self) != KV_TUNNEL_STATE_STOPPING && self->failure == NULL)
-        self->failure = g_error_new_literal(KV_ERROR, KV_ERROR_FAILED,
-                                            "the workers could not watch their sockets");
+    /* Its clients are gone, and new ones would be let in by chance only: better end, and be started
+     * again, than limp. */
+    if (kv_pump_get_failure(pump) != NULL && self->failure == NULL) {
+        self->failure = g_error_copy(kv_pump_get_failure(pump));
+        shut_pumps_down(self);
+    }
     finish_if_down(self);
 }
 
@@ -447,13 +456,6 @@ static const KvPumpCallbacks pump_callbacks = {
 
 /* --- starting and stopping
  * ------------------------------------------------------------------------ */
-
-static void
-shut_pumps_down(KvTunnelServer *self)
-{
-    for (guint i = 0; i < self->pumps->len; i++)
-        kv_pump_shutdown(g_ptr_array_index(self->pumps, i));
-}
 
 static gboolean
 prepare(KvTunnelServer *self, GError **error)

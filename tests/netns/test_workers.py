@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A server of several workers, and programs that run out of file descriptors."""
 import concurrent.futures
+import contextlib
+import ctypes
 import os
 import re
+import socket
 import time
 
 from kvnet import (POOL, PORT, PROGRAM, SANITIZED, SECRET, TUN_SERVER, check, equal, main, test, transfer,
@@ -11,6 +14,7 @@ from kvnet import (POOL, PORT, PROGRAM, SANITIZED, SECRET, TUN_SERVER, check, eq
 
 CLIENTS = 20 if SANITIZED else 50
 WORKERS = 2
+PIDFD_GETFD = 438
 
 
 def wake_ups(process):
@@ -77,6 +81,48 @@ def batches(world):
     frames = {name: link.stats()[name]["in"] for name in ("a2b", "b2a")}
     print(f"        datagrams to the server: {frames['b2a']}, from it: {frames['a2b']}", flush=True)
     check(frames["a2b"] < frames["b2a"] / 2, "acknowledgements are as many as datagrams")
+
+
+def shut_socket_down(process, port=None):
+    """Breaks a UDP socket of a program, as another process with the rights may."""
+    pidfd = os.pidfd_open(process.pid)
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        for name in sorted(map(int, os.listdir(f"/proc/{process.pid}/fd"))):
+            if not os.readlink(f"/proc/{process.pid}/fd/{name}").startswith("socket:"):
+                continue
+            with socket.socket(fileno=libc.syscall(PIDFD_GETFD, pidfd, name, 0)) as sock:
+                if (sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_DGRAM and
+                        port in (None, sock.getsockname()[1])):
+                    with contextlib.suppress(OSError):  # ENOTCONN, and yet it is done
+                        sock.shutdown(socket.SHUT_RDWR)
+                    return
+    finally:
+        os.close(pidfd)
+    raise AssertionError(f"{process.name} has no such socket")
+
+
+@test("a server one of whose sockets fails ends with an error that says so")
+def dead_socket(world):
+    world.veth()
+    server = world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, "--workers", str(WORKERS))
+    client = world.client()
+    shut_socket_down(server, PORT)
+    server.expect_exit(1)
+    check("the UDP socket was shut down" in server.text(), "the reason is told")
+    equal(world.s.links(), ["lo", "eth0"], "the interfaces left")
+    client.kill()
+
+
+@test("a client whose socket fails opens another")
+def dead_client_socket(world):
+    world.veth()
+    world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL)
+    client = world.client("--auto-reconnect")
+    shut_socket_down(client)
+    check("the UDP socket was shut down" in client.wait_event("lost")["message"], "the reason is told")
+    client.wait_event("connected", nth=2)
+    world.c.can_ping(TUN_SERVER)
 
 
 @test("a server out of file descriptors refuses the clients that are too many, goes on serving the "

@@ -5,6 +5,9 @@
 #include "kv-test.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 /* Long enough for the worker to do what it was told, as a rule. */
 #define WORKER_TIME_US 100000
@@ -20,6 +23,7 @@ typedef struct {
     KvReason reason;
     KvStats past;
     gboolean is_gone;
+    char *failure;
     gboolean was_late; /* something was said after the last word */
 } Fixture;
 
@@ -70,6 +74,8 @@ on_gone(gpointer owner, KvPump *pump, const KvPumpSnapshot *last)
     fixture->was_late |= fixture->is_gone;
     fixture->is_gone = TRUE;
     fixture->past = last->past;
+    if (kv_pump_get_failure(pump) != NULL)
+        fixture->failure = g_strdup(kv_pump_get_failure(pump)->message);
 }
 
 static const KvPumpCallbacks callbacks = {
@@ -130,6 +136,7 @@ tear_down(Fixture *fixture, gconstpointer unused)
         ;
     g_assert_false(fixture->was_late);
     kv_tunnel_params_unref(fixture->params);
+    g_free(fixture->failure);
 }
 
 static void
@@ -152,6 +159,7 @@ test_late_questions(Fixture *fixture, gconstpointer unused)
     kv_pump_shutdown(fixture->pump);
     g_usleep(WORKER_TIME_US);
     wait_until_gone(fixture);
+    g_assert_null(fixture->failure);
     g_assert_cmpuint(fixture->n_snapshots, ==, 1);
 }
 
@@ -196,6 +204,30 @@ test_counts_of_gone_links(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(fixture->past.wire_tx_bytes, >, fixture->past.wire_tx_datagrams);
 }
 
+/* Proves: a socket that cannot be watched is the failure of its pump. */
+static void
+test_unfit_socket(void)
+{
+    KvUdpConfig config = {.local.sa.sa_family = AF_INET};
+    g_autoptr(GError) error = NULL;
+    KvUdp *udp = kv_udp_open(&config, &error);
+    Fixture fixture = {.params = make_params()};
+    FILE *file = tmpfile();
+
+    g_assert_no_error(error);
+    /* epoll does not take a regular file */
+    g_assert_cmpint(dup2(fileno(file), kv_udp_get_fd(udp)), >=, 0);
+    fclose(file);
+    fixture.worker = kv_worker_new(0, &error);
+    g_assert_no_error(error);
+    kv_worker_start(fixture.worker);
+    fixture.pump = kv_pump_new(fixture.worker, fixture.params, udp, &callbacks, &fixture, &error);
+    g_assert_no_error(error);
+    wait_until_gone(&fixture);
+    g_assert_nonnull(strstr(fixture.failure, "the UDP socket is of no use"));
+    tear_down(&fixture, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -203,5 +235,6 @@ main(int argc, char **argv)
     g_test_add("/pump/dropped-link", Fixture, NULL, set_up, test_dropped_link, tear_down);
     g_test_add("/pump/counts-of-gone-links", Fixture, NULL, set_up, test_counts_of_gone_links,
                tear_down);
+    g_test_add_func("/pump/unfit-socket", test_unfit_socket);
     return kv_test_main(&argc, &argv);
 }
