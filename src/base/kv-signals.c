@@ -39,11 +39,17 @@ end_now(int number)
     _exit(0);
 }
 
+/* Unlike SIG_IGN not inherited by programs that are run. */
+static void
+do_nothing(int number)
+{
+}
+
 void
 kv_signals_end_by(void)
 {
     struct sigaction end = {.sa_handler = end_now};
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction ignore = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
 
     for (gsize i = 0; i < G_N_ELEMENTS(end_signals); i++)
         sigaction(end_signals[i], &end, NULL);

@@ -5,6 +5,7 @@
 #include "kv-hook-server.h"
 #include "kv-i18n.h"
 #include "kv-log.h"
+#include "kv-signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,6 +115,7 @@ main(int argc, char **argv)
     gboolean version = FALSE;
     int listener;
 
+    kv_signals_hold();
     setlocale(LC_ALL, "");
     bindtextdomain(GETTEXT_PACKAGE, KV_LOCALE_DIR);
     bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
@@ -124,6 +126,7 @@ main(int argc, char **argv)
         g_print("kcpvpn-hooks %s\n", PACKAGE_VERSION);
         return EXIT_SUCCESS;
     }
+    kv_signals_end_by();
     listener = take_socket(&error);
     if (listener >= 0 && geteuid() != 0)
         g_set_error_literal(&error, KV_ERROR, KV_ERROR_PERMISSION_DENIED,

@@ -6,6 +6,7 @@
 #include "kv-hook-process.h"
 #include "kv-hook-server.h"
 #include "kv-hook.h"
+#include "kv-signals.h"
 #include "kv-test.h"
 
 #include <errno.h>
@@ -99,8 +100,11 @@ connect_to(Fixture *fixture)
 static pid_t
 launch(Fixture *fixture, int listener)
 {
-    pid_t pid = fork();
+    pid_t pid;
 
+    /* A signal may come before the helper's first instruction, and is not to be lost. */
+    kv_signals_hold();
+    pid = fork();
     if (pid == 0) {
         int log = open(fixture->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
         g_autofree char *own = g_strdup_printf("%d", (int) getpid());
@@ -119,6 +123,7 @@ launch(Fixture *fixture, int listener)
         execl(g_getenv("KCPVPN_HOOKS"), "kcpvpn-hooks", NULL);
         _exit(127);
     }
+    kv_signals_release();
     return pid;
 }
 
