@@ -60,7 +60,7 @@ struct _KvPump {
     guint n_bulk;
     gboolean is_bulk;       /* there were many in the window before */
     guint n_receive_errors; /* in a row */
-    GError *failure;        /* the main thread may read it once the worker has spoken of the end */
+    GError *failure;        /* atomic: set once by the worker, read by the main thread */
     gboolean shutting_down;
     gboolean gone; /* nothing is counted from here on */
 };
@@ -295,7 +295,7 @@ tear_down(KvPump *pump)
 static void
 fail(KvPump *pump, GError *failure)
 {
-    pump->failure = failure;
+    g_atomic_pointer_set(&pump->failure, failure);
     tear_down(pump);
 }
 
@@ -669,7 +669,7 @@ kv_pump_new(KvWorker *worker, KvTunnelParams *params, KvUdp *udp, const KvPumpCa
 const GError *
 kv_pump_get_failure(KvPump *pump)
 {
-    return pump->failure;
+    return g_atomic_pointer_get(&pump->failure);
 }
 
 KvLinkId

@@ -65,8 +65,8 @@ typedef struct {
 KvPump *kv_pump_new(KvWorker *worker, KvTunnelParams *params, KvUdp *udp,
                     const KvPumpCallbacks *callbacks, gpointer owner, GError **error) KV_MUST_USE;
 
-/* (transfer none) (nullable): why the pump ends by itself; from the first callback that comes of
- * it on, until @callbacks->gone has returned. Its socket has failed then. */
+/* (transfer none) (nullable): why the pump ends by itself, as its socket has failed; valid until
+ * @callbacks->gone has returned. */
 const GError *kv_pump_get_failure(KvPump *pump);
 
 /* Client: starts a session with @remote. Returns: its id. */
