@@ -149,25 +149,6 @@ next_to_send(KvKcp *kcp, KvTime now)
     return segment != NULL && kv_kcp_rack_may_send(kcp, now) ? segment : NULL;
 }
 
-/* A copy is the peer's business only: this end goes on as if the original were all. */
-static gboolean
-put_copies(KvKcp *kcp, Writer *writer, KvTime now)
-{
-    KvSegment *segment;
-
-    while ((segment = kv_kcp_copy_next(kcp, now)) != NULL) {
-        uint32_t ts = segment->ts;
-
-        if (!has_room(writer, KV_KCP_HEADER_BYTES + segment->packet->len))
-            return FALSE;
-        segment->ts = (uint32_t) (now / KV_TIME_MS);
-        put_segment(kcp, writer, segment);
-        segment->ts = ts;
-        kv_kcp_copy_taken(kcp, segment, now);
-    }
-    return TRUE;
-}
-
 static void
 put_segments(KvKcp *kcp, Writer *writer, KvTime now)
 {
@@ -200,7 +181,8 @@ kv_kcp_output(KvKcp *kcp, uint8_t *buf, size_t cap, KvTime now)
                      .una = kcp->rcv_nxt,
                      .wnd = (uint16_t) kv_kcp_get_free_window(kcp)};
 
-    if (put_acks(kcp, &writer) && put_probes(kcp, &writer) && put_copies(kcp, &writer, now))
+    kv_kcp_copy_plan(kcp);
+    if (put_acks(kcp, &writer) && put_probes(kcp, &writer))
         put_segments(kcp, &writer, now);
     if (writer.len > 0)
         kcp->tick_owed = TRUE;

@@ -104,22 +104,15 @@ typedef struct {
     KvPacerSample sample;
 } KvKcpRack;
 
-/* A repair, or what got a copy already, that is to be copied, as long as it is the segment's last
- * transmission. */
+/* Early copies, see kv-kcp-copy.c. */
 typedef struct {
-    KvSegment *segment;
-    uint64_t order;
-} KvKcpRepair;
-
-/* Early copies of what is under way. */
-typedef struct {
-    KvSegment *next;         /* in flight, the oldest that may get one; NULL: none */
-    KvKcpRepair repairs[64]; /* a ring; what does not fit goes without a copy */
-    guint first_repair;
-    guint n_repairs;
     uint32_t allowance; /* bytes */
-    int32_t holes;      /* share of segments that came late, see kv-kcp-copy.c */
+    int32_t holes;      /* share of segments that came late */
+    uint32_t n_learned;
     KvTime earned_at;
+    guint planned;    /* copies of the datagram that is being made */
+    guint affordable; /* and if there is a repair in it */
+    gboolean has_repair;
 } KvKcpCopy;
 
 /* One place of the receive ring: received and not yet consumed, in or out of order. */
@@ -281,15 +274,12 @@ KvTime kv_kcp_rack_deadline(const KvKcp *kcp);
 
 void kv_kcp_copy_init(KvKcp *kcp, KvTime now);
 void kv_kcp_copy_on_sent(KvKcp *kcp, KvSegment *segment, KvTime now);
-void kv_kcp_copy_on_left(KvKcp *kcp, KvSegment *segment);
 
 /* One segment's fate. @was_hole: given up, or segments sent later arrived in an earlier batch. */
 void kv_kcp_copy_learn(KvKcp *kcp, gboolean was_hole);
 
-/* (nullable): the segment whose copy is due; kv_kcp_copy_taken() when it was put out. */
-KvSegment *kv_kcp_copy_next(KvKcp *kcp, KvTime now);
-void kv_kcp_copy_taken(KvKcp *kcp, KvSegment *segment, KvTime now);
-KvTime kv_kcp_copy_deadline(const KvKcp *kcp);
+/* Before a datagram is made. */
+void kv_kcp_copy_plan(KvKcp *kcp);
 
 /* kv-kcp-recv.c: the receive ring and the list of acks */
 

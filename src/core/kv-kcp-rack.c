@@ -48,7 +48,6 @@ leave_flight(KvKcp *kcp, KvSegment *segment)
 
     if (!segment->in_flight)
         return;
-    kv_kcp_copy_on_left(kcp, segment);
     segment->in_flight = FALSE;
     rack->in_flight -= wire_bytes(segment);
     if (segment->older != NULL)
@@ -428,7 +427,6 @@ kv_kcp_rack_deadline(const KvKcp *kcp)
 {
     KvTime at = MIN(kcp->rack.reorder_at, MIN(timeout_at(kcp), probe_at(kcp)));
 
-    at = MIN(at, kv_kcp_copy_deadline(kcp));
     if (kcp->config.tuning.pacing && window_is_open(kcp) && has_something_to_send(kcp))
         at = MIN(at, kv_pacer_get_next(&kcp->pacer));
     return at;

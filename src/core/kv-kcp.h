@@ -40,13 +40,14 @@ typedef struct _KvKcp KvKcp;
  * @tail_probe: the last segment goes out again after two RTTs of silence, long before its
  *   timeout (RFC 8985, TLP).
  * @early_copy: on a path that loses and is not in full use (in startup: without a queue), a
- *   segment goes out a second time some ms after the first, a third time when more than 8 % come
+ *   datagram goes out a second time some ms after the first, a third time when more than 8 % come
  *   late: sparse packets and the first rounds of a transfer, which FEC serves worst, are spared
  *   the wait for a repair. Repairs get a copy in any case (as in Hairpin, NSDI 2024). All this
  *   within an allowance of a sixteenth of the traffic, or while the path has room of the share
  *   that comes late, up to a quarter; of 16 KiB/s; and of 1 MiB saved up, or twice what fills the
- *   path if that is more. What comes late while a queue stands, which may have overflowed, is not
- *   taken for loss of the path.
+ *   path if that is more, with 3 MiB on top when more than 8 % come late. What comes late while a
+ *   queue stands, which may have overflowed, is not taken for loss of the path. The copies
+ *   themselves are the caller's work: kv_kcp_take_copies().
  * @pacing: new segments and repairs leave at the measured delivery rate and no more is under
  *   way than about two round trips' worth of it, whatever the window (after BBR). Random loss
  *   does not slow it down: after startup the share that is lost of what goes without copies is
@@ -180,6 +181,17 @@ void kv_kcp_flush(KvKcp *kcp, KvTime now);
  * Returns: the length of the next datagram, without outer headers; 0: nothing (more) to send.
  */
 size_t kv_kcp_output(KvKcp *kcp, uint8_t *buf, size_t cap, KvTime now);
+
+/**
+ * kv_kcp_take_copies:
+ * @len: bytes on the wire
+ *
+ * How many times the datagram that kv_kcp_output() gave out last, or one that FEC adds to it, is to
+ * leave again just as it is, each time kv_kcp_get_copy_delay() later. What that costs is taken off
+ * the allowance of @early_copy.
+ */
+guint kv_kcp_take_copies(KvKcp *kcp, size_t len, KvTime now) KV_MUST_USE;
+KvTime kv_kcp_get_copy_delay(const KvKcp *kcp);
 
 /* When kv_kcp_advance() wants to be called; %KV_TIME_NEVER while nothing is owed. */
 KvTime kv_kcp_deadline(const KvKcp *kcp);

@@ -74,8 +74,8 @@ double kv_stats_get_tx_loss(const KvStats *stats);
 /**
  * kv_stats_get_rx_loss:
  *
- * How much of what the peer sends goes lost on the way, before any repair. It is known with a FEC
- * layer only, which numbers datagrams.
+ * How much of what the peer sends goes lost on the way, before any repair but by a copy that came
+ * a few ms after. It is known with a FEC layer only, which numbers datagrams.
  *
  * Returns: 0 to 1; < 0: not known.
  */

@@ -3,6 +3,8 @@
 
 #include "kv-sim-kcp.h"
 
+#include "kv-copies.h"
+
 #include "kv-test.h"
 
 #define CHUNK_MAX   16384
@@ -17,6 +19,7 @@ typedef struct {
     uint64_t written;
     uint64_t to_write;
     uint64_t read;
+    KvCopies copies;
     guint turns; /* left */
     KvTime write_at;
     KvTime read_at;
@@ -159,15 +162,23 @@ static size_t
 on_output(void *self, uint8_t *buf, size_t cap, KvTime now)
 {
     Side *side = self;
-    size_t n = kv_kcp_output(side->kcp, buf, cap - CHECKSUM, now);
+    guint copies;
+    KvTime again = now + kv_kcp_get_copy_delay(side->kcp);
+    size_t n = kv_copies_take(&side->copies, buf, now, again);
 
+    if (n > 0)
+        return n;
+    n = kv_kcp_output(side->kcp, buf, cap - CHECKSUM, now);
     if (n == 0) {
         write_some(side, now);
         n = kv_kcp_output(side->kcp, buf, cap - CHECKSUM, now);
     }
     if (n == 0)
         return 0;
+    copies = kv_kcp_take_copies(side->kcp, n, now);
     kv_put_le32(buf + n, checksum(buf, n));
+    if (copies > 0)
+        kv_copies_keep(&side->copies, buf, n + CHECKSUM, copies, again);
     return n + CHECKSUM;
 }
 
@@ -176,7 +187,7 @@ on_deadline(void *self)
 {
     Side *side = self;
     const uint8_t *data;
-    KvTime at = kv_kcp_deadline(side->kcp);
+    KvTime at = MIN(kv_kcp_deadline(side->kcp), kv_copies_deadline(&side->copies));
 
     if (side->written < side->to_write && side->pair->setup.write_every > 0)
         at = MIN(at, side->write_at);
@@ -226,6 +237,7 @@ kv_sim_kcp_new(uint64_t seed, const KvSimKcpSetup *setup)
         side->pair = pair;
         side->pool = kv_packet_pool_new(1000000);
         side->kcp = kv_kcp_new(&config, side->pool, setup->start);
+        kv_copies_init(&side->copies, side->pool);
         side->to_write = setup->bytes[i];
         side->turns = i == 0 ? setup->turns : 0;
         side->read_pause = i == 1 ? setup->slow_reader : 0;
@@ -245,6 +257,7 @@ kv_sim_kcp_free(KvSimKcp *pair)
     g_array_unref(pair->marks);
     g_array_unref(pair->delays);
     for (guint i = 0; i < 2; i++) {
+        kv_copies_clear(&pair->sides[i].copies);
         kv_kcp_free(pair->sides[i].kcp);
         kv_packet_pool_free(pair->sides[i].pool);
     }

@@ -147,7 +147,8 @@ check_allowance(KvSimKcp *pair, const KvSimLink *link, KvTime time)
     kv_kcp_get_state(kv_sim_kcp_get_machine(pair, 0), &state);
     g_assert_cmpfloat((double) state.early_copies * 1322, <=,
                       share * (double) state.segments_sent * 1322 +
-                          16384 * (double) time / KV_TIME_S + MAX(1048576, 2 * bdp));
+                          16384 * (double) time / KV_TIME_S + MAX(1048576, 2 * bdp) +
+                          (holes >= 0.06 ? 3145728 : 0));
 }
 
 typedef struct {

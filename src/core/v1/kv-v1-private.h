@@ -3,6 +3,8 @@
 
 #include "kv-v1.h"
 
+#include "kv-copies.h"
+
 #include "v1/kv-v1-control.h"
 #include "v1/kv-v1-fec.h"
 #include "v1/kv-v1-mux.h"
@@ -19,6 +21,7 @@
 /* A FEC number this far from the last one says nothing about loss: the peer began anew, or lies. */
 #define KV_V1_FEC_JUMP_MAX 4096
 #define KV_V1_EVENTS_MAX   4
+#define KV_V1_SEEN_MAX     1024 /* datagrams back whose copies are known */
 
 /* A worker's sessions share one pool of packets. When less than this is left of it, in eighths, a
  * session takes no parity, and nothing that it could only keep: what is left is for
@@ -51,6 +54,7 @@ struct _KvV1 {
     KvV1FecShard *recovered; /* room for what one packet may recover */
     size_t header_bytes;     /* before the KCP segments */
     KvKcp *kcp;
+    KvCopies copies;
     gboolean flush_due; /* something was written */
     gboolean input_due; /* something came in */
     uint8_t nonces[KV_V1_NONCE_BUFFER];
@@ -85,7 +89,8 @@ struct _KvV1 {
     uint32_t seen_una;    /* KCP's state when progress was last looked for */
     uint32_t seen_rcv;
 
-    uint32_t rx_next; /* the FEC number that comes next if nothing is lost */
+    uint32_t rx_next;                      /* the FEC number that comes next if nothing is lost */
+    uint64_t rx_seen[KV_V1_SEEN_MAX / 64]; /* of those before rx_next, which came */
     KvStats stats;
 };
 

@@ -6,6 +6,8 @@
 #include "kv-rs.h"
 #include "v1/kv-v1-private.h"
 
+#include <string.h>
+
 /* Timers: a heartbeat every @keepalive; the peer is dead after @peer_timeout without progress; the
  * handshake, and then a server's wait for the VNI stream, take @handshake_timeout each at most; a
  * rapid FEC group is closed one KCP interval after its first packet; a session that is over tells
@@ -138,22 +140,48 @@ input_segments(KvV1 *v1, KvPacket *packet, size_t offset, KvTime now)
     return KV_DROP_NONE;
 }
 
+/* Whether @seqid, of the last KV_V1_SEEN_MAX numbers, comes for the first time. */
+static gboolean
+mark_seen(KvV1 *v1, uint32_t seqid)
+{
+    uint64_t bit = UINT64_C(1) << (seqid % 64);
+    uint64_t *word = &v1->rx_seen[seqid % KV_V1_SEEN_MAX / 64];
+
+    if ((*word & bit) != 0)
+        return FALSE;
+    *word |= bit;
+    return TRUE;
+}
+
+static void
+forget_seen(KvV1 *v1, uint32_t from, uint32_t n)
+{
+    for (uint32_t i = 0; i < MIN(n, KV_V1_SEEN_MAX); i++)
+        v1->rx_seen[(from + i) % KV_V1_SEEN_MAX / 64] &= ~(UINT64_C(1) << ((from + i) % 64));
+}
+
 /* The peer numbers all it sends in a row, so gaps in the numbers are losses. What comes late fills
- * its gap again; that numbers skip a few when they wrap does not matter. */
+ * its gap again, a copy of what is there does not count; that numbers skip a few when they wrap
+ * does not matter. */
 static void
 note_arrival(KvV1 *v1, uint32_t seqid)
 {
     int32_t ahead = (int32_t) (seqid - v1->rx_next);
     gboolean is_first = v1->stats.path_rx_expected == 0;
 
-    v1->stats.path_rx_arrived++;
-    if (is_first || ahead > KV_V1_FEC_JUMP_MAX || ahead < -KV_V1_FEC_JUMP_MAX)
+    if (is_first || ahead > KV_V1_FEC_JUMP_MAX || ahead < -KV_V1_FEC_JUMP_MAX) {
+        memset(v1->rx_seen, 0, sizeof v1->rx_seen);
         v1->stats.path_rx_expected++;
-    else if (ahead < 0)
-        return;
-    else
+        v1->rx_next = seqid + 1;
+    } else if (ahead >= 0) {
+        forget_seen(v1, v1->rx_next, (uint32_t) ahead + 1);
         v1->stats.path_rx_expected += (uint32_t) ahead + 1;
-    v1->rx_next = seqid + 1;
+        v1->rx_next = seqid + 1;
+    } else if (ahead < -KV_V1_SEEN_MAX) {
+        return;
+    }
+    if (mark_seen(v1, seqid))
+        v1->stats.path_rx_arrived++;
 }
 
 /* The packet's own segments go first, then those it helped to rebuild. */
@@ -275,6 +303,27 @@ output_payload(KvV1 *v1, uint8_t *payload, size_t cap, KvTime now)
     return len;
 }
 
+/* The next datagram, yet to be sealed: a copy with a nonce of its own or something new. */
+static size_t
+output_datagram(KvV1 *v1, uint8_t *buf, KvTime now)
+{
+    KvTime again = kv_time_add(now, kv_kcp_get_copy_delay(v1->kcp));
+    size_t len = kv_copies_take(&v1->copies, buf, now, again);
+    guint times;
+
+    if (len > 0)
+        return len;
+    len = output_payload(v1, buf + KV_V1_CRYPT_HEADER_BYTES,
+                         KV_V1_DATAGRAM_MAX - KV_V1_CRYPT_HEADER_BYTES, now);
+    if (len == 0)
+        return 0;
+    len += KV_V1_CRYPT_HEADER_BYTES;
+    times = kv_kcp_take_copies(v1->kcp, len, now);
+    if (times > 0)
+        kv_copies_keep(&v1->copies, buf, len, times, again);
+    return len;
+}
+
 /* --- public --------------------------------------------------------------------------------- */
 
 KvDrop
@@ -323,6 +372,7 @@ kv_v1_new(const KvV1Config *config, KvV1Crypt *crypt, KvPacketPool *pool, const 
         v1->decoder = kv_v1_fec_decoder_new(config->data_shards, config->parity_shards, pool);
         v1->recovered = g_new0(KvV1FecShard, config->parity_shards);
     }
+    kv_copies_init(&v1->copies, pool);
     kv_v1_mux_init(&v1->mux);
     v1->seen_una = v1->seen_rcv = config->kcp.first_sn;
     v1->last_heard = v1->last_progress = now;
@@ -338,6 +388,7 @@ kv_v1_free(KvV1 *v1)
 {
     if (v1 == NULL)
         return;
+    kv_copies_clear(&v1->copies);
     kv_kcp_free(v1->kcp);
     kv_v1_fec_encoder_free(v1->encoder);
     kv_v1_fec_decoder_free(v1->decoder);
@@ -375,11 +426,9 @@ kv_v1_output(KvV1 *v1, uint8_t *buf, size_t cap, KvTime now)
     if (v1->flush_due)
         kv_kcp_flush(v1->kcp, now);
     v1->input_due = v1->flush_due = FALSE;
-    len = output_payload(v1, buf + KV_V1_CRYPT_HEADER_BYTES,
-                         KV_V1_DATAGRAM_MAX - KV_V1_CRYPT_HEADER_BYTES, now);
+    len = output_datagram(v1, buf, now);
     if (len == 0)
         return 0;
-    len += KV_V1_CRYPT_HEADER_BYTES;
     fill_nonce(v1, buf);
     kv_v1_crypt_seal(v1->crypt, buf, len);
     v1->stats.wire_tx_datagrams++;
@@ -394,6 +443,7 @@ kv_v1_deadline(const KvV1 *v1)
 
     if (v1->state == KV_V1_CLOSED)
         return KV_TIME_NEVER;
+    at = MIN(at, kv_copies_deadline(&v1->copies));
     at = MIN(at, get_rapid_deadline(v1));
     if (v1->state == KV_V1_CLOSING)
         return MIN(at, v1->linger_deadline);
