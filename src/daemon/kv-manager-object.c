@@ -443,8 +443,12 @@ loaded(GObject *store, GAsyncResult *result, gpointer data)
     for (guint i = 0; i < contents->problems->len; i++) {
         const KvStoreProblem *problem = contents->problems->pdata[i];
 
-        kv_log(KV_LOG_ERROR, "broken-file", NULL, NULL, "%s:%u: %s", problem->path, problem->line,
-               problem->message);
+        if (problem->line > 0)
+            kv_log(KV_LOG_ERROR, "broken-file", NULL, NULL, "%s:%u: %s", problem->path,
+                   problem->line, problem->message);
+        else
+            kv_log(KV_LOG_ERROR, "broken-file", NULL, NULL, "%s: %s", problem->path,
+                   problem->message);
     }
     end_stale(self, contents);
     for (guint i = 0; i < contents->entries->len; i++)

@@ -43,6 +43,8 @@ ERROR = "org.kcpvpn.Error."
 # since a bus turns away whom it does not know.
 SURROUNDINGS = 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/tun" /dev/net/tun && shift && exec "$@"'
 
+DAEMON_UID, DAEMON_GID = pwd.getpwnam("daemon")[2:4]
+
 # The limits are those of a stock system bus, which "type" system brings along.
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -259,12 +261,13 @@ class BusWorld(kvnet.World):
         self.address = None
         self.callers = []
         self.config, self.state = os.path.join(self.dir, "etc"), os.path.join(self.dir, "lib")
-        for folder in (self.config, self.state):
-            os.mkdir(folder, 0o700)
+        os.mkdir(self.state, 0o700)
+        os.mkdir(self.config)
+        os.chown(self.config, 0, DAEMON_GID)
+        os.chmod(self.config, 0o750)
         shutil.copyfile("/etc/passwd", os.path.join(self.dir, "passwd"))
         with open(os.path.join(self.dir, "passwd"), "a", encoding="utf-8") as f:
-            user = pwd.getpwnam("daemon")
-            f.write(f"kcpvpn:x:{user.pw_uid}:{user.pw_gid}::/nonexistent:/usr/sbin/nologin\n")
+            f.write(f"kcpvpn:x:{DAEMON_UID}:{DAEMON_GID}::/nonexistent:/usr/sbin/nologin\n")
         tun = os.path.join(self.dir, "tun")
         os.mknod(tun, 0o666 | stat.S_IFCHR, os.makedev(10, 200))
         os.chmod(tun, 0o666)

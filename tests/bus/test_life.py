@@ -1,0 +1,331 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Callers, daemon, bus and polkit that go at the worst moment; saved tunnels, and files edited by hand."""
+import os
+import random
+import signal
+import time
+
+from kvbus import (CLIENT_SETTINGS, DAEMON, DAEMON_GID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib, check, equal,
+                   iterate, main, refused, tunnel_arguments, variants, wait_for)
+from kvnet import shell, test, wait_until
+
+EMPTY = GLib.Variant("(a{sv})", ({},))
+TRANSIENT = {"transient": True}
+
+
+def create_arguments(settings, **options):
+    return GLib.Variant("(a{sv}a{sv})", (variants(settings), variants(options)))
+
+
+def tunnels(caller):
+    return caller.get(ROOT, MANAGER, "Tunnels")
+
+
+def write(folder, name, text, mode=0o640):
+    """A file as an administrator makes it: root's, and the daemon's group may read it."""
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    os.chown(path, 0, DAEMON_GID)
+    os.chmod(path, mode)
+    return path
+
+
+def key_file(port=1235, **more):
+    lines = [f"{key}={value}" for key, value in more.items()]
+    return "\n".join(["[tunnel]", "role=client", "ip=192.0.2.1", f"port={port}", "secret=hush", *lines, ""])
+
+
+@test("a transient tunnel is not saved, and goes with who made it: stopped, running, or about to start", limit=60)
+def transient(world):
+    root = world.start_all()
+    for start, wait in ((False, False), (True, True), (True, False)):
+        owner = world.connect()
+        path = owner.create(SERVER, TRANSIENT)
+        check(root.get(path, TUNNEL, "Transient") and root.get(path, TUNNEL, "File") == "", "it is saved")
+        root.tunnel(path, "Watch", 100)
+        if start:
+            owner.start_call(path, TUNNEL, "Start", EMPTY)
+            iterate(0.01)
+        if wait:
+            owner.wait_state(path, "connected")
+        owner.bus.flush_sync()
+        owner.close()
+        wait_until(lambda: not tunnels(root), 10, "the tunnel is gone")
+        equal(os.listdir(world.state), [], "the files")
+    check("1235" not in world.s.run("ss", "-lun"), "the port is still taken")
+
+
+@test("who made a transient tunnel may do all with it but look at rights that cost more; others must be allowed",
+      limit=30)
+def owner_rights(world):
+    root = world.start_all()
+    owner, other = world.connect(NOBODY), world.connect(NOBODY)
+    world.answer("yes", "tunnel.create")
+    path = owner.create(SERVER, TRANSIENT)
+    for method in ("Start", "Stop", "Delete"):
+        refused(lambda: other.tunnel(path, method), "NotAuthorized")
+    owner.tunnel(path, "Start")
+    owner.tunnel(path, "Stop")
+    owner.tunnel(path, "Update", {"port": 1236})
+    refused(lambda: owner.tunnel(path, "Update", {"hook-dir": "/etc"}), "NotAuthorized")
+    refused(lambda: owner.tunnel(path, "GetSecrets"), "NotAuthorized")
+    equal(root.get(path, TUNNEL, "Settings")["port"], 1236, "the port")
+    owner.tunnel(path, "Delete")
+
+
+@test("a caller that leaves while polkit thinks gets nothing done, at whatever moment it leaves", limit=240)
+def caller_leaves(world):
+    root = world.start_all()
+    path = root.create(SERVER)
+    before = root.get(path, TUNNEL, "Settings")
+    rounds = 60
+    for i in range(rounds):
+        caller = world.connect(NOBODY)
+        world.answer("hang")
+        calls = [(path, TUNNEL, "Update", tunnel_arguments("Update", [{"port": 7}])),
+                 (path, TUNNEL, "Start", EMPTY), (path, TUNNEL, "Delete", EMPTY),
+                 (ROOT, MANAGER, "CreateTunnel", create_arguments({**SERVER, "name": "x"}))]
+        caller.start_call(*calls[i % len(calls)])
+        caller.bus.flush_sync()
+        time.sleep(random.Random(i).uniform(0, 0.02))
+        caller.close()
+        time.sleep(random.Random(-i).uniform(0, 0.02))
+        world.release()
+        if i % 10 == 9:
+            time.sleep(1)
+    iterate(0.2)
+    equal(tunnels(root), [path], "the tunnels")
+    equal((root.state(path), root.get(path, TUNNEL, "Settings")), ("stopped", before), "the tunnel")
+
+
+@test("a tunnel that is deleted while polkit thinks about another call is not touched by that call", limit=30)
+def deleted_during_check(world):
+    root = world.start_all()
+    user = world.connect(NOBODY)
+    path = root.create(SERVER)
+    world.answer("hang")
+    call = user.start_call(path, TUNNEL, "Start", EMPTY)
+    wait_for(lambda: world.asked(), 5, "polkit is asked")
+    root.tunnel(path, "Delete")
+    again = root.create(SERVER)
+    world.release()
+    refused(call.wait, "NotFound", "srv")
+    equal((tunnels(root), root.state(again)), ([again], "stopped"), "the new tunnel")
+
+
+@test("polkit that dies while it thinks has said no", limit=30)
+def polkit_dies(world):
+    root = world.start_all()
+    user = world.connect(NOBODY)
+    path = root.create(SERVER)
+    world.answer("hang")
+    call = user.start_call(path, TUNNEL, "Delete", EMPTY)
+    wait_for(lambda: world.asked(), 5, "polkit is asked")
+    world.kill(world.polkit_process)
+    refused(lambda: call.wait(15), "NotAuthorized")
+    equal(tunnels(root), [path], "the tunnels")
+
+
+@test("after kill -9 everything saved is back, what starts by itself runs, and nothing else", limit=60)
+def daemon_killed(world):
+    root = world.start_all()
+    root.create({**SERVER, "autostart": True})
+    root.create(CLIENT_SETTINGS)
+    root.create({**CLIENT_SETTINGS, "name": "gone"}, TRANSIENT)
+    path = root.call(ROOT, MANAGER, "FindTunnel", "('srv', @a{sv} {})")
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    settings = {root.get(p, TUNNEL, "Name"): root.get(p, TUNNEL, "Settings") for p in tunnels(root)}
+    del settings["gone"]
+    world.kill(world.daemon_process)
+    started = time.monotonic()
+    world.start_daemon()
+    check(time.monotonic() - started < 5, "it took too long to come back")
+    equal({root.get(p, TUNNEL, "Name"): root.get(p, TUNNEL, "Settings") for p in tunnels(root)}, settings,
+          "the tunnels")
+    states = {root.get(p, TUNNEL, "Name"): p for p in tunnels(root)}
+    root.wait_state(states["srv"], "connected")
+    equal(root.state(states["cli"]), "stopped", "the tunnel that does not start by itself")
+
+
+@test("SIGTERM stops tunnels in good order, answers who waits, and ends with status 0", limit=60)
+def terminated(world):
+    root = world.start_all()
+    world.veth()
+    path = root.create(SERVER)
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    client = world.client("--client-id", "c")
+    wait_until(lambda: root.get(path, TUNNEL, "Clients"), 5, "the client is known")
+    root.listen()
+    world.daemon_process.send(signal.SIGTERM)
+    world.daemon_process.expect_exit(0)
+    client.wait_exit()
+    check("ended by the server" in client.text() or client.count("refused") + client.count("lost") > 0,
+          "the client was not told")
+    equal([s[0] for s in root.states(path)], ["stopping", "stopped"], "the states")
+    check(not [link for link in world.s.links() if link.startswith("kvs")], "an interface is left")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        world.start_daemon()
+        world.daemon_process.send(number)
+        world.daemon_process.send(number)
+        world.daemon_process.expect_exit(0)
+
+
+@test("a second daemon, and one whose bus dies, end with status 1 and say why", limit=60)
+def no_bus(world):
+    root = world.start_all()
+    path = root.create(SERVER)
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    first = world.daemon_process
+    second = world.start_daemon(wait=False)
+    second.expect_exit(1)
+    check("another daemon has it" in second.text(), "it does not say why")
+    equal(root.state(path), "connected", "the tunnel of the first")
+    world.kill(world.bus_process)
+    first.expect_exit(1)
+    check("the bus is gone" in first.text(), "it does not say why")
+    check("1235" not in world.s.run("ss", "-lun"), "the port is still taken")
+    third = world.start_daemon(wait=False)
+    third.expect_exit(1)
+    check("no system bus" in third.text(), "it does not say why")
+
+
+@test("options of the program: unknown and wrong ones are refused with status 2", limit=30)
+def program_options(world):
+    for args, text in ((["--bogus"], "--bogus"), (["word"], "\"word\" is not allowed"),
+                       (["--log-level", "loud"], "none of error, warning, info, debug")):
+        process = world.start([DAEMON, *args], "options")
+        process.expect_exit(2)
+        check(text in process.text(), f"{args}: {process.text()!r}")
+    check(shell(DAEMON, "--version").startswith("kcpvpnd "), "--version")
+
+
+@test("the administrator's files are read, shown as such, and only read", limit=30)
+def admin_files(world):
+    write(world.config, "office.kcpvpn", key_file(name="office"))
+    write(world.config, "plain.kcpvpn", key_file(port=7))
+    root = world.start_all()
+    names = {root.get(p, TUNNEL, "Name"): p for p in tunnels(root)}
+    equal(set(names), {"office", "plain"}, "the tunnels")
+    path = names["office"]
+    equal((root.get(path, TUNNEL, "ReadOnly"), root.get(path, TUNNEL, "File")),
+          (True, os.path.join(world.config, "office.kcpvpn")), "the file")
+    for call in (lambda: root.tunnel(path, "Update", {"port": 1}), lambda: root.tunnel(path, "Delete")):
+        refused(call, "ReadOnly", "office.kcpvpn is the administrator's")
+    refused(lambda: root.create({**SERVER, "name": "office"}), "Exists")
+    equal(root.tunnel(path, "GetSecrets"), {"secret": "hush"}, "the secrets")
+
+
+@test("Reload and SIGHUP take in what was edited: new, changed, gone and broken files", limit=60)
+def reload(world):
+    write(world.config, "stays.kcpvpn", key_file(port=1))
+    write(world.config, "goes.kcpvpn", key_file(port=2))
+    write(world.config, "changes.kcpvpn", key_file(port=3))
+    broken = write(world.config, "broken.kcpvpn", "[tunnel]\nrole=client\nip=::1\nport=many\n")
+    root = world.start_all()
+    reload_it = lambda: root.call(ROOT, MANAGER, "Reload", EMPTY)  # noqa: E731
+
+    def by_name():
+        return {root.get(p, TUNNEL, "Name"): p for p in tunnels(root)}
+    before = by_name()
+    equal(set(before), {"stays", "goes", "changes"}, "the tunnels")
+    problems = root.get(ROOT, MANAGER, "Problems")
+    equal([(p[0], p[1]) for p in problems], [(broken, 4)], "the problems")
+    check("port: \"many\" is not allowed" in problems[0][2], f"the problem's message: {problems[0][2]}")
+    check(f"{broken}:4:" in world.daemon_process.text(), "the log does not name file and line")
+    root.listen()
+    os.unlink(os.path.join(world.config, "goes.kcpvpn"))
+    write(world.config, "changes.kcpvpn", key_file(port=33))
+    write(world.config, "stays.kcpvpn", "[tunnel]\nrubbish\n")
+    write(world.config, "broken.kcpvpn", key_file(port=4))
+    reload_it()
+    after = by_name()
+    equal(set(after), {"stays", "changes", "broken"}, "the tunnels after Reload")
+    equal((after["stays"], after["changes"]), (before["stays"], before["changes"]), "the paths")
+    equal([root.get(after[n], TUNNEL, "Settings")["port"] for n in ("stays", "changes", "broken")], [1, 33, 4],
+          "the ports")
+    equal([(os.path.basename(p[0]), p[1]) for p in root.get(ROOT, MANAGER, "Problems")], [("stays.kcpvpn", 2)],
+          "the problems after Reload")
+    write(world.config, "stays.kcpvpn", key_file(port=11))
+    world.daemon_process.send(signal.SIGHUP)
+    wait_until(lambda: root.get(after["stays"], TUNNEL, "Settings")["port"] == 11, 5, "SIGHUP is obeyed")
+    equal(root.get(ROOT, MANAGER, "Problems"), [], "the problems at last")
+
+
+@test("a tunnel whose file goes while it runs is stopped; one that changed sides is made anew", limit=60)
+def reload_running(world):
+    text = ("[tunnel]\nrole=server\nip=0.0.0.0\nport=1235\nvni-mode=tun\nsecret=hush\nautostart=true\n")
+    write(world.config, "a.kcpvpn", text)
+    root = world.start_all()
+    path = tunnels(root)[0]
+    root.wait_state(path, "connected")
+    write(world.config, "a.kcpvpn", text.replace("1235", "1236"))
+    root.call(ROOT, MANAGER, "Reload", EMPTY)
+    equal((root.state(path), root.get(path, TUNNEL, "Endpoint")), ("connected", "0.0.0.0:1235"), "what runs")
+    root.tunnel(path, "Stop")
+    root.tunnel(path, "Start")
+    wait_until(lambda: root.get(path, TUNNEL, "Endpoint") == "0.0.0.0:1236", 5, "the new port is used")
+    write(world.config, "a.kcpvpn", key_file(name="a"))
+    root.call(ROOT, MANAGER, "Reload", EMPTY)
+    wait_until(lambda: [root.get(p, TUNNEL, "Role") for p in tunnels(root)] == ["client"], 10,
+               "the tunnel is a client")
+    os.unlink(os.path.join(world.config, "a.kcpvpn"))
+    root.call(ROOT, MANAGER, "Reload", EMPTY)
+    wait_until(lambda: not tunnels(root), 5, "the tunnel is gone")
+
+
+@test("a disk that is full or read only loses no tunnel and no setting, and says so", limit=60)
+def disk_full(world):
+    shell("mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "kvt", world.state)
+    try:
+        root = world.start_all()
+        path = root.create(CLIENT_SETTINGS)
+        values = root.get(path, TUNNEL, "Settings")
+        shell("dd", "if=/dev/zero", f"of={world.state}/filler", "bs=4096", check_status=False)
+        refused(lambda: root.create({**SERVER, "name": "b"}), "Exhausted")
+        refused(lambda: root.tunnel(path, "Update", {"port": 9}), "Exhausted")
+        equal((tunnels(root), root.get(path, TUNNEL, "Settings")), ([path], values), "what is there")
+        os.unlink(os.path.join(world.state, "filler"))
+        shell("mount", "-o", "remount,ro", world.state)
+        for call in (lambda: root.create({**SERVER, "name": "b"}), lambda: root.tunnel(path, "Update", {"port": 9}),
+                     lambda: root.tunnel(path, "Delete")):
+            try:
+                call()
+                check(False, "a write to a read-only disk succeeded")
+            except Error as e:
+                check(e.name.startswith("org.kcpvpn.Error."), f"{e}")
+        equal((tunnels(root), root.get(path, TUNNEL, "Settings")), ([path], values), "what is there")
+        shell("mount", "-o", "remount,rw", world.state)
+        root.tunnel(path, "Update", {"port": 9})
+        root.tunnel(path, "Delete")
+        equal(os.listdir(world.state), [], "the files")
+        world.daemon_process.stop()
+    finally:
+        shell("umount", "-l", world.state, check_status=False)
+
+
+@test("a secret comes from a systemd credential when nothing else has one", limit=30)
+def credential(world):
+    folder = os.path.join(world.dir, "credentials")
+    os.mkdir(folder, 0o755)
+    write(folder, "srv.secret", SERVER["secret"] + "\n", 0o644)
+    world.start_bus()
+    world.start_polkit()
+    world.start_daemon(env={"CREDENTIALS_DIRECTORY": folder})
+    root = world.connect()
+    settings = {k: v for k, v in SERVER.items() if k != "secret"}
+    path = root.create(settings)
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    world.veth()
+    world.client()
+    equal(root.tunnel(path, "GetSecrets"), {}, "the saved secrets")
+    other = root.create({**settings, "name": "other"})
+    refused(lambda: root.tunnel(other, "Start"), "InvalidSetting", "secret: required")
+
+
+main()

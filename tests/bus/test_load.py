@@ -1,0 +1,243 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Much of everything: calls, tunnels, clients, callers, and traffic while all of that goes on."""
+import json
+import resource
+import time
+
+from kvbus import (CLIENT, CLIENT_SETTINGS, LONG, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib, check,
+                   equal, iterate, main, refused, variants, wait_for)
+from kvnet import PORT, PROGRAM, SANITIZED, SECRET, listen, test, wait_until
+
+EMPTY = GLib.Variant("(a{sv})", ({},))
+MANY_CLIENTS = 500 if LONG else 40 if SANITIZED else 200
+# What an allocator may keep; a leak of a hundred bytes a call would be a megabyte.
+SPARE_KIB = 20000 if SANITIZED else 1500
+
+
+def settle(world):
+    """Memory and file descriptors once all that was begun is over."""
+    iterate(0.3)
+    return world.rss_kib(), world.fds()
+
+
+def every_call(root, path):
+    """One call of each kind, some of them wrong."""
+    root.get_all(path, TUNNEL)
+    root.get(path, TUNNEL, "Statistics")
+    root.get_all(ROOT, MANAGER)
+    root.call(ROOT, MANAGER, "FindTunnel", "('srv', @a{sv} {})")
+    root.tunnel(path, "Export", True)
+    root.tunnel(path, "GetSecrets")
+    root.tunnel(path, "Watch", 1000)
+    root.tunnel(path, "Watch", 0)
+    refused(lambda: root.tunnel(path, "Start", {"bogus": 1}), "InvalidArgument")
+    refused(lambda: root.tunnel(path, "Update", {"port": "x"}), "InvalidSetting")
+    return 10
+
+
+@test("ten thousand calls leave memory and file descriptors as they were", limit=240)
+def many_calls(world):
+    root = world.start_all()
+    path = root.create(SERVER)
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    for _ in range(100):
+        every_call(root, path)
+    before, calls, start = settle(world), 0, time.monotonic()
+    while calls < (2000 if SANITIZED else 10000):
+        calls += every_call(root, path)
+    after = settle(world)
+    print(f"        {calls} calls, {calls / (time.monotonic() - start):.0f}/s, memory {before[0]} -> {after[0]} KiB",
+          flush=True)
+    check(after[0] <= before[0] + SPARE_KIB, f"memory grew from {before[0]} to {after[0]} KiB")
+    equal(after[1], before[1], "file descriptors")
+
+
+@test("tunnels that are started and stopped again and again leave nothing behind", limit=240)
+def many_starts(world):
+    root = world.start_all()
+    path = root.create(SERVER)
+
+    def cycle():
+        root.tunnel(path, "Start")
+        root.tunnel(path, "Watch", 100)
+        root.tunnel(path, "Stop")
+    for _ in range(20):
+        cycle()
+    before = settle(world)
+    for _ in range(50 if SANITIZED else 200):
+        cycle()
+    after = settle(world)
+    check(after[0] <= before[0] + SPARE_KIB, f"memory grew from {before[0]} to {after[0]} KiB")
+    equal(after[1], before[1], "file descriptors")
+
+
+@test("a thousand tunnels are made, found, read again after a crash, and deleted, and leave nothing behind",
+      limit=300)
+def many_tunnels(world):
+    count = 200 if SANITIZED else 1000
+    root = world.start_all()
+
+    def make():
+        start = time.monotonic()
+        paths = [root.create({**CLIENT_SETTINGS, "name": f"t{i}"}) for i in range(count)]
+        print(f"        {count} tunnels made in {time.monotonic() - start:.1f} s, {world.rss_kib()} KiB", flush=True)
+        equal(root.get(ROOT, MANAGER, "Tunnels"), paths, "the tunnels")
+        equal(len(root.objects()), count, "the objects")
+        for i in (0, count // 2, count - 1):
+            equal(root.call(ROOT, MANAGER, "FindTunnel", f"('t{i}', @a{{sv}} {{}})"), paths[i], "the path")
+
+    def delete():
+        for path in root.get(ROOT, MANAGER, "Tunnels"):
+            root.tunnel(path, "Delete")
+        equal((root.get(ROOT, MANAGER, "Tunnels"), len(root.objects())), ([], 0), "what is left")
+        return settle(world)
+
+    make()
+    world.daemon_process.kill()
+    start = time.monotonic()
+    world.start_daemon()
+    print(f"        read again in {time.monotonic() - start:.1f} s", flush=True)
+    equal(len(root.get(ROOT, MANAGER, "Tunnels")), count, "the tunnels after a crash")
+    delete()
+    make()
+    before = delete()  # what the allocator keeps of the first thousand serves the next
+    make()
+    after = delete()
+    check(after[0] <= before[0] + SPARE_KIB, f"memory grew from {before[0]} to {after[0]} KiB")
+    equal(after[1], before[1], "file descriptors")
+
+
+@test("hundreds of clients are seen as objects, and each is gone once it was disconnected", limit=600)
+def many_clients(world):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+    root = world.start_all()
+    world.veth()
+    for namespace in (world.s, world.c):
+        namespace.sysctl("net.ipv6.conf.default.disable_ipv6=1")
+    path = root.create({**SERVER, "local-ip": "10.88.0.1", "assignable-ips": "10.88.0.2-10.88.7.254"})
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    root.listen()
+    start = time.monotonic()
+    for i in range(MANY_CLIENTS):
+        world.start([PROGRAM, "client", "--log-json", "--ip", "10.77.0.1", "--port", str(PORT), "--crypt", "aes",
+                     "--vni-name", f"kvc{i}", "--client-id", f"client{i}"], f"client{i}", world.c,
+                    {"KCPVPN_KEY": SECRET})
+    wait_for(lambda: len(root.get(path, TUNNEL, "Clients")) == MANY_CLIENTS, 200, "all clients have objects")
+    print(f"        {MANY_CLIENTS} clients in {time.monotonic() - start:.1f} s", flush=True)
+    objects = {p: i[CLIENT] for p, i in root.objects().items() if CLIENT in i}
+    equal(set(objects), set(root.get(path, TUNNEL, "Clients")), "objects and property")
+    equal({v["Id"] for v in objects.values()}, {f"client{i}" for i in range(MANY_CLIENTS)}, "the ids")
+    equal(len({v["Addresses"][0]["address"] for v in objects.values()}), MANY_CLIENTS, "the addresses")
+    equal(root.get(path, TUNNEL, "Statistics")["clients"], MANY_CLIENTS, "the number")
+    start = time.monotonic()
+    paths = list(objects)
+    while paths:  # no caller may have more than some calls under way
+        for call in [root.start_call(p, CLIENT, "Disconnect", EMPTY) for p in paths[:10]]:
+            call.wait(60)
+        del paths[:10]
+    print(f"        all disconnected in {time.monotonic() - start:.1f} s", flush=True)
+    wait_until(lambda: root.get(path, TUNNEL, "Clients") == [], 5, "Clients is empty")
+    equal([p for p in root.objects() if "/client/" in p], [], "the objects")
+    iterate(0.5)
+    words = [s[2] for s in root.signals]
+    equal((words.count("InterfacesAdded"), words.count("InterfacesRemoved")), (MANY_CLIENTS, MANY_CLIENTS),
+          "the signals")
+    equal([x for x in world.s.links() if x.startswith("kvs")], [], "the interfaces")
+
+
+@test("users other than root are held to their share, and root is not", limit=60)
+def quotas(world):
+    root = world.start_all()
+    user = world.connect(NOBODY)
+    world.answer("yes")
+
+    def calls(caller, n):
+        good = 0
+        for _ in range(n):
+            try:
+                caller.tunnel(path, "Stop")
+                good += 1
+            except Error as e:
+                check(e.name.endswith("Exhausted"), str(e))
+        return good
+    path = root.create(CLIENT_SETTINGS)
+    good = calls(user, 200)
+    check(20 <= good <= 60, f"{good} of 200 calls in a row were let through")
+    equal(calls(world.connect(NOBODY), 1), 0, "calls by another connection of the same user")
+    equal(calls(root, 200), 200, "calls by root")
+    time.sleep(1.2)
+    check(calls(user, 30) >= 10, "the share does not come back")
+    for i in range(64):
+        time.sleep(0.1)
+        user.create({**CLIENT_SETTINGS, "name": f"u{i}"}, {"transient": True})
+    time.sleep(0.3)
+    refused(lambda: user.create({**CLIENT_SETTINGS, "name": "more"}, {"transient": True}), "Exhausted",
+            "too many tunnels; allowed: 64")
+    time.sleep(0.3)
+    big = "x" * 70000
+    refused(lambda: user.call(ROOT, MANAGER, "ImportTunnel", GLib.Variant("(sa{sv})", (f"[tunnel]\nname={big}", {}))),
+            "InvalidSetting")
+    refused(lambda: user.call(ROOT, MANAGER, "FindTunnel", GLib.Variant("(sa{sv})", (big, {}))), "Exhausted", "bytes")
+    user.close()
+    wait_until(lambda: len(root.get(ROOT, MANAGER, "Tunnels")) == 1, 10, "its tunnels are gone")
+    again = world.connect(NOBODY)
+    again.create({**CLIENT_SETTINGS, "name": "more"}, {"transient": True})
+
+
+@test("oversized and odd messages do no harm", limit=60)
+def odd_messages(world):
+    root = world.start_all()
+    deep = GLib.Variant("i", 1)
+    for _ in range(30):
+        deep = GLib.Variant("v", deep)
+    huge = GLib.Variant("s", "y" * 1000000)
+    for value in (deep, huge, GLib.Variant("as", ["z" * 10] * 20000)):
+        for key in ("port", "name", "users", "nothing"):
+            refused(lambda: root.create({**CLIENT_SETTINGS, key: value}), "InvalidSetting")
+        refused(lambda: root.create(CLIENT_SETTINGS, {"transient": value}), "InvalidArgument")
+    refused(lambda: root.create({**CLIENT_SETTINGS, "k" * 100000: 1}), "InvalidSetting", "is not a known setting")
+    before = world.rss_kib()
+    for _ in range(50):
+        refused(lambda: root.create({**CLIENT_SETTINGS, "name": huge}), "InvalidSetting")
+    check(world.rss_kib() <= before + 10 * SPARE_KIB, "memory grew")
+
+
+@test("traffic flows on while the bus is flooded with a thousand calls a second", limit=120)
+def flood(world):
+    seconds = 6
+    megabits = 20 if SANITIZED else 200
+    root = world.start_all()
+    world.veth()
+    path = root.create({**SERVER, "crypt": "none"})
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    world.client(crypt="none")
+    wait_until(lambda: world.s.has_link("kvs0"), 5, "the interface exists")
+    listen(world.s, "192.168.88.1").close()
+    listener = world.start(["iperf3", "-s", "-1", "--forceflush", "-B", "192.168.88.1"], "iperf3", world.s)
+    listener.wait_text("Server listening")
+    sender = world.start(["iperf3", "-c", "192.168.88.1", "-t", str(seconds), "-b", f"{megabits}M", "-J"], "sender",
+                         world.c)
+    time.sleep(1)
+    flooder = world.connect()
+    start, calls = time.monotonic(), 0
+    read = GLib.Variant("(ss)", (TUNNEL, "Statistics"))
+    while sender.alive():
+        due = int((time.monotonic() - start) * 1000)
+        while calls < due:
+            flooder.bus.call("org.kcpvpn", path, "org.freedesktop.DBus.Properties", "Get", read, None, 0, 20000,
+                             None, None)
+            calls += 1
+        iterate(0.001)
+    took = time.monotonic() - start
+    report = json.loads(sender.text())["end"]
+    rate = report["sum_received"]["bits_per_second"] / 1e6
+    print(f"        {calls / took:.0f} calls/s while {rate:.1f} of {megabits} Mbit/s arrived", flush=True)
+    check(calls / took > 900, f"only {calls / took:.0f} calls a second were made")
+    check(rate > megabits * 0.95, f"only {rate:.1f} of {megabits} Mbit/s arrived")
+
+
+main()
