@@ -5,6 +5,7 @@
 
 #include "kv-dbus-names.h"
 #include "kv-error.h"
+#include "kv-i18n.h"
 
 #include <polkit/polkit.h>
 #include <pwd.h>
@@ -299,8 +300,14 @@ ask_next(GTask *task)
     check->asked = check->actions & -check->actions;
     subject = polkit_system_bus_name_new(check->caller);
     details = polkit_details_new();
-    if (check->tunnel != NULL)
+    if (check->tunnel != NULL) {
         polkit_details_insert(details, KV_DBUS_DETAIL_TUNNEL, check->tunnel);
+    } else if (check->asked == KV_AUTH_MODIFY) {
+        /* Reload: the action's own message would name a tunnel. */
+        polkit_details_insert(details, "polkit.message",
+                              N_("Authentication is required to read the saved VPN tunnels again"));
+        polkit_details_insert(details, "polkit.gettext_domain", GETTEXT_PACKAGE);
+    }
     if (check->client != NULL)
         polkit_details_insert(details, KV_DBUS_DETAIL_CLIENT, check->client);
     polkit_authority_check_authorization(

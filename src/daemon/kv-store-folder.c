@@ -179,6 +179,10 @@ read_file(int folder, const char *file, gboolean read_only, guint *line, char **
         *wrong = g_strdup("a symbolic link is not allowed here");
         return NULL;
     }
+    if (fd < 0 && errno == EACCES && read_only) {
+        *wrong = g_strdup("the daemon may not read it; run: chown root:kcpvpn and chmod 640");
+        return NULL;
+    }
     if (fd < 0 || fstat(fd, &st) < 0) {
         *wrong = g_strdup_printf("it cannot be opened: %s", g_strerror(errno));
         return NULL;
