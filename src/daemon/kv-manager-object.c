@@ -8,6 +8,7 @@
 #include "kv-dbus-names.h"
 #include "kv-error.h"
 #include "kv-log.h"
+#include "kv-notify.h"
 #include "kv-options.h"
 #include "kv-settings-variant.h"
 #include "kv-tunnel-object.h"
@@ -64,6 +65,7 @@ announce_tunnels(KvManagerObject *self)
         g_ptr_array_add(paths, (gpointer) kv_tunnel_object_get_path(self->tunnels->pdata[i]));
     g_ptr_array_add(paths, NULL);
     kv_dbus_manager1_set_tunnels(self->skeleton, (const char *const *) paths->pdata);
+    kv_notify_status("%u tunnels", self->tunnels->len);
     g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(self->skeleton));
 }
 
@@ -354,12 +356,48 @@ down_for_removal(gpointer data)
 }
 
 static void
-end_tunnel(KvTunnelObject *tunnel, const char *why)
+log_end(KvTunnelObject *tunnel, const char *why)
 {
     const char *name = kv_tunnel_object_get_name(tunnel);
 
     kv_log(KV_LOG_INFO, "delete", name, NULL, "tunnel %s ends: %s", name, why);
-    kv_tunnel_object_stop(tunnel, down_for_removal, g_object_ref(tunnel));
+}
+
+/* One that makes room for another of its name, which its file describes now. */
+typedef struct {
+    KvManagerObject *self;
+    KvTunnelObject *tunnel;
+} Replacement;
+
+static void
+read_again(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!kv_manager_object_load_finish(KV_MANAGER_OBJECT(source), result, &error))
+        kv_log(KV_LOG_ERROR, "broken-store", NULL, NULL, "saved tunnels: %s", error->message);
+}
+
+static void
+down_for_replacement(gpointer data)
+{
+    g_autofree Replacement *replacement = data;
+    g_autoptr(KvManagerObject) self = replacement->self;
+    g_autoptr(KvTunnelObject) tunnel = replacement->tunnel;
+
+    kv_tunnel_object_remove(tunnel);
+    kv_manager_object_load_async(self, read_again, NULL);
+}
+
+static void
+replace_tunnel(KvManagerObject *self, KvTunnelObject *tunnel)
+{
+    Replacement *replacement = g_new0(Replacement, 1);
+
+    log_end(tunnel, "its file is for the other side now");
+    replacement->self = g_object_ref(self);
+    replacement->tunnel = g_object_ref(tunnel);
+    kv_tunnel_object_stop(tunnel, down_for_replacement, replacement);
 }
 
 static const KvStoreEntry *
@@ -386,6 +424,13 @@ is_broken(const KvStoreContents *contents, const char *file)
     return FALSE;
 }
 
+static gboolean
+has_role_of(const KvStoreEntry *entry, KvTunnelObject *tunnel)
+{
+    return kv_settings_get_role(entry->settings) ==
+           kv_settings_get_role(kv_tunnel_object_get_settings(tunnel));
+}
+
 /* Saved tunnels whose file is gone, or is now for the other side. */
 static void
 end_stale(KvManagerObject *self, const KvStoreContents *contents)
@@ -399,11 +444,12 @@ end_stale(KvManagerObject *self, const KvStoreContents *contents)
 
         if (file == NULL)
             continue;
-        if (entry == NULL && !is_broken(contents, file))
-            end_tunnel(tunnel, "its file is gone");
-        else if (entry != NULL && kv_settings_get_role(entry->settings) !=
-                                      kv_settings_get_role(kv_tunnel_object_get_settings(tunnel)))
-            end_tunnel(tunnel, "its file is for the other side now");
+        if (entry == NULL && !is_broken(contents, file)) {
+            log_end(tunnel, "its file is gone");
+            kv_tunnel_object_stop(tunnel, down_for_removal, g_object_ref(tunnel));
+        } else if (entry != NULL && !has_role_of(entry, tunnel)) {
+            replace_tunnel(self, tunnel);
+        }
     }
 }
 
@@ -422,8 +468,7 @@ take_entry(KvManagerObject *self, const KvStoreEntry *entry, GPtrArray *refused)
         add_tunnel(self, &origin);
     else if (kv_tunnel_object_get_file(tunnel) == NULL)
         g_ptr_array_add(refused, (gpointer) entry);
-    else if (kv_settings_get_role(entry->settings) ==
-             kv_settings_get_role(kv_tunnel_object_get_settings(tunnel)))
+    else if (has_role_of(entry, tunnel))
         kv_tunnel_object_set_settings(tunnel, entry->settings, entry->path, entry->read_only);
 }
 

@@ -33,6 +33,7 @@ struct _KvTunnelObject {
     const KvServices *services;
     KvDbusTunnel1 *skeleton;
     char *path;
+    char *name; /* that of every @settings it will have; others key tables by it */
     KvSettings *settings;
     char *file; /* NULL: transient */
     gboolean read_only;
@@ -68,6 +69,7 @@ kv_tunnel_object_finalize(GObject *object)
     g_assert(self->tunnel == NULL && self->starting == NULL);
     g_object_unref(self->skeleton);
     g_free(self->path);
+    g_free(self->name);
     kv_settings_free(self->settings);
     g_free(self->file);
     g_array_unref(self->waiters);
@@ -563,7 +565,7 @@ kv_tunnel_object_get_skeleton(KvTunnelObject *self)
 const char *
 kv_tunnel_object_get_name(KvTunnelObject *self)
 {
-    return kv_settings_get_string(self->settings, KV_SETTING_NAME);
+    return self->name;
 }
 
 const char *
@@ -689,6 +691,7 @@ kv_tunnel_object_new(const KvServices *services, const KvTunnelOrigin *origin, g
     self->services = services;
     self->path = g_strdup_printf(KV_DBUS_TUNNEL_PATH "/%" G_GUINT64_FORMAT, number);
     self->settings = kv_settings_copy(origin->settings);
+    self->name = g_strdup(kv_settings_get_string(self->settings, KV_SETTING_NAME));
     self->file = g_strdup(origin->file);
     self->read_only = origin->read_only;
     self->held = origin->held;

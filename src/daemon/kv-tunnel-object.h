@@ -36,7 +36,7 @@ KvTunnelObject *kv_tunnel_object_new(const KvServices *services, const KvTunnelO
 /* (transfer none) */
 const KvServices *kv_tunnel_object_get_services(KvTunnelObject *tunnel);
 KvDbusTunnel1 *kv_tunnel_object_get_skeleton(KvTunnelObject *tunnel);
-const char *kv_tunnel_object_get_name(KvTunnelObject *tunnel);
+const char *kv_tunnel_object_get_name(KvTunnelObject *tunnel); /* the same for life */
 const char *kv_tunnel_object_get_path(KvTunnelObject *tunnel);
 const KvSettings *kv_tunnel_object_get_settings(KvTunnelObject *tunnel);
 /* (nullable): NULL if it is transient. */
