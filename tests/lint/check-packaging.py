@@ -138,7 +138,7 @@ def check_users(root):
         done = run("systemd-tmpfiles", "--create", "--root=" + machine, tmpfiles)
         if done.returncode != 0:
             yield f"systemd-tmpfiles: {done.stderr}"
-        for path, mode in (("etc/kcpvpn", 0o750), ("var/lib/kcpvpn", 0o700)):
+        for path, mode in (("etc/kcpvpn", 0o751), ("var/lib/kcpvpn", 0o700)):
             found = os.stat(os.path.join(machine, path))
             if found.st_mode & 0o7777 != mode:
                 yield f"systemd-tmpfiles: {path} has mode {found.st_mode & 0o7777:o}"
