@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,14 +19,22 @@
 #define TERMINAL       "/dev/tty"
 #define LINE_MAX_BYTES 4096
 
-/* The signals that end a program, and the one that came while a question stood open. */
+/* The signals that end a program, the one that came while a question stood open, and a pipe that
+ * tells of it: another thread may be the one that gets it. */
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 static volatile sig_atomic_t caught;
+static int wake_pipe[2];
 
 static void
 catch_signal(int signum)
 {
+    int saved = errno;
+
     caught = signum;
+    /* Full, it tells already. */
+    while (write(wake_pipe[1], "", 1) < 0 && errno == EINTR)
+        continue;
+    errno = saved;
 }
 
 static int
@@ -57,6 +66,20 @@ write_line_end(int fd)
     dprintf(fd, "\n");
 }
 
+/* Waits for a character. Returns: FALSE: a signal came, or an error. */
+static gboolean
+wait_for_input(int fd)
+{
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = wake_pipe[0], .events = POLLIN}};
+
+    while (poll(fds, G_N_ELEMENTS(fds), -1) < 0) {
+        if (errno != EINTR)
+            return FALSE;
+    }
+    errno = EINTR;
+    return fds[1].revents == 0;
+}
+
 /* Reads to the line's end, which is not kept. Returns: how many bytes, < 0: failed or too long. */
 static gssize
 read_line(int fd, char *buf, gsize size)
@@ -64,42 +87,60 @@ read_line(int fd, char *buf, gsize size)
     gsize len = 0;
 
     while (len < size) {
-        ssize_t n = read(fd, buf + len, 1);
+        ssize_t n = wait_for_input(fd) ? read(fd, buf + len, 1) : -1;
 
-        if (n < 0 && (errno != EINTR || caught != 0))
+        if (n < 0)
             return -1;
-        if (n == 0 || (n > 0 && buf[len] == '\n'))
+        if (n == 0 || buf[len] == '\n')
             return (gssize) len;
-        len += n > 0;
+        len++;
     }
     errno = EMSGSIZE;
     return -1;
 }
 
-/* Reads with @local_flags of the terminal off. A signal ends it and comes through afterwards. */
-static gssize
-read_line_without(int fd, tcflag_t local_flags, char *buf, gsize size)
+static void
+catch_signals(struct sigaction old[G_N_ELEMENTS(signals)])
 {
-    struct sigaction action = {.sa_handler = catch_signal}; /* without SA_RESTART */
+    struct sigaction action = {.sa_handler = catch_signal};
+
+    caught = 0;
+    for (gsize i = 0; i < G_N_ELEMENTS(signals); i++)
+        sigaction(signals[i], &action, &old[i]);
+}
+
+/* Lets signals through again, and the one that came act now. */
+static void
+release_signals(const struct sigaction old[G_N_ELEMENTS(signals)])
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(signals); i++)
+        sigaction(signals[i], &old[i], NULL);
+    if (caught != 0)
+        raise(caught);
+}
+
+/* Asks and reads with @local_flags of the terminal off, before @prompt is seen: a person may be
+ * fast. A signal ends it and comes through afterwards. */
+static gssize
+ask_without(int fd, tcflag_t local_flags, const char *prompt, char *buf, gsize size)
+{
     struct sigaction old[G_N_ELEMENTS(signals)];
     struct termios before;
     struct termios changed;
     gssize len;
 
-    if (tcgetattr(fd, &before) < 0)
+    if (tcgetattr(fd, &before) < 0 || pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
         return -1;
-    caught = 0;
-    for (gsize i = 0; i < G_N_ELEMENTS(signals); i++)
-        sigaction(signals[i], &action, &old[i]);
+    catch_signals(old);
     changed = before;
     changed.c_lflag &= ~local_flags;
     tcsetattr(fd, TCSAFLUSH, &changed);
+    write_text(fd, prompt);
     len = read_line(fd, buf, size);
     tcsetattr(fd, TCSAFLUSH, &before);
-    for (gsize i = 0; i < G_N_ELEMENTS(signals); i++)
-        sigaction(signals[i], &old[i], NULL);
-    if (caught != 0)
-        raise(caught);
+    release_signals(old);
+    close(wake_pipe[0]);
+    close(wake_pipe[1]);
     return len;
 }
 
@@ -115,8 +156,7 @@ kv_ask_secret(const char *prompt, GError **error)
         kv_error_set_errno(error, errno, _("no terminal to ask on"));
         return NULL;
     }
-    write_text(fd, prompt);
-    len = read_line_without(fd, ECHO | ECHOE | ECHOK | ECHONL, buf, sizeof buf);
+    len = ask_without(fd, ECHO | ECHOE | ECHOK | ECHONL, prompt, buf, sizeof buf);
     write_line_end(fd);
     if (len < 0)
         kv_error_set_errno(error, errno, _("the answer cannot be read"));
@@ -136,7 +176,6 @@ kv_ask_yes_no(const char *prompt)
 
     if (fd < 0)
         return FALSE;
-    write_text(fd, prompt);
     /* "y", and what begins with it, whatever the language: the prompt says so. */
-    return read_line_without(fd, 0, buf, sizeof buf) > 0 && g_ascii_tolower(buf[0]) == 'y';
+    return ask_without(fd, 0, prompt, buf, sizeof buf) > 0 && g_ascii_tolower(buf[0]) == 'y';
 }

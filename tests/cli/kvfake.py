@@ -6,12 +6,14 @@ something else fails. What the real daemon does is for tests/bus; here are state
 replies it never should give, and its absence.
 """
 
+import collections
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 SKIPPED = 77
 
@@ -114,7 +116,7 @@ class Daemon:
         self.interfaces = read_interfaces()
         self.objects = {}  # path: (word of the interface, properties)
         self.ids = {}
-        self.calls = []  # (word, method, path, arguments, whether polkit may ask)
+        self.calls = collections.deque()  # (method, path, arguments, whether polkit may ask)
         self.answers = {}  # method: function of (path, arguments) that returns a tuple or raises
         self.context = GLib.MainContext()
         self.loop = GLib.MainLoop(self.context)
@@ -218,7 +220,8 @@ class Daemon:
 
     # --- calls
 
-    def _manage(self, _connection, _sender, _path, _interface, _method, _arguments, invocation):
+    def _manage(self, _connection, _sender, _path, _interface, method, _arguments, invocation):
+        self.calls.append((method, MANAGER, (), False))
         everything = {path: {f"{NAME}.{word}": properties}
                       for path, (word, properties) in self.objects.items()}
         invocation.return_value(GLib.Variant("(a{oa{sa{sv}}})", (everything,)))
@@ -230,14 +233,16 @@ class Daemon:
         asks = bool(invocation.get_message().get_flags() &
                     Gio.DBusMessageFlags.ALLOW_INTERACTIVE_AUTHORIZATION)
         self.calls.append((method, path, arguments.unpack(), asks))
+        word, _ = self.objects.get(path, ("Manager1", None))
+        kinds = "".join(arg.signature for arg in
+                        self.interfaces[word].lookup_method(method).out_args)
         try:
+            if kinds and method not in self.answers:
+                raise BusError("Failed", "the test has no answer")
             answer = self.answers[method](path, arguments.unpack()) if method in self.answers else ()
         except BusError as error:
             invocation.return_dbus_error(error.name, str(error))
             return
-        word, _ = self.objects.get(path, ("Manager1", None))
-        info = self.interfaces[word].lookup_method(method)
-        kinds = "".join(arg.signature for arg in info.out_args)
         invocation.return_value(GLib.Variant(f"({kinds})", answer or ()))
 
     def stop(self):
@@ -286,9 +291,16 @@ class World:
 
     def calls(self, *methods):
         """The calls of those methods so far, and forgets them."""
-        found = [call for call in self.daemon.calls if call[0] in methods]
-        self.daemon.calls = []
+        found = []
+        while self.daemon.calls:
+            call = self.daemon.calls.popleft()
+            if call[0] in methods:
+                found.append(call)
         return found
+
+    def wait_call(self, method):
+        """Waits until that method is called, and returns the call."""
+        return wait_for(lambda: self.calls(method), f"call of {method}")[0]
 
     def stop(self):
         self.daemon.stop()
@@ -305,6 +317,18 @@ def test(proves):
         TESTS.append((function, proves))
         return function
     return mark
+
+
+def wait_for(function, what, seconds=20):
+    """Waits until function returns something true, and returns that."""
+    end = time.monotonic() + seconds
+    while True:
+        found = function()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"no {what} within {seconds} s")
+        time.sleep(0.01)
 
 
 def want(text, *parts):

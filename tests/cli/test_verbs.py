@@ -8,7 +8,7 @@ import signal
 import stat
 import time
 
-from kvfake import MANAGER, BusError, GLib, addresses, equal, main, test, tunnel, want
+from kvfake import MANAGER, BusError, GLib, addresses, equal, main, test, tunnel, wait_for, want
 
 
 def text(value):
@@ -230,8 +230,7 @@ def ups_otherwise(world):
             (lambda: world.daemon.remove(path), 8, "deleted it")):
         world.daemon.set_state(path, "stopped")
         process = world.start("up", "home")
-        while not world.calls("Start"):
-            time.sleep(0.01)
+        world.wait_call("Start")
         deed()
         out, err = process.communicate(timeout=20)
         equal((process.returncode, out), (status_code, ""))
@@ -341,7 +340,7 @@ def monitors(world):
     path = world.daemon.add_tunnel(1, "office", "server")
     all_json = world.start("monitor", "--json")
     one_text = world.start("monitor", "home")
-    time.sleep(1)  # both have read what there is
+    wait_for(lambda: len(world.daemon.calls) == 2, "two that read what there is")
     world.daemon.set_state(path, "connected")
     where = world.daemon.add_client(path, 3, "phone")
     world.daemon.remove(where)
@@ -378,24 +377,18 @@ def watches(world):
             "rx-bytes": GLib.Variant("t", count * 1000)}))
     for words in (["status", "home", "--watch"], ["show", "home", "-w", "--json"]):
         process = world.start(*words, "--interval", "250")
-        while not world.daemon.calls:
-            time.sleep(0.01)
-        equal(world.calls("Watch"), [("Watch", path, (250, {}), False)])
-        time.sleep(0.5)
+        equal(world.wait_call("Watch"), ("Watch", path, (250, {}), False))
         for count in range(3):
             tell(count)
-            time.sleep(0.1)
         lines = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)
         process.communicate()
         if "--json" in words:
             equal(json.loads(lines[2])["Statistics"], {"rx-bytes": 2000})
         else:
-            want(lines[2], "home connected: in ", "kbit/s")
+            want(lines[2], "home connected: in ", "bit/s, out 0 bit/s")
     process = world.start("status", "home", "--watch")
-    while not world.calls("Watch"):
-        time.sleep(0.01)
-    time.sleep(0.3)
+    world.wait_call("Watch")
     world.daemon.remove(path)
     equal(process.wait(timeout=20), 8)
     want(process.communicate()[1], "was deleted")
