@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Callers, daemon, bus and polkit that go at the worst moment; saved tunnels, and files edited by hand."""
+import contextlib
 import os
 import random
 import signal
+import socket
 import time
 
 from kvbus import (CLIENT_SETTINGS, DAEMON, DAEMON_GID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib, check, equal,
@@ -192,6 +194,40 @@ def no_bus(world):
     third = world.start_daemon(wait=False)
     third.expect_exit(1)
     check("no system bus" in third.text(), "it does not say why")
+
+
+@test("the service manager hears that it is ready, how it is, that it lives, that it reloads, and that it ends",
+      limit=30)
+def service_manager(world):
+    path = os.path.join(world.dir, "notify")
+    sock = world.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    sock.bind(path)
+    os.chmod(path, 0o777)
+    sock.setblocking(False)
+    heard = []
+
+    def hears(text):
+        def look():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    heard.append(sock.recv(4096).decode())
+            return text in heard
+        wait_until(look, 5, f"the service manager hears {text}")
+        del heard[:heard.index(text) + 1]
+    world.start_bus()
+    world.start_polkit()
+    daemon = world.start_daemon(env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"})
+    hears("READY=1")
+    root = world.connect()
+    root.create(SERVER)
+    hears("STATUS=1 tunnels")
+    hears("WATCHDOG=1")
+    daemon.send(signal.SIGHUP)
+    hears("RELOADING=1")
+    hears("READY=1")
+    daemon.send(signal.SIGTERM)
+    hears("STOPPING=1")
+    daemon.expect_exit(0)
 
 
 @test("options of the program: unknown and wrong ones are refused with status 2", limit=30)
