@@ -11,25 +11,27 @@
 
 /* What copies may cost: a sixteenth of what is sent, or the share of holes if that is more;
  * a little in any second; and saved up from that the first rounds of a transfer, until the path is
- * half full: they sum up to one filling of it, with two copies to two. The reserve is for the
- * slow start of an inner TCP on a path that loses a lot. */
+ * half full: they sum up to one filling of it, with two copies to two. Where much is lost a whole
+ * copy is worth its price, and the reserve gets an inner TCP through its slow start. */
 #define ALLOWANCE_SHARE     16
-#define ALLOWANCE_SHARE_MAX 4
+#define SHARE_HEAVY         5       /* times the holes */
 #define ALLOWANCE_PER_S     16384   /* bytes */
 #define ALLOWANCE_MAX_LEAST 1048576 /* bytes, and so much at the start */
 #define ALLOWANCE_MAX_BDPS  2
 #define RESERVE             (3 * ALLOWANCE_MAX_LEAST)
+#define SPARSE_BYTES        16384 /* under way: with so few, FEC groups do not fill soon */
 
 /* The share of segments that others overtook, in 1/2^20, or that were given up, averaged over about
- * 512, less at the start. A hole that FEC closed shows only in this way. Copies hide holes, so the
- * share sinks more slowly while there are two. */
+ * 512, less at the start. A hole that FEC closed shows only in this way. Copies of sparse segments
+ * hide holes, so the share sinks more slowly then. */
 #define HOLE_ONE        (1 << 20)
 #define HOLE_WEIGHT_MIN 6 /* bits */
 #define HOLE_WEIGHT     9
 #define HOLE_HIDDEN     2
 #define HOLE_AT_START   (HOLE_ONE * 15 / 10000) /* the first hole counts */
 #define HOLE_THRESHOLD  (HOLE_ONE * 3 / 1000)
-#define HOLE_HEAVY      (HOLE_ONE * 8 / 100) /* one copy more while there is room */
+#define HOLE_RESERVE    (HOLE_ONE * 4 / 100) /* the reserve may be used */
+#define HOLE_HEAVY      (HOLE_ONE * 8 / 100)
 
 void
 kv_kcp_copy_init(KvKcp *kcp, KvTime now)
@@ -47,8 +49,15 @@ is_heavy(const KvKcp *kcp)
     return kcp->copy.holes >= HOLE_HEAVY;
 }
 
+/* So little is under way that FEC groups do not fill soon. */
+static gboolean
+is_sparse(const KvKcp *kcp)
+{
+    return kcp->rack.in_flight < SPARSE_BYTES;
+}
+
 void
-kv_kcp_copy_learn(KvKcp *kcp, gboolean was_hole)
+kv_kcp_copy_learn(KvKcp *kcp, gboolean was_hole, guint copies)
 {
     guint weight;
 
@@ -56,7 +65,7 @@ kv_kcp_copy_learn(KvKcp *kcp, gboolean was_hole)
     if (kv_pacer_has_queue(&kcp->pacer, kcp->rack.in_flight))
         return;
     weight = CLAMP(g_bit_storage(++kcp->copy.n_learned), HOLE_WEIGHT_MIN, HOLE_WEIGHT);
-    if (!was_hole && is_heavy(kcp))
+    if (!was_hole && is_sparse(kcp) && (copies > 0 || is_heavy(kcp)))
         weight += HOLE_HIDDEN;
     kcp->copy.holes += ((was_hole ? HOLE_ONE : 0) - kcp->copy.holes) >> weight;
 }
@@ -73,10 +82,13 @@ static uint32_t
 get_share(const KvKcp *kcp)
 {
     uint32_t least = HOLE_ONE / ALLOWANCE_SHARE;
+    uint32_t holes = (uint32_t) kcp->copy.holes;
 
     if (is_busy(kcp))
         return least;
-    return CLAMP((uint32_t) kcp->copy.holes, least, HOLE_ONE / ALLOWANCE_SHARE_MAX);
+    if (is_heavy(kcp))
+        return MIN(holes * SHARE_HEAVY, HOLE_ONE);
+    return MAX(holes, least);
 }
 
 static uint32_t
@@ -87,18 +99,25 @@ get_max(const KvKcp *kcp)
     return RESERVE + (uint32_t) CLAMP(wanted, ALLOWANCE_MAX_LEAST, G_MAXUINT32 / 2);
 }
 
-void
-kv_kcp_copy_on_sent(KvKcp *kcp, KvSegment *segment, KvTime now)
+static void
+earn(KvKcp *kcp, size_t len, KvTime now)
 {
     KvKcpCopy *copy = &kcp->copy;
     KvTime spent = kv_time_elapsed(now, copy->earned_at);
 
-    copy->allowance += (uint32_t) ((uint64_t) segment->packet->len * get_share(kcp) / HOLE_ONE);
+    copy->allowance += (uint32_t) ((uint64_t) len * get_share(kcp) / HOLE_ONE);
     if (spent >= KV_TIME_MS) {
         copy->allowance += ALLOWANCE_PER_S * MIN(spent, 10 * KV_TIME_S) / KV_TIME_S;
         copy->earned_at = now;
     }
     copy->allowance = MIN(copy->allowance, get_max(kcp));
+}
+
+void
+kv_kcp_copy_on_sent(KvKcp *kcp, KvSegment *segment)
+{
+    KvKcpCopy *copy = &kcp->copy;
+
     if (segment->xmit > 1)
         copy->has_repair = TRUE;
     segment->copies = MAX(copy->planned, copy->has_repair ? copy->affordable : 0);
@@ -112,14 +131,14 @@ get_wanted(const KvKcp *kcp)
 {
     if (kcp->copy.holes < HOLE_THRESHOLD || kcp->rack.srtt == 0 || is_busy(kcp))
         return 0;
-    return is_heavy(kcp) ? 2 : 1;
+    return is_heavy(kcp) && is_sparse(kcp) ? 2 : 1;
 }
 
 void
 kv_kcp_copy_plan(KvKcp *kcp)
 {
     KvKcpCopy *copy = &kcp->copy;
-    uint32_t kept = is_heavy(kcp) ? 0 : RESERVE;
+    uint32_t kept = kcp->copy.holes >= HOLE_RESERVE ? 0 : RESERVE;
     uint32_t left = copy->allowance - MIN(copy->allowance, kept);
     guint most = left / kcp->config.mtu;
 
@@ -137,6 +156,7 @@ kv_kcp_take_copies(KvKcp *kcp, size_t len, KvTime now)
     guint n = MAX(copy->planned, copy->has_repair ? copy->affordable : 0);
     uint32_t bytes = n * (uint32_t) len;
 
+    earn(kcp, len, now);
     if (n == 0)
         return 0;
     copy->allowance -= MIN(bytes, copy->allowance);

@@ -273,10 +273,11 @@ KvTime kv_kcp_rack_deadline(const KvKcp *kcp);
 /* kv-kcp-copy.c: early copies, on top of rack */
 
 void kv_kcp_copy_init(KvKcp *kcp, KvTime now);
-void kv_kcp_copy_on_sent(KvKcp *kcp, KvSegment *segment, KvTime now);
+void kv_kcp_copy_on_sent(KvKcp *kcp, KvSegment *segment);
 
-/* One segment's fate. @was_hole: given up, or segments sent later arrived in an earlier batch. */
-void kv_kcp_copy_learn(KvKcp *kcp, gboolean was_hole);
+/* One segment's fate. @was_hole: given up, or segments sent later arrived in an earlier batch;
+ * @copies: what it had. */
+void kv_kcp_copy_learn(KvKcp *kcp, gboolean was_hole, guint copies);
 
 /* Before a datagram is made. */
 void kv_kcp_copy_plan(KvKcp *kcp);

@@ -144,7 +144,7 @@ deliver(KvKcp *kcp, KvSegment *segment, gboolean which, KvTime now)
         sample_rate(rack, segment);
     if (which && segment->order > rack->seen_order)
         rack->seen_order = segment->order;
-    kv_kcp_copy_learn(kcp, segment->order < rack->settled_order);
+    kv_kcp_copy_learn(kcp, segment->order < rack->settled_order, segment->copies);
     leave_flight(kcp, segment);
     kv_kcp_segment_acked(kcp, segment);
 }
@@ -243,7 +243,7 @@ kv_kcp_rack_on_sent(KvKcp *kcp, KvSegment *segment, KvTime now)
     }
     leave_flight(kcp, segment);
     join_flight(rack, segment, FALSE);
-    kv_kcp_copy_on_sent(kcp, segment, now);
+    kv_kcp_copy_on_sent(kcp, segment);
     if (rack->credits > 0)
         rack->credits--;
     if (kcp->config.tuning.pacing)
@@ -281,7 +281,7 @@ kv_kcp_rack_may_send(const KvKcp *kcp, KvTime now)
 static void
 give_up(KvKcp *kcp, KvSegment *segment)
 {
-    kv_kcp_copy_learn(kcp, TRUE);
+    kv_kcp_copy_learn(kcp, TRUE, 0);
     leave_flight(kcp, segment);
     if (segment->copies == 0)
         kcp->rack.lost_alone += wire_bytes(segment);
@@ -368,7 +368,7 @@ probe_tail(KvKcp *kcp)
     rack->probed = TRUE;
     if (!kcp->unacked_tail->in_flight)
         return;
-    kv_kcp_copy_learn(kcp, TRUE);
+    kv_kcp_copy_learn(kcp, TRUE, 0);
     leave_flight(kcp, kcp->unacked_tail);
     kv_kcp_mark_ready(kcp, kcp->unacked_tail);
     kcp->retransmits_probe++;

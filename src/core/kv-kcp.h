@@ -40,14 +40,15 @@ typedef struct _KvKcp KvKcp;
  * @tail_probe: the last segment goes out again after two RTTs of silence, long before its
  *   timeout (RFC 8985, TLP).
  * @early_copy: on a path that loses and is not in full use (in startup: without a queue), a
- *   datagram goes out a second time some ms after the first, a third time when more than 8 % come
- *   late: sparse packets and the first rounds of a transfer, which FEC serves worst, are spared
- *   the wait for a repair. Repairs get a copy in any case (as in Hairpin, NSDI 2024). All this
- *   within an allowance of a sixteenth of the traffic, or while the path has room of the share
- *   that comes late, up to a quarter; of 16 KiB/s; and of 1 MiB saved up, or twice what fills the
- *   path if that is more, with 3 MiB on top when more than 8 % come late. What comes late while a
- *   queue stands, which may have overflowed, is not taken for loss of the path. The copies
- *   themselves are the caller's work: kv_kcp_take_copies().
+ *   datagram goes out a second time some ms after the first, and a third time while little is
+ *   under way and more than 8 % come late: sparse packets and the first rounds of a transfer,
+ *   which FEC serves worst, are spared the wait for a repair. Repairs get a copy in any case (as in
+ *   Hairpin, NSDI 2024). All this within an allowance of a sixteenth of the traffic, or while the
+ *   path has room of the share that comes late, and five times that when it is more than 8 %; of
+ *   16 KiB/s; and of 1 MiB saved up, or twice what fills the path if that is more, with 3 MiB on
+ *   top when more than 4 % come late. What comes late while a queue stands, which may have
+ *   overflowed, is not taken for loss of the path. The copies themselves are the caller's work:
+ *   kv_kcp_take_copies().
  * @pacing: new segments and repairs leave at the measured delivery rate and no more is under
  *   way than about two round trips' worth of it, whatever the window (after BBR). Random loss
  *   does not slow it down: after startup the share that is lost of what goes without copies is

@@ -148,7 +148,7 @@ check_allowance(KvSimKcp *pair, const KvSimLink *link, KvTime time)
     g_assert_cmpfloat((double) state.early_copies * 1322, <=,
                       share * (double) state.segments_sent * 1322 +
                           16384 * (double) time / KV_TIME_S + MAX(1048576, 2 * bdp) +
-                          (holes >= 0.06 ? 3145728 : 0));
+                          (holes >= 0.03 ? 3145728 : 0));
 }
 
 typedef struct {

@@ -527,8 +527,8 @@ test_measured_loss(void)
             g_assert_cmpfloat(kv_stats_get_rx_loss(&stats), <=, cases[i].loss * 1.2);
         }
         kv_session_get_stats(pair.client->session, &stats);
-        /* KCP takes some of what is overtaken for lost. */
-        if (cases[i].reorder == 0)
+        /* KCP takes some of what is overtaken for lost, and copies leave little to repeat. */
+        if (cases[i].reorder == 0 && !cases[i].copies)
             g_assert_cmpint(kv_stats_get_tx_loss(&stats) > 0.03, ==, cases[i].loss > 0);
         pair_clear(&pair);
     }
