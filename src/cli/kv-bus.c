@@ -20,7 +20,8 @@
 
 struct _KvBus {
     GDBusConnection *connection;
-    GDBusObjectManager *objects;
+    GDBusObjectManager *objects; /* tunnels and clients */
+    KvDbusManager1 *manager;
     KvAgent *agent; /* (nullable) */
     gboolean interactive;
 };
@@ -48,10 +49,7 @@ get_interface(const KvBus *bus, const char *path, const char *interface)
 KvDbusManager1 *
 kv_bus_get_manager(const KvBus *bus)
 {
-    g_autoptr(GDBusInterface) interface =
-        get_interface(bus, KV_DBUS_PATH, KV_DBUS_MANAGER_INTERFACE);
-
-    return interface != NULL ? KV_DBUS_MANAGER1(interface) : NULL; /* the object keeps it */
+    return bus->manager;
 }
 
 gboolean
@@ -212,6 +210,21 @@ check_asking(const KvArgs *args)
     return FALSE;
 }
 
+/* The manager is no object of its own object manager. */
+static gboolean
+make_proxies(KvBus *bus, GError **error)
+{
+    bus->objects = kv_dbus_object_manager_client_new_sync(
+        bus->connection, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_DO_NOT_AUTO_START, KV_DBUS_NAME,
+        KV_DBUS_PATH, NULL, error);
+    if (bus->objects == NULL)
+        return FALSE;
+    bus->manager =
+        kv_dbus_manager1_proxy_new_sync(bus->connection, G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START,
+                                        KV_DBUS_NAME, KV_DBUS_PATH, NULL, error);
+    return bus->manager != NULL;
+}
+
 static gboolean
 connect_to_daemon(KvBus *bus, gboolean may_start, KvBusFlags flags, KvExit *status)
 {
@@ -229,17 +242,9 @@ connect_to_daemon(KvBus *bus, gboolean may_start, KvBusFlags flags, KvExit *stat
         return FALSE;
     }
     g_clear_error(&error);
-    bus->objects = kv_dbus_object_manager_client_new_sync(
-        bus->connection, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_DO_NOT_AUTO_START, KV_DBUS_NAME,
-        KV_DBUS_PATH, NULL, &error);
-    if (bus->objects == NULL) {
-        *status = complain_about_daemon(error, may_start);
-        return FALSE;
-    }
-    if (kv_bus_get_manager(bus) != NULL || (flags & KV_BUS_OPTIONAL) != 0)
+    if (make_proxies(bus, &error))
         return TRUE;
-    kv_cmd_complain(_("the daemon went away"));
-    *status = KV_EXIT_NO_DAEMON;
+    *status = complain_about_daemon(error, may_start);
     return FALSE;
 }
 
@@ -271,6 +276,7 @@ kv_bus_free(KvBus *bus)
     if (bus == NULL)
         return;
     g_clear_pointer(&bus->agent, kv_agent_stop);
+    g_clear_object(&bus->manager);
     g_clear_object(&bus->objects);
     g_clear_object(&bus->connection);
     g_free(bus);
@@ -339,19 +345,67 @@ kv_bus_complain(const char *what, GError *error)
     return get_exit(error);
 }
 
+/* --- properties ------------------------------------------------------------------------------ */
+
+typedef struct {
+    GDBusProxy *proxy; /* not owned: the caller's array is */
+    guint *n_pending;
+} Refresh;
+
+static void
+refresh_done(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree Refresh *refresh = data;
+    g_autoptr(GVariant) properties = NULL;
+    g_autoptr(GVariant) reply =
+        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, NULL);
+    GVariantIter iter;
+    const char *name;
+    GVariant *value;
+
+    --*refresh->n_pending;
+    if (reply == NULL)
+        return; /* it has gone in the meantime */
+    properties = g_variant_get_child_value(reply, 0);
+    g_variant_iter_init(&iter, properties);
+    while (g_variant_iter_loop(&iter, "{&sv}", &name, &value))
+        g_dbus_proxy_set_cached_property(refresh->proxy, name, value);
+}
+
+void
+kv_bus_refresh(GPtrArray *proxies)
+{
+    guint n_pending = proxies->len;
+
+    for (guint i = 0; i < proxies->len; i++) {
+        GDBusProxy *proxy = g_ptr_array_index(proxies, i);
+        Refresh *refresh = g_new(Refresh, 1);
+
+        *refresh = (Refresh){proxy, &n_pending};
+        g_dbus_connection_call(
+            g_dbus_proxy_get_connection(proxy), g_dbus_proxy_get_name(proxy),
+            g_dbus_proxy_get_object_path(proxy), "org.freedesktop.DBus.Properties", "GetAll",
+            g_variant_new("(s)", g_dbus_proxy_get_interface_name(proxy)), G_VARIANT_TYPE("(a{sv})"),
+            G_DBUS_CALL_FLAGS_NO_AUTO_START, CALL_TIMEOUT_MS, NULL, refresh_done, refresh);
+    }
+    while (n_pending > 0)
+        g_main_context_iteration(NULL, TRUE);
+}
+
 GVariant *
 kv_bus_describe(GDBusProxy *proxy)
 {
     g_auto(GStrv) names = g_dbus_proxy_get_cached_property_names(proxy);
-    GVariantDict dict;
+    GVariantBuilder builder;
 
-    g_variant_dict_init(&dict, NULL);
-    g_variant_dict_insert(&dict, "Path", "o", g_dbus_proxy_get_object_path(proxy));
+    g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&builder, "{sv}", "Path",
+                          g_variant_new_object_path(g_dbus_proxy_get_object_path(proxy)));
     for (guint i = 0; names != NULL && names[i] != NULL; i++) {
         g_autoptr(GVariant) value = g_dbus_proxy_get_cached_property(proxy, names[i]);
 
         if (value != NULL)
-            g_variant_dict_insert_value(&dict, names[i], value);
+            g_variant_builder_add(&builder, "{sv}", names[i], value);
     }
-    return g_variant_dict_end(&dict);
+    return g_variant_builder_end(&builder);
 }

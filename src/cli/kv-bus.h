@@ -39,7 +39,7 @@ GDBusConnection *kv_bus_get_connection(const KvBus *bus);
 /* (transfer none): the daemon's objects and their comings and goings. */
 GDBusObjectManager *kv_bus_get_objects(const KvBus *bus);
 
-/* (transfer none) (nullable): the manager, NULL while the daemon is away. */
+/* (transfer none): the manager; without properties while the daemon is away. */
 KvDbusManager1 *kv_bus_get_manager(const KvBus *bus);
 
 /* Whether the daemon is there. */
@@ -72,6 +72,15 @@ GVariant *kv_bus_no_options(void);
  * Returns: the exit status that fits.
  */
 KvExit kv_bus_complain(const char *what, GError *error);
+
+/**
+ * kv_bus_refresh:
+ * @proxies: (element-type GDBusProxy): tunnels or clients
+ *
+ * Reads all their properties anew. What is counted all the time is told nobody without being asked,
+ * so what a proxy has from its beginning may be old. An object that has gone keeps what it had.
+ */
+void kv_bus_refresh(GPtrArray *proxies);
 
 /**
  * kv_bus_describe:

@@ -17,7 +17,7 @@ static void
 report(const KvArgs *args, const char *key, const char *name, const char *result, const char *text)
 {
     g_autoptr(GVariant) object = NULL;
-    GVariantDict dict;
+    GVariantBuilder builder;
 
     if (!kv_args_has(args, KV_OPTION_JSON)) {
         g_autoptr(GString) line = g_string_new(NULL);
@@ -26,10 +26,10 @@ report(const KvArgs *args, const char *key, const char *name, const char *result
         printf("%s: %s\n", line->str, text);
         return;
     }
-    g_variant_dict_init(&dict, NULL);
-    g_variant_dict_insert(&dict, key, "s", name);
-    g_variant_dict_insert(&dict, "Result", "s", result);
-    object = g_variant_ref_sink(g_variant_dict_end(&dict));
+    g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&builder, "{sv}", key, g_variant_new_string(name));
+    g_variant_builder_add(&builder, "{sv}", "Result", g_variant_new_string(result));
+    object = g_variant_ref_sink(g_variant_builder_end(&builder));
     kv_print_json(stdout, object);
 }
 

@@ -93,6 +93,7 @@ kv_cmd_list(KvArgs *args)
         return status;
     tunnels = kv_bus_list_tunnels(bus);
     if (kv_args_has(args, KV_OPTION_JSON)) {
+        kv_bus_refresh(tunnels);
         print_described(tunnels);
     } else if (kv_args_has(args, KV_OPTION_NAMES)) {
         for (guint i = 0; i < tunnels->len; i++)
@@ -229,6 +230,8 @@ kv_cmd_clients(KvArgs *args)
     if (tunnels == NULL)
         return KV_EXIT_NOT_FOUND;
     clients = collect_clients(bus, tunnels);
+    if (!kv_args_has(args, KV_OPTION_IDS))
+        kv_bus_refresh(clients);
     if (kv_args_has(args, KV_OPTION_JSON))
         print_described(clients);
     else if (kv_args_has(args, KV_OPTION_IDS))

@@ -37,14 +37,15 @@ print_json_event(const char *time, const char *event, const Field *fields, guint
 {
     g_autoptr(GVariant) object = NULL;
     g_autofree char *line = NULL;
-    GVariantDict dict;
+    GVariantBuilder builder;
 
-    g_variant_dict_init(&dict, NULL);
-    g_variant_dict_insert(&dict, "Time", "s", time);
-    g_variant_dict_insert(&dict, "Event", "s", event);
+    g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&builder, "{sv}", "Time", g_variant_new_string(time));
+    g_variant_builder_add(&builder, "{sv}", "Event", g_variant_new_string(event));
     for (guint i = 0; i < n; i++)
-        g_variant_dict_insert(&dict, fields[i].key, "s", fields[i].value);
-    object = g_variant_ref_sink(g_variant_dict_end(&dict));
+        g_variant_builder_add(&builder, "{sv}", fields[i].key,
+                              g_variant_new_string(fields[i].value));
+    object = g_variant_ref_sink(g_variant_builder_end(&builder));
     line = kv_print_format_json(object, FALSE);
     puts(line);
 }

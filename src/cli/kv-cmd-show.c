@@ -311,6 +311,15 @@ check_watch(const KvArgs *args)
     return FALSE;
 }
 
+static void
+refresh(KvDbusTunnel1 *tunnel)
+{
+    g_autoptr(GPtrArray) one = g_ptr_array_new();
+
+    g_ptr_array_add(one, tunnel);
+    kv_bus_refresh(one);
+}
+
 /* Shows the tunnel or, without one, the daemon. */
 static KvExit
 show(KvArgs *args, gboolean settings)
@@ -334,6 +343,7 @@ show(KvArgs *args, gboolean settings)
         return KV_EXIT_NOT_FOUND;
     if (kv_args_has(args, KV_OPTION_WATCH))
         return kv_watch_run(bus, args, tunnel);
+    refresh(tunnel);
     print_tunnel(args, tunnel, settings);
     return settings ? KV_EXIT_OK : get_state_exit(tunnel);
 }

@@ -203,20 +203,20 @@ static void
 report_export(const KvArgs *args, const char *name, const char *path, const char *text)
 {
     g_autoptr(GVariant) object = NULL;
-    GVariantDict dict;
+    GVariantBuilder builder;
 
     if (!kv_args_has(args, KV_OPTION_JSON)) {
         if (path == NULL)
             print_text(text);
         return;
     }
-    g_variant_dict_init(&dict, NULL);
-    g_variant_dict_insert(&dict, "Name", "s", name);
+    g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&builder, "{sv}", "Name", g_variant_new_string(name));
     if (path != NULL)
-        g_variant_dict_insert(&dict, "File", "s", path);
+        g_variant_builder_add(&builder, "{sv}", "File", g_variant_new_string(path));
     else
-        g_variant_dict_insert(&dict, "Text", "s", text);
-    object = g_variant_ref_sink(g_variant_dict_end(&dict));
+        g_variant_builder_add(&builder, "{sv}", "Text", g_variant_new_string(text));
+    object = g_variant_ref_sink(g_variant_builder_end(&builder));
     kv_print_json(stdout, object);
 }
 

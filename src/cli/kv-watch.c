@@ -70,15 +70,17 @@ print_object(const Watch *watch)
     GVariant *statistics = kv_dbus_tunnel1_get_statistics(watch->tunnel);
     g_autoptr(GVariant) object = NULL;
     g_autofree char *line = NULL;
-    GVariantDict dict;
+    GVariantBuilder builder;
 
-    g_variant_dict_init(&dict, NULL);
-    g_variant_dict_insert(&dict, "Time", "s", time);
-    g_variant_dict_insert(&dict, "Name", "s", kv_dbus_tunnel1_get_name(watch->tunnel));
-    g_variant_dict_insert(&dict, "State", "s", kv_dbus_tunnel1_get_state(watch->tunnel));
+    g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&builder, "{sv}", "Time", g_variant_new_string(time));
+    g_variant_builder_add(&builder, "{sv}", "Name",
+                          g_variant_new_string(kv_dbus_tunnel1_get_name(watch->tunnel)));
+    g_variant_builder_add(&builder, "{sv}", "State",
+                          g_variant_new_string(kv_dbus_tunnel1_get_state(watch->tunnel)));
     if (statistics != NULL)
-        g_variant_dict_insert_value(&dict, "Statistics", statistics);
-    object = g_variant_ref_sink(g_variant_dict_end(&dict));
+        g_variant_builder_add(&builder, "{sv}", "Statistics", statistics);
+    object = g_variant_ref_sink(g_variant_builder_end(&builder));
     line = kv_print_format_json(object, FALSE);
     puts(line);
 }

@@ -170,6 +170,8 @@ class Daemon:
         self.objects[path] = (word, properties)
         self.ids[path] = self.connection.register_object(
             path, self.interfaces[word], self._called, self._get, None)
+        if path == MANAGER:  # no object of its own object manager
+            return
         self._emit(MANAGER, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded",
                    GLib.Variant("(oa{sa{sv}})", (path, {f"{NAME}.{word}": properties})))
 
@@ -223,7 +225,7 @@ class Daemon:
     def _manage(self, _connection, _sender, _path, _interface, method, _arguments, invocation):
         self.calls.append((method, MANAGER, (), False))
         everything = {path: {f"{NAME}.{word}": properties}
-                      for path, (word, properties) in self.objects.items()}
+                      for path, (word, properties) in self.objects.items() if path != MANAGER}
         invocation.return_value(GLib.Variant("(a{oa{sa{sv}}})", (everything,)))
 
     def _get(self, _connection, _sender, path, _interface, name):

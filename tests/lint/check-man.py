@@ -16,6 +16,11 @@ KEY = re.compile(r'\.(key|alias) = "([^"]+)"')
 # Rows of the tables of commands and of their options.
 ROW = re.compile(r'\.id = KV_(VERB|OPTION)_\w+,\s*\.name = "([^"]+)"')
 
+# Of the bus: methods, signals and properties; errors; polkit actions.
+MEMBER = re.compile(r'<(?:method|signal|property) name="(\w+)"')
+ERROR = re.compile(r'ENTRY\(\w+, "(\w+)"\)')
+ACTION = re.compile(r'#define KV_DBUS_ACTION_\w+\s+"([^"]+)"')
+
 
 def check_flags(root, page):
     text = page.replace("\\-", "-")
@@ -34,6 +39,22 @@ def check_flags(root, page):
             yield f"{word} is not in the man page"
 
 
+def check_bus(root, page):
+    """Every part of the interfaces, every error and every action is in the page of the bus."""
+    names = []
+    for path in kv_lint.files(root, ".xml", folders=("data/dbus",)):
+        names += MEMBER.findall(kv_lint.read(root, path))
+    names += ERROR.findall(kv_lint.read(root, "src/dbus/kv-dbus-error.c"))
+    if not names:
+        yield "no interfaces found"
+    for name in names:
+        if f"\\fB{name}\\fR" not in page:
+            yield f"{name} is not in the man page of the bus"
+    for action in ACTION.findall(kv_lint.read(root, "src/dbus/kv-dbus-names.h")):
+        if f".B {action}\n" not in page.replace("\\-", "-"):
+            yield f"{action} is not in the man page of the bus"
+
+
 def check_syntax(man_page):
     programs = {"mandoc": ["mandoc", "-Tlint", "-Wwarning", man_page],
                 "groff": ["groff", "-man", "-Tutf8", "-ww", "-z", man_page]}
@@ -46,12 +67,15 @@ def check_syntax(man_page):
             yield f"{name}: {line}"
 
 
-def main(root, man_page, *others):
-    with open(man_page, encoding="utf-8") as file:
-        page = file.read()
-    findings = [*check_flags(root, page), *check_syntax(man_page)]
-    for other in others:
-        findings += check_syntax(other)
+def read_page(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def main(root, program, bus, *others):
+    findings = [*check_flags(root, read_page(program)), *check_bus(root, read_page(bus))]
+    for page in (program, bus, *others):
+        findings += check_syntax(page)
     kv_lint.report(findings)
 
 
