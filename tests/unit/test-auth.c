@@ -119,9 +119,18 @@ expect(const char *method, int code)
     g_clear_error(&call.error);
 }
 
+/* libpolkit warns if the authority goes away in the moment in which a check is cancelled: no fault
+ * of the gate's, and which of the two comes first is chance. */
+static gboolean
+is_fatal(const char *domain, GLogLevelFlags level, const char *message, gpointer data)
+{
+    return !g_str_has_prefix(message, "Error cancelling authorization check: ");
+}
+
 static void
 setup(void)
 {
+    g_test_log_set_fatal_handler(is_fatal, NULL);
     world.request = (KvAuthRequest){.tunnel = "home"};
     world.polkit = kv_fake_polkit_new(world.authority);
 }
