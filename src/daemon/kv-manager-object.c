@@ -400,30 +400,6 @@ replace_tunnel(KvManagerObject *self, KvTunnelObject *tunnel)
     kv_tunnel_object_stop(tunnel, down_for_replacement, replacement);
 }
 
-static const KvStoreEntry *
-find_entry(const KvStoreContents *contents, const char *name)
-{
-    for (guint i = 0; i < contents->entries->len; i++) {
-        const KvStoreEntry *entry = contents->entries->pdata[i];
-
-        if (strcmp(kv_settings_get_string(entry->settings, KV_SETTING_NAME), name) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-static gboolean
-is_broken(const KvStoreContents *contents, const char *file)
-{
-    for (guint i = 0; i < contents->problems->len; i++) {
-        const KvStoreProblem *problem = contents->problems->pdata[i];
-
-        if (strcmp(problem->path, file) == 0)
-            return TRUE;
-    }
-    return FALSE;
-}
-
 static gboolean
 has_role_of(const KvStoreEntry *entry, KvTunnelObject *tunnel)
 {
@@ -440,11 +416,12 @@ end_stale(KvManagerObject *self, const KvStoreContents *contents)
     for (guint i = 0; i < tunnels->len; i++) {
         KvTunnelObject *tunnel = tunnels->pdata[i];
         const char *file = kv_tunnel_object_get_file(tunnel);
-        const KvStoreEntry *entry = find_entry(contents, kv_tunnel_object_get_name(tunnel));
+        const KvStoreEntry *entry =
+            kv_store_contents_find(contents, kv_tunnel_object_get_name(tunnel));
 
         if (file == NULL)
             continue;
-        if (entry == NULL && !is_broken(contents, file)) {
+        if (entry == NULL && !kv_store_contents_has_problem(contents, file)) {
             log_end(tunnel, "its file is gone");
             kv_tunnel_object_stop(tunnel, down_for_removal, g_object_ref(tunnel));
         } else if (entry != NULL && !has_role_of(entry, tunnel)) {

@@ -16,19 +16,6 @@
 /* What g_file_set_contents_full() puts behind a name while it writes. */
 #define UNFINISHED_LETTERS 6
 
-void
-kv_store_add_problem(KvStoreContents *contents, const char *path, guint line, char *message)
-{
-    KvStoreProblem *problem = g_new0(KvStoreProblem, 1);
-
-    /* It may repeat bytes of the file, and goes over the bus. */
-    problem->path = g_utf8_make_valid(path, -1);
-    problem->line = line;
-    problem->message = g_utf8_make_valid(message, -1);
-    g_free(message);
-    g_ptr_array_add(contents->problems, problem);
-}
-
 /* --- whom files and folders belong to --------------------------------------------------------- */
 
 /* (transfer full) (nullable): what is wrong with one folder on the way. */
@@ -193,18 +180,6 @@ read_file(int folder, const char *file, gboolean read_only, guint *line, char **
     return parse(fd, (gsize) st.st_size, file, line, wrong);
 }
 
-static const KvStoreEntry *
-find_entry(const KvStoreContents *contents, const char *name)
-{
-    for (guint i = 0; i < contents->entries->len; i++) {
-        const KvStoreEntry *entry = g_ptr_array_index(contents->entries, i);
-
-        if (strcmp(kv_settings_get_string(entry->settings, KV_SETTING_NAME), name) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
 static void
 take_file(int folder, const char *path, const char *file, gboolean read_only,
           KvStoreContents *contents)
@@ -212,27 +187,22 @@ take_file(int folder, const char *path, const char *file, gboolean read_only,
     g_autofree char *full = g_build_filename(path, file, NULL);
     g_autoptr(KvSettings) settings = NULL;
     const KvStoreEntry *other;
-    KvStoreEntry *entry;
     char *wrong = NULL;
     guint line;
 
     settings = read_file(folder, file, read_only, &line, &wrong);
     if (settings == NULL) {
-        kv_store_add_problem(contents, full, line, wrong);
+        kv_store_contents_add_problem(contents, full, line, wrong);
         return;
     }
-    other = find_entry(contents, kv_settings_get_string(settings, KV_SETTING_NAME));
+    other = kv_store_contents_find(contents, kv_settings_get_string(settings, KV_SETTING_NAME));
     if (other != NULL) {
         wrong = g_strdup_printf("the name \"%s\" is taken by %s",
                                 kv_settings_get_string(settings, KV_SETTING_NAME), other->path);
-        kv_store_add_problem(contents, full, 0, wrong);
+        kv_store_contents_add_problem(contents, full, 0, wrong);
         return;
     }
-    entry = g_new0(KvStoreEntry, 1);
-    entry->settings = g_steal_pointer(&settings);
-    entry->path = g_steal_pointer(&full);
-    entry->read_only = read_only;
-    g_ptr_array_add(contents->entries, entry);
+    kv_store_contents_add_entry(contents, g_steal_pointer(&settings), full, read_only);
 }
 
 /* Whether a write began @file and a crash ended it. */
@@ -286,7 +256,7 @@ kv_store_folder_read(const char *path, gboolean read_only, KvStoreContents *cont
     if (wrong == NULL && (dir = g_dir_open(path, 0, NULL)) == NULL)
         wrong = g_strdup_printf("the folder cannot be read: %s", g_strerror(errno));
     if (wrong != NULL) {
-        kv_store_add_problem(contents, path, 0, g_steal_pointer(&wrong));
+        kv_store_contents_add_problem(contents, path, 0, g_steal_pointer(&wrong));
         return FALSE;
     }
     files = list_files(dir, folder, read_only);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "kv-store.h"
+#include "kv-store-contents.h"
 
 #define KV_STORE_SUFFIX ".kcpvpn"
 
@@ -24,6 +24,3 @@ gboolean kv_store_folder_write(const char *path, const char *text, gboolean must
 
 /* One that is not there is deleted already. */
 gboolean kv_store_folder_delete(const char *path, GError **error) KV_MUST_USE;
-
-/* Takes @message. */
-void kv_store_add_problem(KvStoreContents *contents, const char *path, guint line, char *message);

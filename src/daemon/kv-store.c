@@ -50,46 +50,6 @@ typedef struct _Job {
 } Job;
 
 static void
-entry_free(gpointer data)
-{
-    KvStoreEntry *entry = data;
-
-    kv_settings_free(entry->settings);
-    g_free(entry->path);
-    g_free(entry);
-}
-
-static void
-problem_free(gpointer data)
-{
-    KvStoreProblem *problem = data;
-
-    g_free(problem->path);
-    g_free(problem->message);
-    g_free(problem);
-}
-
-static KvStoreContents *
-contents_new(void)
-{
-    KvStoreContents *contents = g_new0(KvStoreContents, 1);
-
-    contents->entries = g_ptr_array_new_with_free_func(entry_free);
-    contents->problems = g_ptr_array_new_with_free_func(problem_free);
-    return contents;
-}
-
-void
-kv_store_contents_free(KvStoreContents *contents)
-{
-    if (contents == NULL)
-        return;
-    g_ptr_array_unref(contents->entries);
-    g_ptr_array_unref(contents->problems);
-    g_free(contents);
-}
-
-static void
 contents_destroy(gpointer contents)
 {
     kv_store_contents_free(contents);
@@ -199,7 +159,7 @@ add_job(KvStore *store, GTask *task, Job *job)
 static gboolean
 prepare_load(KvStore *store, Job *job, GError **error)
 {
-    job->contents = contents_new();
+    job->contents = kv_store_contents_new();
     return TRUE;
 }
 
@@ -209,18 +169,6 @@ run_load(KvStore *store, Job *job, GError **error)
     job->admin_read = kv_store_folder_read(store->admin_folder, TRUE, job->contents);
     job->own_read = kv_store_folder_read(store->own_folder, FALSE, job->contents);
     return TRUE;
-}
-
-static gboolean
-has_problem(const KvStoreContents *contents, const char *path)
-{
-    for (guint i = 0; i < contents->problems->len; i++) {
-        const KvStoreProblem *problem = g_ptr_array_index(contents->problems, i);
-
-        if (strcmp(problem->path, path) == 0)
-            return TRUE;
-    }
-    return FALSE;
 }
 
 /* Keeps in mind whose file a broken one was, and blames it if its whole folder was not read. */
@@ -236,9 +184,9 @@ keep_broken(const Job *job, GHashTable *old, GHashTable *files)
         if (g_hash_table_contains(files, name))
             continue;
         if (!(file->read_only ? job->admin_read : job->own_read))
-            kv_store_add_problem(job->contents, file->path, 0,
-                                 g_strdup("its folder could not be read"));
-        if (has_problem(job->contents, file->path))
+            kv_store_contents_add_problem(job->contents, file->path, 0,
+                                          g_strdup("its folder could not be read"));
+        if (kv_store_contents_has_problem(job->contents, file->path))
             know_file(files, name, file->path, file->read_only, TRUE);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "kv-settings.h"
+#include "kv-store-contents.h"
 
 #include <gio/gio.h>
 
@@ -18,28 +18,6 @@
  */
 #define KV_TYPE_STORE (kv_store_get_type())
 G_DECLARE_FINAL_TYPE(KvStore, kv_store, KV, STORE, GObject)
-
-/* One saved tunnel. */
-typedef struct {
-    KvSettings *settings; /* with the name, which no other entry has; may lack a secret */
-    char *path;
-    gboolean read_only; /* the administrator's */
-} KvStoreEntry;
-
-/* One file, or a folder, that could not be read. */
-typedef struct {
-    char *path;
-    guint line; /* 0: none in particular */
-    char *message;
-} KvStoreProblem;
-
-typedef struct {
-    GPtrArray *entries;  /* (element-type KvStoreEntry): the administrator's first, by file name */
-    GPtrArray *problems; /* (element-type KvStoreProblem) */
-} KvStoreContents;
-
-void kv_store_contents_free(KvStoreContents *contents);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvStoreContents, kv_store_contents_free)
 
 /* @admin_folder, @own_folder: absolute paths; they need not be there. */
 KvStore *kv_store_new(const char *admin_folder, const char *own_folder) KV_MUST_USE;

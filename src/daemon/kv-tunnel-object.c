@@ -3,7 +3,7 @@
 
 #include "kv-tunnel-object.h"
 
-#include "kv-address.h"
+#include "kv-addresses-variant.h"
 #include "kv-client-object.h"
 #include "kv-dbus-error.h"
 #include "kv-dbus-names.h"
@@ -333,10 +333,10 @@ set_details(KvTunnelObject *self)
     KvTunnel *tunnel = self->tunnel;
     const char *interface = tunnel != NULL ? kv_tunnel_get_interface(tunnel) : NULL;
     const char *endpoint = tunnel != NULL ? kv_tunnel_get_endpoint(tunnel) : NULL;
-    GVariant *addresses = tunnel == NULL ? kv_addresses_new(0, 0, 0)
-                                         : kv_addresses_new(kv_tunnel_get_local_ip(tunnel),
-                                                            kv_tunnel_get_prefix(tunnel),
-                                                            kv_tunnel_get_peer_ip(tunnel));
+    GVariant *addresses = tunnel == NULL ? kv_addresses_to_variant(0, 0, 0)
+                                         : kv_addresses_to_variant(kv_tunnel_get_local_ip(tunnel),
+                                                                   kv_tunnel_get_prefix(tunnel),
+                                                                   kv_tunnel_get_peer_ip(tunnel));
 
     kv_dbus_tunnel1_set_interface(self->skeleton, interface != NULL ? interface : "");
     kv_dbus_tunnel1_set_endpoint(self->skeleton, endpoint != NULL ? endpoint : "");

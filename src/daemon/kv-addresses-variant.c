@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
-#include "kv-address.h"
+#include "kv-addresses-variant.h"
 
 #include "kv-ip4.h"
 
 GVariant *
-kv_addresses_new(KvIp4 ip, guint prefix, KvIp4 peer)
+kv_addresses_to_variant(KvIp4 ip, guint prefix, KvIp4 peer)
 {
     GVariantBuilder builder;
     char text[KV_IP4_TEXT_BYTES];
