@@ -171,7 +171,8 @@ watcher_due(gpointer data, const char *name, gboolean clients)
 
     if (self->tunnel == NULL)
         return;
-    /* Whoever is still due when the next time comes is not told twice. */
+    /* Whoever is still due when the next time comes is not told twice, but of all it is due. */
+    clients |= g_hash_table_lookup(self->due, name) != NULL;
     g_hash_table_replace(self->due, g_strdup(name), clients ? self : NULL);
     if (self->stats_asked)
         return;
