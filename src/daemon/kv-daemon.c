@@ -10,8 +10,8 @@
 #include "kv-notify.h"
 #include "kv-services.h"
 
-/* What all tunnels together may take to stop: hooks take 30 s of it at most, see kv_hooks_drain().
- * The unit's own bound is above it. */
+/* What all tunnels together may take to stop: hooks take 30 s of it at most, see kv_hooks_drain(),
+ * unless kcpvpn-hooks is stuck, which is not worth more. The unit's own bound is above it. */
 #define STOP_TIMEOUT_S 35
 
 struct _KvDaemon {
@@ -98,11 +98,13 @@ kv_daemon_start(KvDaemon *self)
 static void
 reloaded(GObject *source, GAsyncResult *result, gpointer data)
 {
+    KvDaemon *self = data;
     g_autoptr(GError) error = NULL;
 
-    if (!kv_manager_object_load_finish(KV_MANAGER_OBJECT(source), result, &error))
+    if (!kv_manager_object_load_finish(self->manager, result, &error))
         kv_log(KV_LOG_ERROR, "broken-store", NULL, NULL, "saved tunnels: %s", error->message);
-    kv_notify_ready();
+    if (!is_stopping(self))
+        kv_notify_ready();
 }
 
 void
@@ -111,7 +113,7 @@ kv_daemon_reload(KvDaemon *self)
     if (!self->ready || is_stopping(self))
         return;
     kv_notify_reloading();
-    kv_manager_object_load_async(self->manager, reloaded, NULL);
+    kv_manager_object_load_async(self->manager, reloaded, self);
 }
 
 /* --- stop ----------------------------------------------------------------------------------- */
