@@ -40,10 +40,15 @@ static GType kv_live_client_get_type(void);
 G_DEFINE_TYPE(KvLiveTunnel, kv_live_tunnel, KV_DBUS_TYPE_TUNNEL1_SKELETON)
 G_DEFINE_TYPE(KvLiveClient, kv_live_client, KV_DBUS_TYPE_CLIENT1_SKELETON)
 
-static G_DEFINE_QUARK(kv - live - skeleton, live)
+static GQuark
+live_quark(void)
+{
+    return g_quark_from_static_string("kv-live-skeleton");
+}
 
-    /* gdbus-codegen's own table, of the class above ours. */
-    static const GDBusInterfaceVTable *get_parent_vtable(GDBusInterfaceSkeleton *skeleton)
+/* gdbus-codegen's own table, of the class above ours. */
+static const GDBusInterfaceVTable *
+get_parent_vtable(GDBusInterfaceSkeleton *skeleton)
 {
     gpointer klass = G_OBJECT_GET_CLASS(skeleton);
 
