@@ -324,7 +324,9 @@ kv_store_folder_delete(const char *path, GError **error)
     }
     /* A tunnel that is gone must not be back after a power cut. */
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && fsync(fd) < 0) {
+    if (fd < 0 && errno == ENOENT)
+        return TRUE;
+    if (fd < 0 || fsync(fd) < 0) {
         kv_error_set_errno(error, errno, "%s: cannot be written", folder);
         return FALSE;
     }
