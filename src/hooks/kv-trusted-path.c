@@ -38,6 +38,15 @@ check_parent(const char *path, const struct stat *st, GError **error)
     return kv_trusted_check(path, st, error);
 }
 
+static gboolean
+look_at(int fd, const char *path, struct stat *st, GError **error)
+{
+    if (fstat(fd, st) == 0)
+        return TRUE;
+    kv_error_set_errno(error, errno, "Cannot look at folder %s", path);
+    return FALSE;
+}
+
 /* Opens @name in @parent, which is closed. */
 static int
 step_into(int parent, const char *name, const char *path, GError **error)
@@ -60,21 +69,25 @@ kv_trusted_open_dir(const char *path, GError **error)
     g_autofree char *canonical = g_canonicalize_filename(path, "/");
     g_auto(GStrv) names = g_strsplit(canonical, "/", 0);
     g_autoptr(GString) so_far = g_string_new("/");
-    int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat st;
+    int fd;
 
     /* POSIX lets two slashes in front mean something else, so they are kept. */
-    if (g_strcmp0(canonical, path) != 0 || g_str_has_prefix(path, "//") || fd < 0) {
+    if (g_strcmp0(canonical, path) != 0 || g_str_has_prefix(path, "//")) {
         g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
                     "folder \"%s\" must be an absolute path without \".\", \"..\" or a slash at "
                     "its end",
                     path);
-        kv_autofd_clear(&fd);
+        return -1;
+    }
+    fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        kv_error_set_errno(error, errno, "Cannot open folder /");
         return -1;
     }
     /* The first name is what stands before the first slash. */
     for (guint i = 1; names[i] != NULL && names[i][0] != '\0'; i++) {
-        if (fstat(fd, &st) < 0 || !check_parent(so_far->str, &st, error)) {
+        if (!look_at(fd, so_far->str, &st, error) || !check_parent(so_far->str, &st, error)) {
             close(fd);
             return -1;
         }
@@ -85,7 +98,7 @@ kv_trusted_open_dir(const char *path, GError **error)
         if (fd < 0)
             return -1;
     }
-    if (fstat(fd, &st) == 0 && kv_trusted_check(path, &st, error))
+    if (look_at(fd, path, &st, error) && kv_trusted_check(path, &st, error))
         return fd;
     close(fd);
     return -1;
