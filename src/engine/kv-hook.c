@@ -32,8 +32,7 @@ struct _KvHooks {
     KvHookCommand *when_down; /* (nullable): to be run when the tunnel, now up, goes down */
     GQueue pending;           /* of Job, oldest first */
     GHashTable *running;      /* key → Job, which owns the key */
-    KvHookRunDone run_done;
-    KvHooksDrained drained; /* draining: whom to tell */
+    KvHooksDrained drained;   /* draining: whom to tell */
     gpointer drained_data;
     guint drain_source;
 };
@@ -44,6 +43,8 @@ typedef struct {
     KvHookCommand *command;
     KvHookRun *run;
 } Job;
+
+static void on_done(KvHookRun *run, const KvHookAnswer *answer, gpointer data);
 
 static void
 job_free(Job *job)
@@ -126,7 +127,7 @@ start_ready(KvHooks *self)
             continue;
         job = l->data;
         g_queue_delete_link(&self->pending, l);
-        job->run = kv_hook_runner_start(self->runner, job->command, self->run_done, job, &error);
+        job->run = kv_hook_runner_start(self->runner, job->command, on_done, job, &error);
         if (job->run == NULL) {
             kv_log(KV_LOG_WARNING, "hook-failed", job->command->tunnel, job->command->peer, "%s",
                    error->message);
@@ -215,7 +216,6 @@ kv_hooks_new(KvHookRunner *runner, const KvHooksConfig *config, GError **error)
     g_autoptr(KvHooks) self = g_new0(KvHooks, 1);
 
     self->runner = runner;
-    self->run_done = on_done;
     g_queue_init(&self->pending);
     self->running = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) job_free);
     if (config->dir != NULL) {

@@ -23,7 +23,6 @@ struct _KvHookServer {
     GHashTable *calls; /* Call */
     guint accept_source;
     guint idle_source;
-    void (*listen)(KvHookServer *self);
 };
 
 /* A connection, and the run it is for. */
@@ -34,6 +33,8 @@ typedef struct {
     guint limit_source;
     KvHookProcess *process;
 } Call;
+
+static void listen_again(KvHookServer *self);
 
 static void
 call_free(Call *call)
@@ -69,7 +70,7 @@ end_call(Call *call)
 
     g_hash_table_remove(self->calls, call);
     watch_idleness(self);
-    self->listen(self);
+    listen_again(self);
 }
 
 static void
@@ -221,7 +222,6 @@ kv_hook_server_new(int listener, const char *config_dir, const char *service_use
     self->idle_ms = idle_ms;
     self->idle = idle;
     self->data = data;
-    self->listen = listen_again;
     self->calls = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) call_free, NULL);
     g_unix_set_fd_nonblocking(listener, TRUE, NULL);
     watch_idleness(self);
