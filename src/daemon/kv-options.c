@@ -4,18 +4,15 @@
 #include "kv-options.h"
 
 #include "kv-error.h"
+#include "kv-log.h"
 
 #include <string.h>
-
-/* Bytes of a wrong name that a message repeats. */
-#define QUOTED_MAX 64
 
 static gboolean
 fail_unknown(const char *name, const KvOption *known, gsize n_known, GError **error)
 {
     g_autoptr(GString) allowed = g_string_new(n_known == 0 ? "no option" : NULL);
-    g_autofree char *cut = g_strndup(name, QUOTED_MAX);
-    g_autofree char *shown = g_utf8_make_valid(cut, -1);
+    g_autofree char *shown = kv_log_escape(name, strlen(name));
 
     for (gsize i = 0; i < n_known; i++)
         g_string_append_printf(allowed, "%s%s", i > 0 ? ", " : "", known[i].name);
