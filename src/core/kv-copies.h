@@ -4,6 +4,8 @@
 #include "kv-packet.h"
 #include "kv-time.h"
 
+#define KV_COPIES_MAX 256 /* waiting; what does not fit goes without */
+
 /**
  * KvCopies:
  *
@@ -12,8 +14,6 @@
  * datagrams with the same segments would only be as likely to be lost. Embedded; one thread; no
  * allocation but of packets from the pool.
  */
-#define KV_COPIES_MAX 256 /* waiting; what does not fit goes without */
-
 typedef struct {
     KvPacketPool *pool;
     struct {

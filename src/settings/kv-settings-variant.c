@@ -11,8 +11,7 @@
 /* Boxes within boxes: a variant may come in a variant, but nobody needs many. */
 #define NESTING_MAX 8
 
-/* --- from a{sv}
- * ----------------------------------------------------------------------------------- */
+/* --- from a{sv} ----------------------------------------------------------------------------- */
 
 /* (transfer full) (nullable): an integer's or a truth's text. */
 static char *
@@ -204,8 +203,7 @@ kv_settings_new_from_variant(GVariant *dict, GError **error)
     return g_steal_pointer(&settings);
 }
 
-/* --- to a{sv}
- * ------------------------------------------------------------------------------------- */
+/* --- to a{sv} ------------------------------------------------------------------------------- */
 
 static GVariant *
 value_to_variant(const KvSetting *row, const KvSettingValue *value)
