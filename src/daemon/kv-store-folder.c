@@ -205,7 +205,8 @@ take_file(int folder, const char *path, const char *file, gboolean read_only,
     kv_store_contents_add_entry(contents, g_steal_pointer(&settings), full, read_only);
 }
 
-/* Whether a write began @file and a crash ended it. */
+/* Whether a write began @file and a crash ended it. The suffix is as long as what such a name ends
+ * in: the file of a tunnel "home.kcpvpn" only looks like one. */
 static gboolean
 is_unfinished(const char *file)
 {
@@ -213,6 +214,8 @@ is_unfinished(const char *file)
     gsize tail = 1 + UNFINISHED_LETTERS;
     g_autofree char *head = len > tail ? g_strndup(file, len - tail) : NULL;
 
+    if (g_str_has_suffix(file, KV_STORE_SUFFIX))
+        return FALSE;
     return head != NULL && file[len - tail] == '.' && g_str_has_suffix(head, KV_STORE_SUFFIX);
 }
 

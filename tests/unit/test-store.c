@@ -501,7 +501,8 @@ test_delete(World *world, gconstpointer data)
     expect(world, "", "");
 }
 
-/* Proves: what a crash left of a write goes at the next load, with the secrets in it. */
+/* Proves: what a crash left of a write goes at the next load, with the secrets in it; the file of a
+ * tunnel whose name ends like a key file's is no such thing. */
 static void
 test_unfinished(World *world, gconstpointer data)
 {
@@ -509,8 +510,9 @@ test_unfinished(World *world, gconstpointer data)
 
     make_folders(world);
     save(world, "home", "a", -1);
+    save(world, "home.kcpvpn", "b", -1);
     write_file(world->own, "home.kcpvpn.X1Y2Z3", CLIENT("half"), 0600);
-    expect(world, "home:a", "");
+    expect(world, "home:a home.kcpvpn:b", "");
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
