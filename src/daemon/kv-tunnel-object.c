@@ -495,6 +495,11 @@ check_start(KvTunnelObject *self, GError **error)
 {
     const char *name = kv_tunnel_object_get_name(self);
 
+    /* What began now nobody would wait for. */
+    if (kv_engine_is_shutting_down(self->services->engine)) {
+        g_set_error_literal(error, KV_ERROR, KV_ERROR_CANCELLED, "the daemon stops");
+        return FALSE;
+    }
     if (self->removed) {
         g_set_error(error, KV_ERROR, KV_ERROR_NOT_FOUND, "tunnel %s was deleted", name);
         return FALSE;

@@ -128,6 +128,12 @@ kv_engine_shutdown(KvEngine *engine, void (*done)(gpointer data), gpointer data)
     }
 }
 
+gboolean
+kv_engine_is_shutting_down(const KvEngine *engine)
+{
+    return engine->is_shutting_down;
+}
+
 KvRouteWatch *
 kv_engine_get_route_watch(KvEngine *engine)
 {

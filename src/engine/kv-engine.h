@@ -35,6 +35,9 @@ KvWorker *kv_engine_get_worker(KvEngine *engine, guint index, GError **error) KV
  */
 void kv_engine_shutdown(KvEngine *engine, void (*done)(gpointer data), gpointer data);
 
+/* Whether kv_engine_shutdown() was called: no tunnel starts any more. Main thread. */
+gboolean kv_engine_is_shutting_down(const KvEngine *engine);
+
 /**
  * kv_engine_add_tunnel:
  * @tunnel: (transfer none): runs from here on, until kv_engine_remove_tunnel()

@@ -176,6 +176,22 @@ def terminated(world):
         world.daemon_process.expect_exit(0)
 
 
+@test("tunnels that are started while SIGTERM comes are refused or stopped, and the status is 0", limit=120)
+def starts_at_sigterm(world):
+    root = world.start_all()
+    for i in range(10):
+        if i > 0:
+            world.start_daemon()
+            root = world.connect()
+        paths = [root.create({**CLIENT_SETTINGS, "name": f"t{j}"}, TRANSIENT) for j in range(64)]
+        for j, path in enumerate(paths):
+            if j == 8 + 4 * i:
+                root.bus.flush_sync()
+                world.daemon_process.send(signal.SIGTERM)
+            root.start_call(path, TUNNEL, "Start", EMPTY)
+        equal(world.daemon_process.wait_exit(20), 0, f"the status in round {i}")
+
+
 @test("a second daemon, and one whose bus dies, end with status 1 and say why", limit=60)
 def no_bus(world):
     root = world.start_all()
