@@ -5,9 +5,11 @@
 
 #include "kv-daemon.h"
 #include "kv-error.h"
+#include "kv-file-limit.h"
 #include "kv-log.h"
 #include "kv-notify.h"
 #include "kv-privileges.h"
+#include "kv-signals.h"
 
 #include <glib-unix.h>
 #include <signal.h>
@@ -133,6 +135,7 @@ main(int argc, char **argv)
     gboolean version = FALSE;
     KvLogLevel level;
 
+    kv_signals_hold();
     if (!parse_options(argc, argv, &level, &version, &error)) {
         fprintf(stderr, "kcpvpnd: %s\n", error->message);
         return 2;
@@ -141,7 +144,9 @@ main(int argc, char **argv)
         printf("kcpvpnd %s\n", PACKAGE_VERSION);
         return EXIT_SUCCESS;
     }
+    kv_signals_end_by();
     kv_log_init(level, KV_LOG_FORMAT_TEXT);
+    kv_file_limit_raise(KV_FILE_LIMIT_SERVER);
     if (!kv_privileges_drop(&error)) {
         kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "%s", error->message);
         return EXIT_FAILURE;

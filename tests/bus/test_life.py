@@ -10,7 +10,7 @@ import time
 
 from kvbus import (CLIENT_SETTINGS, DAEMON, DAEMON_GID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib, check, equal,
                    iterate, main, refused, tunnel_arguments, variants, wait_for)
-from kvnet import shell, test, wait_until
+from kvnet import shell, test, wait_held, wait_until
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
 TRANSIENT = {"transient": True}
@@ -190,6 +190,21 @@ def starts_at_sigterm(world):
                 world.daemon_process.send(signal.SIGTERM)
             root.start_call(path, TUNNEL, "Start", EMPTY)
         equal(world.daemon_process.wait_exit(20), 0, f"the status in round {i}")
+
+
+@test("SIGTERM and SIGINT end it with status 0 from the first moment of main on", limit=90)
+def early_signals(world):
+    world.start_bus()
+    n_held = 0
+    for i in range(42):
+        number = (signal.SIGTERM, signal.SIGINT)[i % 2]
+        process = world.start_daemon(wait=False)
+        wait_until(lambda: os.readlink(f"/proc/{process.pid}/exe") == DAEMON, 5, "it is the daemon", 0.0005)
+        n_held += wait_held(process, number)
+        time.sleep(i // 2 / 1000)
+        process.send(number)
+        process.expect_exit(0)
+    check(n_held > 0, "a starting program holds signals back")
 
 
 @test("a second daemon, and one whose bus dies, end with status 1 and say why", limit=60)

@@ -193,6 +193,19 @@ class Process:
             self.log.close()
 
 
+def wait_held(process, number):
+    """Waits until a starting program has taken hold of a signal; whether it was seen to hold it
+    back, and not only to have a handler for it later. (A thread that is being made holds back all.)"""
+    bit = 1 << (number - 1)
+    held = caught = 0
+    while not held and not caught:
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
+            fields = dict(line.split(":", 1) for line in f)
+        blocked, caught = int(fields["SigBlk"], 16), int(fields["SigCgt"], 16) & bit
+        held = blocked & bit and not blocked & 1 << (signal.SIGCHLD - 1)
+    return bool(held)
+
+
 class Namespace:
     """A network namespace; `name` is what a test calls it, `id` what the kernel does."""
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from kvnet import (POOL, PORT, PROGRAM, SECRET, TUN_SERVER, check, equal, main, shell, test,
-                   wait_until)
+                   wait_held, wait_until)
 
 OK, FAILURE, USAGE, NO_ANSWER = 0, 1, 2, 5
 
@@ -32,19 +32,6 @@ def signals(world):
         wait_until(lambda: not world.s.has_link("kvs0"), 3, "kvs0 is gone")
         equal(server.stop(number), OK, f"the server's exit status after {number.name}")
         nothing_left(world)
-
-
-def wait_held(process, number):
-    """Waits until a starting program has taken hold of a signal; whether it was seen to hold it
-    back, and not only to have a handler for it later. (A thread that is being made holds back all.)"""
-    bit = 1 << (number - 1)
-    held = caught = 0
-    while not held and not caught:
-        with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
-            fields = dict(line.split(":", 1) for line in f)
-        blocked, caught = int(fields["SigBlk"], 16), int(fields["SigCgt"], 16) & bit
-        held = blocked & bit and not blocked & 1 << (signal.SIGCHLD - 1)
-    return bool(held)
 
 
 @test("SIGTERM, SIGINT and SIGHUP end both sides with status 0 from the first moment of main on", limit=120)
