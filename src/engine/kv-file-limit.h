@@ -15,3 +15,14 @@
  * less than @needed. Once, at start.
  */
 void kv_file_limit_raise(guint needed);
+
+/**
+ * kv_file_limit_lend:
+ *
+ * Around the start of a program, that it inherits the soft limit that we had before it was raised:
+ * a program that uses select() fails with more. What is open stays open, but no thread of ours can
+ * count on opening a file in between, so nothing but the start may be. Without
+ * kv_file_limit_raise() both do nothing. Main thread.
+ */
+void kv_file_limit_lend(void);
+void kv_file_limit_take_back(void);

@@ -4,6 +4,7 @@
 #include "kv-hook-spawn.h"
 
 #include "kv-error.h"
+#include "kv-file-limit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,9 @@ spawn_as_ourselves(const KvHookCommand *command, char **argv, char **envp, int o
     posix_spawnattr_setsigmask(&attributes, &signals);
     sigfillset(&signals);
     posix_spawnattr_setsigdefault(&attributes, &signals);
+    kv_file_limit_lend();
     result = posix_spawn(&pid, command->program, &actions, &attributes, argv, envp);
+    kv_file_limit_take_back();
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (result == 0)

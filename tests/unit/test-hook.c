@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "kv-error.h"
+#include "kv-file-limit.h"
 #include "kv-hook-process.h"
 #include "kv-hook.h"
 #include "kv-test.h"
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static GString *logged;      /* every message, a line each */
@@ -183,6 +185,27 @@ test_environment(Fixture *fixture, gconstpointer data)
     assert_logged(": KV_CLIENT_IP_MODE=1\n");
     assert_logged(": KV_REMOTE_ADDR=203.0.113.9:4000\n");
     g_assert_cmpuint(count_logged(prefix), ==, 6);
+}
+
+/* Proves: a hook has the limit of open files that we were started with, and we keep the raised one.
+ */
+static void
+test_file_limit(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(KvHooks) hooks = NULL;
+    struct rlimit limit;
+
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    limit.rlim_cur = 222;
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    kv_file_limit_raise(0);
+    add_script(fixture, "on_connected", "echo $(ulimit -Sn) >@M\n", 0755);
+    hooks = open_hooks(fixture);
+    run(hooks, KV_HOOK_CONNECTED, "a", "a");
+    drain(hooks);
+    assert_marker(fixture, "222\n");
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    g_assert_cmpuint(limit.rlim_cur, ==, limit.rlim_max);
 }
 
 /* Proves: a hook leads its own session, reads nothing, and has no descriptor of ours. */
@@ -635,6 +658,7 @@ main(int argc, char **argv)
     g_log_set_writer_func(capture, NULL, NULL);
     ADD("/hook/environment", test_environment);
     ADD("/hook/isolation", test_isolation);
+    ADD("/hook/file-limit", test_file_limit);
     ADD("/hook/choice", test_choice);
     ADD("/hook/hostile-ids", test_hostile_ids);
     ADD("/hook/refused", test_refused);
