@@ -471,8 +471,7 @@ fill_random(void *ctx, void *buf, size_t len)
     randombytes_buf(buf, len);
 }
 
-/* --- on the worker: what the main thread asks for ----------------------------------------------
- */
+/* --- on the worker: what the main thread asks for ------------------------------------------- */
 
 static void
 worker_start(KvWorker *worker, gpointer data)
@@ -629,8 +628,7 @@ worker_shutdown(KvWorker *worker, gpointer data)
     kv_worker_add_idle(worker, &pump->reap_idle);
 }
 
-/* --- public ------------------------------------------------------------------------------------
- */
+/* --- public --------------------------------------------------------------------------------- */
 
 KvPump *
 kv_pump_new(KvWorker *worker, KvTunnelParams *params, KvUdp *udp, const KvPumpCallbacks *callbacks,

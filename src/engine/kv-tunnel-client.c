@@ -23,7 +23,7 @@
 #define RETRY_MAX_MS   30000
 #define HELD_AFTER     (10 * KV_TIME_S)
 
-typedef struct _KvTunnelClient {
+typedef struct {
     KvTunnel parent_instance;
     KvHooks *hooks;
     KvPump *pump; /* of the running attempt */
@@ -43,13 +43,15 @@ typedef struct _KvTunnelClient {
     gboolean moved;          /* the network changed under the attempt: connect again at once */
     gboolean fatal;          /* another attempt would fail the same way */
     GError *failure;
-    const KvPumpCallbacks *callbacks;
-    void (*begin_attempt)(struct _KvTunnelClient *self);
 } KvTunnelClient;
 
 typedef KvTunnelClass KvTunnelClientClass;
 
 G_DEFINE_FINAL_TYPE(KvTunnelClient, kv_tunnel_client, KV_TYPE_TUNNEL)
+
+static const KvPumpCallbacks pump_callbacks;
+
+static void begin_attempt(KvTunnelClient *self);
 
 static KvTunnelParams *
 get_params(KvTunnelClient *self)
@@ -81,8 +83,7 @@ will_retry(KvTunnelClient *self)
     return get_params(self)->auto_reconnect && !self->fatal && !is_stopping(self);
 }
 
-/* --- the end -------------------------------------------------------------------------------------
- */
+/* --- the end -------------------------------------------------------------------------------- */
 
 static void
 hooks_drained(gpointer data)
@@ -109,8 +110,7 @@ finish(KvTunnelClient *self)
         hooks_drained(self);
 }
 
-/* --- the interface
- * --------------------------------------------------------------------------------- */
+/* --- the interface -------------------------------------------------------------------------- */
 
 /* Without an address from the server the user's own netmask stands; a server that names none does
  * not undo it either. */
@@ -277,8 +277,7 @@ connected(KvTunnelClient *self)
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
 }
 
-/* --- attempts
- * -------------------------------------------------------------------------------------- */
+/* --- attempts ------------------------------------------------------------------------------- */
 
 static void
 dial(KvTunnelClient *self, const KvSockaddr *address)
@@ -297,7 +296,7 @@ dial(KvTunnelClient *self, const KvSockaddr *address)
 
     if (udp == NULL)
         return;
-    self->pump = kv_pump_new(worker, params, udp, self->callbacks, self, &self->failure);
+    self->pump = kv_pump_new(worker, params, udp, &pump_callbacks, self, &self->failure);
     if (self->pump == NULL)
         return;
     self->remote = *address;
@@ -316,7 +315,7 @@ retry_due(gpointer data)
     KvTunnelClient *self = data;
 
     self->retry_id = 0;
-    self->begin_attempt(self);
+    begin_attempt(self);
     return G_SOURCE_REMOVE;
 }
 
@@ -348,7 +347,7 @@ attempt_over(KvTunnelClient *self)
         finish(self);
     } else if (self->moved) {
         self->moved = FALSE;
-        self->begin_attempt(self);
+        begin_attempt(self);
     } else if (will_retry(self)) {
         schedule_retry(self);
     } else {
@@ -385,8 +384,7 @@ begin_attempt(KvTunnelClient *self)
                g_object_ref(self));
 }
 
-/* --- what the pump says
- * ----------------------------------------------------------------------------- */
+/* --- what the pump says --------------------------------------------------------------------- */
 
 static void
 pump_event(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote,
@@ -517,8 +515,7 @@ static const KvPumpCallbacks pump_callbacks = {
     .gone = pump_gone,
 };
 
-/* --- the network under the tunnel
- * -------------------------------------------------------------------- */
+/* --- the network under the tunnel ----------------------------------------------------------- */
 
 static void
 network_changed(gpointer data)
@@ -538,8 +535,7 @@ network_changed(gpointer data)
     kv_pump_drop_link(self->pump, self->link);
 }
 
-/* --- starting and stopping
- * ----------------------------------------------------------------------------- */
+/* --- starting and stopping ------------------------------------------------------------------ */
 
 static void
 client_start(KvTunnel *tunnel)
@@ -607,6 +603,4 @@ kv_tunnel_client_class_init(KvTunnelClientClass *klass)
 static void
 kv_tunnel_client_init(KvTunnelClient *self)
 {
-    self->callbacks = &pump_callbacks;
-    self->begin_attempt = begin_attempt;
 }

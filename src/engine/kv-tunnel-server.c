@@ -91,8 +91,7 @@ claim_free(gpointer data)
     g_free(claim);
 }
 
-/* --- answering a client ------------------------------------------------------------------------
- */
+/* --- answering a client --------------------------------------------------------------------- */
 
 static KvAnswerType
 lease_address(KvTunnelServer *self, KvPeer *peer)
@@ -161,8 +160,7 @@ answer_client(KvTunnelServer *self, KvPeer *peer)
     kv_pump_answer(kv_peer_get_pump(peer), kv_peer_get_link(peer), &answer);
 }
 
-/* --- a client that comes back while its earlier session still stands ---------------------------
- */
+/* --- a client that comes back while its earlier session still stands ------------------------ */
 
 static KvPeer *
 find_rival(KvTunnelServer *self, KvPeer *peer)
@@ -258,8 +256,7 @@ client_introduced(KvTunnelServer *self, KvPump *pump, KvLinkId link, const KvSoc
         answer_client(self, peer);
 }
 
-/* --- a client's interface -----------------------------------------------------------------------
- */
+/* --- a client's interface ------------------------------------------------------------------- */
 
 static void
 run_hook(KvTunnelServer *self, KvPeer *peer, KvHookEvent event)
@@ -332,8 +329,7 @@ client_ready(KvTunnelServer *self, KvPeer *peer)
     g_signal_emit_by_name(self, "peer-added", peer);
 }
 
-/* --- what the pumps say --------------------------------------------------------------------------
- */
+/* --- what the pumps say --------------------------------------------------------------------- */
 
 static void
 pump_event(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote,
@@ -454,8 +450,7 @@ static const KvPumpCallbacks pump_callbacks = {
     .gone = pump_gone,
 };
 
-/* --- starting and stopping
- * ------------------------------------------------------------------------ */
+/* --- starting and stopping ------------------------------------------------------------------ */
 
 static gboolean
 prepare(KvTunnelServer *self, GError **error)

@@ -105,8 +105,7 @@ guint kv_tunnel_get_mtu(KvTunnel *tunnel);
 /* CLOCK_REALTIME in microseconds, while it is CONNECTED, or else 0. */
 guint64 kv_tunnel_get_connected_since(KvTunnel *tunnel);
 
-/* --- the clients of a server --------------------------------------------------------------------
- */
+/* --- the clients of a server ---------------------------------------------------------------- */
 
 /* (transfer full) (element-type KvPeer): those that "peer-added" told of; none of a client. */
 GPtrArray *kv_tunnel_get_peers(KvTunnel *tunnel);
@@ -120,8 +119,7 @@ GPtrArray *kv_tunnel_get_peers(KvTunnel *tunnel);
  */
 void kv_tunnel_disconnect_peer(KvTunnel *tunnel, KvPeer *peer);
 
-/* --- statistics --------------------------------------------------------------------------------
- */
+/* --- statistics ----------------------------------------------------------------------------- */
 
 /**
  * kv_tunnel_get_stats_async:

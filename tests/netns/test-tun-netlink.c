@@ -321,8 +321,7 @@ test_read_write(void)
     g_assert_cmpint(kv_tun_read(tun, buf, sizeof buf), ==, -EBADFD);
 }
 
-/* --- watching ----------------------------------------------------------------------------------
- */
+/* --- watching ------------------------------------------------------------------------------- */
 
 typedef struct {
     KvRouteWatch *watch;
