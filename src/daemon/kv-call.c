@@ -12,6 +12,7 @@ typedef struct {
     char *users;
     KvAuthActions also;
     KvAuthActions waived;
+    gboolean held; /* against the quota of @uid */
     KvCallFunc then;
     guint32 uid;
 } KvCall;
@@ -29,6 +30,17 @@ kv_call_free(KvCall *call)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvCall, kv_call_free)
 
+/* Whether anybody may have to be asked before @request is done. */
+static gboolean
+needs_right(const KvAuthRequest *request)
+{
+    const KvAuthRow *row =
+        kv_auth_find_row(g_dbus_method_invocation_get_interface_name(request->invocation),
+                         g_dbus_method_invocation_get_method_name(request->invocation));
+
+    return row == NULL || (row->always | row->may) != KV_AUTH_NONE;
+}
+
 static void
 checked(GObject *auth, GAsyncResult *result, gpointer data)
 {
@@ -36,16 +48,27 @@ checked(GObject *auth, GAsyncResult *result, gpointer data)
     GDBusMethodInvocation *invocation = g_steal_pointer(&call->invocation);
     GError *error = NULL;
 
+    if (call->held)
+        kv_quota_release(call->services->quota, call->uid, KV_QUOTA_CALLS);
     if (!kv_auth_check_finish(KV_AUTH(auth), result, &error))
         g_dbus_method_invocation_take_error(invocation, error);
     else
         call->then(call->object, invocation, call->uid);
 }
 
+/* Takes @call. */
+static void
+refuse(KvCall *call, const GError *error)
+{
+    g_dbus_method_invocation_return_gerror(g_steal_pointer(&call->invocation), error);
+    kv_call_free(call);
+}
+
 static void
 admitted(gpointer data, guint32 uid, const GError *error)
 {
     KvCall *call = data;
+    g_autoptr(GError) too_many = NULL;
     KvAuthRequest request = {
         .invocation = call->invocation,
         .tunnel = call->tunnel,
@@ -56,11 +79,16 @@ admitted(gpointer data, guint32 uid, const GError *error)
     };
 
     if (error != NULL) {
-        g_dbus_method_invocation_return_gerror(g_steal_pointer(&call->invocation), error);
-        kv_call_free(call);
+        refuse(call, error);
         return;
     }
     call->uid = uid;
+    call->held = needs_right(&request) &&
+                 kv_quota_hold(call->services->quota, uid, KV_QUOTA_CALLS, &too_many);
+    if (too_many != NULL) {
+        refuse(call, too_many);
+        return;
+    }
     kv_auth_check_async(call->services->auth, &request, checked, call);
 }
 
@@ -68,9 +96,6 @@ void
 kv_call_run(const KvServices *services, gpointer object, const KvAuthRequest *request,
             KvCallFunc then)
 {
-    const KvAuthRow *row =
-        kv_auth_find_row(g_dbus_method_invocation_get_interface_name(request->invocation),
-                         g_dbus_method_invocation_get_method_name(request->invocation));
     KvCall *call = g_new0(KvCall, 1);
 
     call->services = services;
@@ -82,6 +107,5 @@ kv_call_run(const KvServices *services, gpointer object, const KvAuthRequest *re
     call->also = request->also;
     call->waived = request->waived;
     call->then = then;
-    kv_quota_admit(services->quota, request->invocation,
-                   row == NULL || (row->always | row->may) != KV_AUTH_NONE, admitted, call);
+    kv_quota_admit(services->quota, request->invocation, needs_right(request), admitted, call);
 }

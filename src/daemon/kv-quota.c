@@ -192,7 +192,8 @@ kv_quota_admit(KvQuota *self, GDBusMethodInvocation *invocation, gboolean change
 gboolean
 kv_quota_hold(KvQuota *self, guint32 uid, KvQuotaKind kind, GError **error)
 {
-    static const char *const things[KV_N_QUOTAS] = {"tunnels", "watches"};
+    static const char *const things[KV_N_QUOTAS] = {"tunnels", "watches",
+                                                    "calls that wait for authorization"};
     User *user = get_user(self, uid);
 
     if (uid != 0 && user->held[kind] >= KV_QUOTA_HELD) {

@@ -18,6 +18,7 @@
 typedef enum {
     KV_QUOTA_TUNNELS,
     KV_QUOTA_WATCHES,
+    KV_QUOTA_CALLS, /* under authorization, with their arguments and open files */
     KV_N_QUOTAS,
 } KvQuotaKind;
 

@@ -229,6 +229,11 @@ unset(KvSettings *settings, GVariant *options, GError **error)
                         "option unset: \"%s\" is not a known setting", shown);
             return FALSE;
         }
+        if (row->id == KV_SETTING_ROLE) {
+            g_set_error_literal(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
+                                "option unset: a tunnel keeps its role");
+            return FALSE;
+        }
         kv_settings_unset(settings, row->id);
     }
     return TRUE;

@@ -5,11 +5,12 @@ import json
 import resource
 import time
 
-from kvbus import (CLIENT, CLIENT_SETTINGS, LONG, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib, check,
+from kvbus import (CLIENT, CLIENT_SETTINGS, ERROR, LONG, MANAGER, NAME, NOBODY, ROOT, SERVER, TUNNEL, Error, Gio, GLib, check,
                    equal, iterate, main, refused, variants, wait_for)
 from kvnet import PORT, PROGRAM, SANITIZED, SECRET, listen, test, wait_until
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
+SPARE_FDS = 4
 MANY_CLIENTS = 500 if LONG else 40 if SANITIZED else 200
 # What an allocator may keep; a leak of a hundred bytes in each of ten thousand calls would be twice that.
 SPARE_KIB = 500000 if SANITIZED else 500  # a sanitizer keeps what was freed
@@ -190,6 +191,48 @@ def quotas(world):
     wait_until(lambda: len(root.get(ROOT, MANAGER, "Tunnels")) == 1, 10, "its tunnels are gone")
     again = world.connect(NOBODY)
     again.create({**CLIENT_SETTINGS, "name": "more"}, {"transient": True})
+
+
+class StartWithFiles:
+    """A call of Start that waits for a person, with files that nobody asked for."""
+
+    def __init__(self, caller, path, n_files):
+        self.done, self.error = False, None
+        files = Gio.UnixFDList.new()
+        for _ in range(n_files):
+            files.append(0)
+        message = Gio.DBusMessage.new_method_call(NAME, path, TUNNEL, "Start")
+        message.set_body(EMPTY)
+        message.set_unix_fd_list(files)
+        message.set_flags(Gio.DBusMessageFlags.ALLOW_INTERACTIVE_AUTHORIZATION)
+        caller.bus.send_message_with_reply(message, Gio.DBusSendMessageFlags.NONE, 60000, None, self._answered)
+        caller.bus.flush_sync()
+
+    def _answered(self, bus, result):
+        reply = bus.send_message_with_reply_finish(result)
+        self.done, self.error = True, reply.get_error_name()
+
+
+@test("calls that wait for a person's password hold little, however many connections a user has", limit=60)
+def waiting_calls(world):
+    root = world.start_all()
+    path = root.create(CLIENT_SETTINGS)
+    world.answer("hang")
+    before = world.fds()
+    users = [world.connect(NOBODY) for _ in range(20)]
+    calls = []
+    for i in range(80):
+        calls.append(StartWithFiles(users[i % 20], path, 16))
+        time.sleep(0.11)
+    wait_for(lambda: sum(c.error is not None for c in calls) >= 80 - 64, 10, "what is too much is refused")
+    iterate(0.5)
+    equal([c.error for c in calls], [None] * 64 + [ERROR + "Exhausted"] * 16, "the answers")
+    check(world.fds() <= before + 64 * 16 + SPARE_FDS, f"{world.fds() - before} file descriptors are held")
+    refused(lambda: users[0].tunnel(path, "Start"), "Exhausted", "calls that wait for authorization; allowed: 64")
+    world.release()
+    wait_for(lambda: all(c.done for c in calls), 10, "all calls are answered")
+    root.tunnel(path, "Stop")
+    check(world.fds() <= before + SPARE_FDS, f"{world.fds() - before} file descriptors are left")
 
 
 @test("oversized and odd messages do no harm", limit=60)

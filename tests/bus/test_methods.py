@@ -307,7 +307,7 @@ def update(world):
     check(("PropertiesChanged", values) in [(s[2], s[3][1].get("Settings")) for s in f.root.signals],
           "the change was not announced")
     for bad, options, text in [({"port": 1, "dscp": 64}, {}, "dscp: \"64\""), ({"name": "other"}, {}, "name: "),
-                               ({"role": "server"}, {}, "role: "), ({}, {"unset": ["ip"]}, "ip: required"),
+                               ({"role": "server"}, {}, "role: "), ({}, {"unset": ["ip"]}, "ip: required"), ({}, {"unset": ["role"]}, "a tunnel keeps its role"),
                                ({}, {"unset": ["nothing"]}, "\"nothing\" is not a known setting")]:
         refused(lambda: f.root.tunnel(path, "Update", bad, options), "InvalidSetting", text)
     equal(f.root.get(path, TUNNEL, "Settings"), values, "the settings after refusals")
