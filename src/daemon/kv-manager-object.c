@@ -355,12 +355,17 @@ down_for_removal(gpointer data)
     kv_tunnel_object_remove(tunnel);
 }
 
-static void
-log_end(KvTunnelObject *tunnel, const char *why)
+/* Keeps @tunnel from being changed while it stops: what is saved then would be nobody's. Returns:
+ * FALSE: a change is being saved, after which the tunnel has its file, or is gone anyway. */
+static gboolean
+begin_end(KvTunnelObject *tunnel, const char *why)
 {
     const char *name = kv_tunnel_object_get_name(tunnel);
 
+    if (!kv_tunnel_object_begin_change(tunnel, NULL))
+        return FALSE;
     kv_log(KV_LOG_INFO, "delete", name, NULL, "tunnel %s ends: %s", name, why);
+    return TRUE;
 }
 
 /* One that makes room for another of its name, which its file describes now. */
@@ -392,9 +397,11 @@ down_for_replacement(gpointer data)
 static void
 replace_tunnel(KvManagerObject *self, KvTunnelObject *tunnel)
 {
-    Replacement *replacement = g_new0(Replacement, 1);
+    Replacement *replacement;
 
-    log_end(tunnel, "its file is for the other side now");
+    if (!begin_end(tunnel, "its file is for the other side now"))
+        return;
+    replacement = g_new0(Replacement, 1);
     replacement->self = g_object_ref(self);
     replacement->tunnel = g_object_ref(tunnel);
     kv_tunnel_object_stop(tunnel, down_for_replacement, replacement);
@@ -422,8 +429,8 @@ end_stale(KvManagerObject *self, const KvStoreContents *contents)
         if (file == NULL)
             continue;
         if (entry == NULL && !kv_store_contents_has_problem(contents, file)) {
-            log_end(tunnel, "its file is gone");
-            kv_tunnel_object_stop(tunnel, down_for_removal, g_object_ref(tunnel));
+            if (begin_end(tunnel, "its file is gone"))
+                kv_tunnel_object_stop(tunnel, down_for_removal, g_object_ref(tunnel));
         } else if (entry != NULL && !has_role_of(entry, tunnel)) {
             replace_tunnel(self, tunnel);
         }

@@ -334,10 +334,14 @@ file_deleted(GObject *store, GAsyncResult *result, gpointer data)
     GError *error = NULL;
 
     kv_tunnel_object_end_change(job->self);
-    if (kv_store_delete_finish(KV_STORE(store), result, &error))
+    /* A file that somebody removed and a Reload missed meanwhile is just as gone. */
+    if (kv_store_delete_finish(KV_STORE(store), result, &error) ||
+        g_error_matches(error, KV_ERROR, KV_ERROR_NOT_FOUND)) {
+        g_clear_error(&error);
         delete_done(job);
-    else
+    } else {
         g_dbus_method_invocation_take_error(job->invocation, error);
+    }
 }
 
 static void

@@ -345,6 +345,25 @@ def reload_running(world):
     wait_until(lambda: not tunnels(root), 5, "the tunnel is gone")
 
 
+@test("a tunnel that ends because its file is gone is not saved any more, and leaves no file behind", limit=60)
+def changes_while_it_ends(world):
+    root = world.start_all()
+    for i in range(20):
+        path = root.create({**SERVER, "name": f"t{i}"})
+        root.tunnel(path, "Start")
+        root.wait_state(path, "connected")
+        os.unlink(root.get(path, TUNNEL, "File"))
+        calls = [root.start_call(ROOT, MANAGER, "Reload", EMPTY)]
+        calls += [root.start_call(path, TUNNEL, "Update", tunnel_arguments("Update", [{"port": 1235}]))
+                  for _ in range(20)]
+        wait_for(lambda: all(c.done for c in calls), 10, "all calls are answered")
+        iterate(0.1)
+        names = [root.get(p, TUNNEL, "Name") + ".kcpvpn" for p in tunnels(root)]
+        equal(sorted(os.listdir(world.state)), sorted(names), "the files, against the tunnels")
+        if names:
+            root.tunnel(path, "Delete")
+
+
 @test("a disk that is full or read only loses no tunnel and no setting, and says so", limit=60)
 def disk_full(world):
     shell("mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "kvt", world.state)
