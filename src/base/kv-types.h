@@ -52,8 +52,8 @@ typedef enum {
     KV_TUNNEL_STATE_FAILED,
 } KvTunnelState;
 
-#define KV_CLIENT_ID_MAX 16 /* bytes, of A-Z a-z 0-9 _ - */
-#define KV_CLIENTS_MAX   4096
+#define KV_CLIENT_ID_MAX 16   /* bytes, of A-Z a-z 0-9 _ - */
+#define KV_CLIENTS_MAX   4096 /* of a server, over all of its workers */
 #define KV_WORKERS_MAX   16
 
 #define KV_VNI_MTU_MIN 68 /* RFC 791 */

@@ -93,12 +93,21 @@ claim_free(gpointer data)
 
 /* --- answering a client --------------------------------------------------------------------- */
 
+/* A newcomer is among the peers already. */
+static gboolean
+is_too_many(KvTunnelServer *self)
+{
+    return g_hash_table_size(self->peers) > KV_CLIENTS_MAX;
+}
+
 static KvAnswerType
 lease_address(KvTunnelServer *self, KvPeer *peer)
 {
     const KvClientInfo *client = kv_peer_get_client(peer);
     KvIp4 ip = 0;
 
+    if (is_too_many(self))
+        return KV_ANSWER_EXHAUSTED;
     switch (client->address_mode) {
     case KV_ADDRESS_MODE_ASSIGNED:
         if (!kv_addr_pool_lease(self->pool, &ip))
@@ -117,11 +126,15 @@ lease_address(KvTunnelServer *self, KvPeer *peer)
 }
 
 static void
-log_refusal(KvPeer *peer, KvAnswerType type)
+log_refusal(KvTunnelServer *self, KvPeer *peer, KvAnswerType type)
 {
     char ip[KV_IP4_TEXT_BYTES];
 
-    if (type == KV_ANSWER_EXHAUSTED)
+    if (is_too_many(self))
+        kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused", NULL,
+                       kv_peer_get_label(peer), "client %s at %s refused: there are %d already",
+                       kv_peer_get_label(peer), kv_peer_get_remote(peer), KV_CLIENTS_MAX);
+    else if (type == KV_ANSWER_EXHAUSTED)
         kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused", NULL,
                        kv_peer_get_label(peer),
                        "client %s at %s refused: no assignable address is left",
@@ -156,7 +169,7 @@ answer_client(KvTunnelServer *self, KvPeer *peer)
     if (params->vni_mode == KV_VNI_MODE_TUN && answer.ip == 0)
         answer.config.server_ip = 0;
     if (answer.type != KV_ANSWER_ACCEPT)
-        log_refusal(peer, answer.type);
+        log_refusal(self, peer, answer.type);
     kv_pump_answer(kv_peer_get_pump(peer), kv_peer_get_link(peer), &answer);
 }
 
