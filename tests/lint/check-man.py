@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The man page of kcpvpn has every flag, and no page a mistake.
+"""The man page of kcpvpn has every flag, those of services have their options, and no page a mistake.
 
-Usage: check-man.py SOURCE-ROOT KCPVPN-PAGE [PAGE...]
+Usage: check-man.py SOURCE-ROOT KCPVPN-PAGE BUS-PAGE [PAGE...]
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,11 @@ import kv_lint
 KEY = re.compile(r'\.(key|alias) = "([^"]+)"')
 # Rows of the tables of commands and of their options.
 ROW = re.compile(r'\.id = KV_(VERB|OPTION)_\w+,\s*\.name = "([^"]+)"')
+
+# Rows of GOptionContext, by the pages of the programs that have one.
+ENTRY = re.compile(r'\{"([a-z-]+)", [^,]+, [^,]+, G_OPTION_ARG_')
+OPTION = re.compile(r"^\.B.* --([a-z-]+)", re.M)
+SERVICES = {"kcpvpnd.8": "src/daemon/kcpvpnd.c", "kcpvpn-hooks.8": "src/hooks/kcpvpn-hooks.c"}
 
 # Of the bus: methods, signals and properties; errors; polkit actions.
 MEMBER = re.compile(r'<(?:method|signal|property) name="(\w+)"')
@@ -37,6 +43,17 @@ def check_flags(root, page):
         word = name if kind == "VERB" else f"--{name}"
         if f"\\fB{word}\\fR" not in text:
             yield f"{word} is not in the man page"
+
+
+def check_options(root, base, page):
+    """A service has just the options that its page has under OPTIONS."""
+    known = {"help", *ENTRY.findall(kv_lint.read(root, SERVICES[base]))}
+    section = page.replace("\\-", "-").partition("\n.SH OPTIONS\n")[2].partition("\n.SH ")[0]
+    told = set(OPTION.findall(section))
+    for name in sorted(known - told):
+        yield f"{base}: --{name} is not among the OPTIONS"
+    for name in sorted(told - known):
+        yield f"{base}: {SERVICES[base]} has no --{name}"
 
 
 def check_bus(root, page):
@@ -76,6 +93,10 @@ def main(root, program, bus, *others):
     findings = [*check_flags(root, read_page(program)), *check_bus(root, read_page(bus))]
     for page in (program, bus, *others):
         findings += check_syntax(page)
+    pages = {os.path.basename(page): page for page in others}
+    for base in SERVICES:
+        findings += (check_options(root, base, read_page(pages[base])) if base in pages
+                     else [f"{base} is not checked"])
     kv_lint.report(findings)
 
 
