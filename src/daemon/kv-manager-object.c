@@ -79,7 +79,7 @@ tunnel_removed(KvTunnelObject *tunnel, gpointer data)
     announce_tunnels(self);
 }
 
-/* (transfer none) */
+/* (transfer none): to be announced by the caller, who may add more. */
 static KvTunnelObject *
 add_tunnel(KvManagerObject *self, const KvTunnelOrigin *origin)
 {
@@ -88,7 +88,6 @@ add_tunnel(KvManagerObject *self, const KvTunnelOrigin *origin)
     g_signal_connect(tunnel, "removed", G_CALLBACK(tunnel_removed), self);
     g_ptr_array_add(self->tunnels, tunnel);
     g_hash_table_insert(self->by_name, (gpointer) kv_tunnel_object_get_name(tunnel), tunnel);
-    announce_tunnels(self);
     return tunnel;
 }
 
@@ -181,8 +180,12 @@ parse_new(KvManagerObject *self, GDBusMethodInvocation *invocation, GError **err
 }
 
 static void
-answer_created(GDBusMethodInvocation *invocation, KvTunnelObject *tunnel)
+add_and_answer(KvManagerObject *self, GDBusMethodInvocation *invocation,
+               const KvTunnelOrigin *origin)
 {
+    KvTunnelObject *tunnel = add_tunnel(self, origin);
+
+    announce_tunnels(self);
     g_dbus_method_invocation_return_value(invocation,
                                           g_variant_new("(o)", kv_tunnel_object_get_path(tunnel)));
 }
@@ -216,7 +219,7 @@ created_saved(GObject *store, GAsyncResult *result, gpointer data)
 
     g_hash_table_remove(self->saving, kv_settings_get_string(create->settings, KV_SETTING_NAME));
     if (file != NULL) {
-        answer_created(create->invocation, add_tunnel(self, &origin));
+        add_and_answer(self, create->invocation, &origin);
         return;
     }
     kv_quota_release(self->services->quota, create->uid, KV_QUOTA_TUNNELS);
@@ -233,7 +236,7 @@ create_transient(Create *create)
         .uid = create->uid,
     };
 
-    answer_created(create->invocation, add_tunnel(create->self, &origin));
+    add_and_answer(create->self, create->invocation, &origin);
 }
 
 static void
@@ -482,6 +485,7 @@ loaded(GObject *store, GAsyncResult *result, gpointer data)
     end_stale(self, contents);
     for (guint i = 0; i < contents->entries->len; i++)
         take_entry(self, contents->entries->pdata[i], refused);
+    announce_tunnels(self);
     kv_dbus_manager1_set_problems(self->skeleton, make_problems(contents, refused));
     g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(self->skeleton));
     g_task_return_boolean(task, TRUE);
