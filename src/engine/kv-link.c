@@ -353,11 +353,12 @@ kv_link_answer(KvLink *link, const KvAnswer *answer, KvTime now)
     kv_worker_add_idle(link->context->worker, &link->idle);
 }
 
-/* What queued up in a kept device while there was no session is stale: nobody waits for it. */
+/* What queued up in a kept device while there was no session is stale: nobody waits for it. In a
+ * new one it is the first packets of those who were told that the tunnel is up. */
 static void
 discard_stale(KvLink *link)
 {
-    for (guint i = 0; i < 4096; i++) {
+    for (guint i = 0; kv_tun_was_in_use(link->tun) && i < 4096; i++) {
         if (kv_tun_read(link->tun, link->context->tx_buffer,
                         KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX) <= 0)
             return;
@@ -377,6 +378,7 @@ kv_link_attach(KvLink *link, KvTun *tun, KvTime now, GError **error)
     link->queue = kv_queue_new(kv_tun_get_mode(tun), kv_worker_get_pool(link->context->worker),
                                QUEUE_BYTES, key);
     discard_stale(link);
+    kv_tun_set_in_use(tun);
     if (!kv_worker_add_watch(link->context->worker, &link->tun_watch, kv_tun_get_fd(tun), EPOLLIN,
                              error)) {
         link->tun = NULL;

@@ -26,6 +26,7 @@ struct _KvTun {
     int ifindex;
     KvVniMode mode;
     gboolean has_uso;
+    gboolean was_in_use;
     char name[IFNAMSIZ];
 };
 
@@ -247,6 +248,18 @@ int
 kv_tun_get_fd(const KvTun *tun)
 {
     return tun->fd;
+}
+
+void
+kv_tun_set_in_use(KvTun *tun)
+{
+    tun->was_in_use = TRUE;
+}
+
+gboolean
+kv_tun_was_in_use(const KvTun *tun)
+{
+    return tun->was_in_use;
 }
 
 KvVniMode

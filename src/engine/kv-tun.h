@@ -34,6 +34,10 @@ gboolean kv_tun_check_rights(GError **error);
 void kv_tun_close(KvTun *tun);
 
 int kv_tun_get_fd(const KvTun *tun);
+
+/* Whether a session had it before: what has queued up in it since is stale. */
+void kv_tun_set_in_use(KvTun *tun);
+gboolean kv_tun_was_in_use(const KvTun *tun);
 KvVniMode kv_tun_get_mode(const KvTun *tun);
 /* (transfer none): the real name. */
 const char *kv_tun_get_name(const KvTun *tun);
