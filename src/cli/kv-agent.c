@@ -44,8 +44,7 @@ kv_agent_start(GError **error)
         return NULL;
     ready = fds[0];
     g_subprocess_launcher_take_fd(launcher, fds[1], AGENT_FD);
-    process = g_subprocess_launcher_spawn(launcher, error, PROGRAM, "--notify-fd", fd_text,
-                                          "--fallback", NULL);
+    process = g_subprocess_launcher_spawn(launcher, error, PROGRAM, "--notify-fd", fd_text, NULL);
     /* Its copy of the pipe's end must not keep the pipe open. */
     g_clear_object(&launcher);
     if (process == NULL) {

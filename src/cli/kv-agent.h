@@ -9,7 +9,8 @@
  * KvAgent:
  *
  * polkit's agent for terminals, pkttyagent, which asks for the passwords that polkit wants of this
- * process. Where a desktop has an agent, that one is asked first.
+ * process. Not as a mere fallback behind a desktop's agent: polkit then finds none at all for
+ * somebody who is in no login session.
  */
 typedef struct _KvAgent KvAgent;
 

@@ -196,7 +196,7 @@ start_agent(KvBus *bus, const KvArgs *args, GError **error)
     bus->agent = kv_agent_start(error);
     if (bus->agent != NULL || wanted)
         return bus->agent != NULL;
-    /* The desktop may have an agent of its own. */
+    /* The desktop may have an agent. */
     g_clear_error(error);
     return TRUE;
 }

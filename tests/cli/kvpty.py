@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import signal
+import termios
 import time
 
 
@@ -39,6 +40,14 @@ class Terminal:
             if left <= 0 or (not self.read(left) and part not in self.text):
                 raise AssertionError(f"no {part!r} on the terminal: {self.text!r}")
         return self.text
+
+    def wait_hidden(self, seconds=20):
+        """Waits until the terminal no longer shows what is typed."""
+        end = time.monotonic() + seconds
+        while termios.tcgetattr(self.fd)[3] & termios.ECHO:
+            if time.monotonic() > end:
+                raise AssertionError(f"the terminal still shows what is typed: {self.text!r}")
+            time.sleep(0.01)
 
     def type(self, keys):
         os.write(self.fd, keys.encode())

@@ -140,7 +140,7 @@ def agent(world):
     world.daemon.add_tunnel(1, "home")
     env = agent_env(world)
     world.run("delete", "home", "--ask", env=env)
-    want(read_log(world), "--notify-fd 3 --fallback\n", "ended")
+    want(read_log(world), "--notify-fd 3\n", "ended")
     world.write("log", "", 0o666)
     world.run("delete", "home", env=env)  # no terminal
     world.run("list", env=env)

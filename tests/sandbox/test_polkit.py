@@ -10,6 +10,7 @@ polkit and once without; the same again with a pretended session at the machine 
 given, which not every container allows. The users: alice has a rule for the tunnel "home", carol is in the group of the other
 rule, dave sits at the machine and is named by the tunnel "seat", bob has nothing.
 """
+import json
 import os
 import re
 import shutil
@@ -20,10 +21,14 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cli"))
+
+from kvpty import Terminal  # noqa: E402
+
 SKIPPED = 77
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-NEEDED = ("dbus-daemon", "gdbus", "unshare", "setpriv", "ip", "useradd")
+NEEDED = ("dbus-daemon", "gdbus", "pkttyagent", "chpasswd", "unshare", "setpriv", "ip", "useradd")
 MANAGER, TUNNEL, CLIENT = (f"org.kcpvpn.{word}1" for word in ("Manager", "Tunnel", "Client"))
 DENIED = ("org.kcpvpn.Error.NotAuthorized", "org.kcpvpn.Error.AuthenticationRequired")
 POLKITDS = ("/usr/lib/polkit-1/polkitd", "/usr/libexec/polkitd", "/usr/libexec/polkit-1/polkitd")
@@ -31,6 +36,7 @@ POLKITDS = ("/usr/lib/polkit-1/polkitd", "/usr/libexec/polkitd", "/usr/libexec/p
 ROOT = ()
 ALICE, BOB, CAROL, DAVE = (("as-user", name) for name in ("alice", "bob", "carol", "dave"))
 DAVE_AT_SEAT = ("as-session", "dave")
+ROOT_PASSWORD = "for the box only"
 
 
 # --- outside ------------------------------------------------------------------------------------
@@ -43,6 +49,7 @@ def install(build, stage):
         return path
 
     put(os.path.join(build, "src/daemon/kcpvpnd"), "sbin", "kcpvpnd")
+    put(os.path.join(build, "src/cli/kcpvpn"), "bin", "kcpvpn")
     put(os.path.join(build, "data/polkit/org.kcpvpn.policy"), "share/polkit-1/actions/org.kcpvpn.policy")
     put(os.path.join(TOP, "data/dbus/org.kcpvpn.conf"), "share/dbus-1/system.d/org.kcpvpn.conf")
     service = put(os.path.join(build, "data/dbus/org.kcpvpn.service"),
@@ -208,6 +215,25 @@ def check_not_at_seat(seat):
     denied("bob may not start one that names dave", BOB, seat, TUNNEL, "Start", "{}")
 
 
+def check_agent(who, name, tunnel):
+    """kcpvpn at a terminal, with polkit's own agent for terminals."""
+    found = subprocess.run(["kcpvpn", "list", "--json"], capture_output=True, text=True, check=True)
+    word = next(one["Name"] for one in json.loads(found.stdout) if one["Path"] == tunnel)
+    subprocess.run(["chpasswd"], input=f"root:{ROOT_PASSWORD}\n", text=True, check=True)
+    terminal = Terminal([*who, "kcpvpn", "up", word], dict(os.environ))
+    terminal.expect(f"Authentication is required to start or stop the VPN tunnel {word}")
+    terminal.expect("Password: ")
+    terminal.wait_hidden()  # the agent asks first
+    terminal.type(ROOT_PASSWORD + "\n")
+    status = terminal.wait()
+    expect(f"{name} starts a tunnel with root's password", terminal.text,
+           status == 0 and f"{word}: listening on" in terminal.text and ROOT_PASSWORD not in terminal.text)
+    done = subprocess.run([*who, "kcpvpn", "down", word, "--no-ask"], capture_output=True, text=True,
+                          check=False)
+    expect(f"{name} is not asked with --no-ask", done.stderr, done.returncode == 4)
+    allowed("root stops it", ROOT, tunnel, TUNNEL, "Stop", "{}")
+
+
 def check_polkitd_trouble(home):
     [polkitd] = find_process("polkitd")
     os.kill(polkitd, signal.SIGSTOP)
@@ -270,6 +296,7 @@ def with_polkit():
     check_alice(home, other)
     check_carol(home)
     check_not_at_seat(seat)
+    check_agent(BOB, "bob", other)
     allowed("root reads secrets", ROOT, home, TUNNEL, "GetSecrets", "{}")
     check_polkitd_trouble(home)
     check_killed_daemon()
@@ -291,6 +318,7 @@ def seat_with_polkit():
     seat = create("seat", port="7105", users="dave")
     check_dave(home, seat)
     check_not_at_seat(seat)
+    check_agent(DAVE_AT_SEAT, "dave", home)
     seat = check_killed_daemon()
     allowed("and the same users", DAVE_AT_SEAT, seat, TUNNEL, "Start", "{}")
 
