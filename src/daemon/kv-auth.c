@@ -6,6 +6,7 @@
 #include "kv-dbus-names.h"
 #include "kv-error.h"
 #include "kv-i18n.h"
+#include "kv-owner-watch.h"
 
 #include <polkit/polkit.h>
 #include <pwd.h>
@@ -50,7 +51,7 @@ typedef struct {
     KvAuthActions asked;   /* the one polkit thinks about */
     gboolean interactive;
     guint32 uid;
-    guint name_watch;
+    KvOwnerWatch *watch;
     guint timeout;
     EndReason reason;
     GTask *waiting; /* (nullable): itself, while the connection to polkit is made */
@@ -116,7 +117,7 @@ check_free(gpointer data)
 
     g_ptr_array_remove_fast(check->auth->checks, check);
     g_clear_handle_id(&check->timeout, g_source_remove);
-    g_clear_handle_id(&check->name_watch, g_bus_unwatch_name);
+    kv_owner_watch_free(check->watch);
     g_object_unref(check->cancellable);
     g_free(check->caller);
     g_free(check->tunnel);
@@ -217,7 +218,7 @@ end_check(Check *check, EndReason reason)
 }
 
 static void
-caller_left(GDBusConnection *bus, const char *name, gpointer data)
+caller_left(gpointer data)
 {
     end_check(data, END_CALLER_LEFT);
 }
@@ -512,8 +513,7 @@ kv_auth_check_async(KvAuth *auth, const KvAuthRequest *request, GAsyncReadyCallb
     }
     check->timeout = g_timeout_add_seconds(check->interactive ? PERSON_TIMEOUT_S : ANSWER_TIMEOUT_S,
                                            timed_out, check);
-    check->name_watch = g_bus_watch_name_on_connection(
-        auth->bus, check->caller, G_BUS_NAME_WATCHER_FLAGS_NONE, NULL, caller_left, check, NULL);
+    check->watch = kv_owner_watch_new(auth->bus, check->caller, caller_left, check);
     g_dbus_connection_call(auth->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                            "org.freedesktop.DBus", "GetConnectionUnixUser",
                            g_variant_new("(s)", check->caller), G_VARIANT_TYPE("(u)"),

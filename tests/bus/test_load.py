@@ -193,6 +193,20 @@ def quotas(world):
     again.create({**CLIENT_SETTINGS, "name": "more"}, {"transient": True})
 
 
+@test("a caller's leaving is seen, however many others there are", limit=120)
+def many_callers(world):
+    root = world.start_all()
+    root.create(CLIENT_SETTINGS)
+    for uid in (NOBODY, *range(1, 4)):
+        for _ in range(150):
+            world.connect(uid).call(ROOT, MANAGER, "FindTunnel", "('cli', @a{sv} {})")
+    owner = world.connect()
+    path = owner.create(SERVER, {"transient": True})
+    root.tunnel(path, "Watch", 100)
+    owner.close()
+    wait_until(lambda: path not in root.get(ROOT, MANAGER, "Tunnels"), 5, "the tunnel ends with who made it")
+
+
 class StartWithFiles:
     """A call of Start that waits for a person, with files that nobody asked for."""
 
