@@ -127,6 +127,14 @@ is_fatal(const char *domain, GLogLevelFlags level, const char *message, gpointer
     return !g_str_has_prefix(message, "Error cancelling authorization check: ");
 }
 
+/* Told as fatal, it would be one for who reads what the test prints. */
+static void
+tell_others(const char *domain, GLogLevelFlags level, const char *message, gpointer data)
+{
+    if (is_fatal(domain, level, message, data))
+        g_log_default_handler(domain, level, message, data);
+}
+
 static void
 setup(void)
 {
@@ -471,6 +479,7 @@ main(int argc, char **argv)
     world.bus = kv_test_bus_new();
     if (world.bus == NULL)
         return KV_TEST_SKIPPED;
+    g_log_set_handler(NULL, G_LOG_LEVEL_WARNING | G_LOG_FLAG_FATAL, tell_others, NULL);
     kv_dbus_error_init();
     world.service = kv_test_bus_connect(world.bus, geteuid());
     world.authority = kv_test_bus_connect(world.bus, geteuid());
