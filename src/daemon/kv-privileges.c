@@ -91,6 +91,17 @@ become(uid_t uid, gid_t gid, GError **error)
     return TRUE;
 }
 
+/* What others run as our user must not read secrets in our memory, and no core shall have them. The
+ * kernel does the same for whoever changes its user, but not if systemd has done that. */
+static gboolean
+close_memory(GError **error)
+{
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)
+        return TRUE;
+    kv_error_set_errno(error, errno, "the memory cannot be closed to others");
+    return FALSE;
+}
+
 gboolean
 kv_privileges_drop(GError **error)
 {
@@ -99,8 +110,8 @@ kv_privileges_drop(GError **error)
     gid_t gid;
 
     if (geteuid() != 0)
-        return TRUE;
+        return close_memory(error);
     folder = kv_store_get_own_folder();
     return find_user(&uid, &gid, error) && prepare_folder(folder, uid, gid, error) &&
-           become(uid, gid, error);
+           become(uid, gid, error) && close_memory(error);
 }

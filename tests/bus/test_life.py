@@ -8,8 +8,9 @@ import signal
 import socket
 import time
 
-from kvbus import (CLIENT_SETTINGS, DAEMON, DAEMON_GID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib, check, equal,
-                   iterate, main, refused, tunnel_arguments, variants, wait_for)
+import kvbus
+from kvbus import (CLIENT_SETTINGS, DAEMON, DAEMON_GID, DAEMON_UID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib,
+                   check, equal, iterate, main, refused, tunnel_arguments, variants, wait_for)
 from kvnet import shell, test, wait_held, wait_until
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
@@ -392,6 +393,24 @@ def disk_full(world):
         world.daemon_process.stop()
     finally:
         shell("umount", "-l", world.state, check_status=False)
+
+
+@test("a daemon that systemd starts as its user keeps its memory from others of that user", limit=30)
+def closed_memory(world):
+    os.chown(world.state, DAEMON_UID, DAEMON_GID)
+    world.start_bus()
+    world.start_polkit()
+    program, kvbus.DAEMON = kvbus.DAEMON, "setpriv"
+    try:
+        world.start_daemon(f"--reuid={DAEMON_UID}", f"--regid={DAEMON_GID}", "--clear-groups", "--inh-caps=+net_admin",
+                           "--ambient-caps=+net_admin", "--bounding-set=-all,+net_admin", program)
+    finally:
+        kvbus.DAEMON = program
+    root = world.connect()
+    path = root.create(SERVER)
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    equal(os.stat(f"/proc/{world.daemon_pid()}/mem").st_uid, 0, "who may look into it")
 
 
 @test("a secret comes from a systemd credential when nothing else has one", limit=30)
