@@ -90,8 +90,7 @@ read_unset(const KvArgs *args, Change *change, GError **error)
 static gboolean
 read_flags(KvArgs *args, Change *change, GError **error)
 {
-    return kv_args_apply_settings(args, change->settings, error) &&
-           kv_settings_load_environment(change->settings, error) && read_unset(args, change, error);
+    return kv_args_apply_settings(args, change->settings, error) && read_unset(args, change, error);
 }
 
 /* --- by an editor ---------------------------------------------------------------------------- */
