@@ -143,6 +143,7 @@ test_round_trip(void)
     g_auto(GStrv) keys = kv_settings_list_secrets(settings);
     g_autofree char *text = g_variant_print(secrets, FALSE);
     g_autoptr(GVariantDict) left = g_variant_dict_new(out);
+    g_autoptr(GVariant) rest = NULL;
     GVariantIter iter;
     const char *key;
     GVariant *value;
@@ -154,7 +155,8 @@ test_round_trip(void)
         g_assert_true(got != NULL && g_variant_equal(got, value));
         g_variant_dict_remove(left, key);
     }
-    g_assert_cmpuint(g_variant_n_children(g_variant_ref_sink(g_variant_dict_end(left))), ==, 0);
+    rest = g_variant_ref_sink(g_variant_dict_end(left));
+    g_assert_cmpuint(g_variant_n_children(rest), ==, 0);
     g_assert_cmpstr(text, ==, "{'secret': <'hush'>}");
     g_assert_cmpstr(keys[0], ==, "secret");
     g_assert_null(keys[1]);
