@@ -141,17 +141,6 @@ def run(case, program, folder, up, down):
     return ok, time.monotonic() - start, text.strip().splitlines()
 
 
-def run_twice(case, program, folder, up, down):
-    """Runs a case again if kcptun, and not our end, stood still: on a busy machine it happens in one
-    case of some hundreds that kcptun acknowledges everything, as our end then reports, and does not
-    hand all of it on to its TCP side. A fault of ours would have to come twice in a row."""
-    ok, seconds, text = run(case, program, folder, up, down)
-    if ok or not any(line.startswith("ok: ") for line in text):
-        return ok, seconds, text
-    print(f"AGAIN  {case} {seconds:5.1f} s  {text[-1]}", flush=True)
-    return run(case, program, folder, up, down)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", help="kv-kcptun-peer")
@@ -171,7 +160,7 @@ def main():
             with open(os.path.join(folder, name), "wb") as f:
                 f.write(data)
         for case, (ok, seconds, text) in zip(cases, pool.map(
-                lambda case: run_twice(case, args.program, folder, up, down), cases)):
+                lambda case: run(case, args.program, folder, up, down), cases)):
             print(f"{'ok' if ok else 'not ok':6} {case} {seconds:5.1f} s  {text[-1] if text else ''}", flush=True)
             if not ok:
                 bad += 1
