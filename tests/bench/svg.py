@@ -42,18 +42,22 @@ class Plot:
     def y(self, value):
         return self.height - self.bottom - min(value, self.y_top) / self.y_top * (self.height - self.top - self.bottom)
 
-    def legend(self, name, colour):
-        self.parts.append(f'<rect x="{self.legend_x}" y="{self.top + 2}" width="10" height="10" fill="{colour}"/>'
-                          f'<text x="{self.legend_x + 14}" y="{self.top + 12}" {FONT}>{escape(name)}</text>')
-        self.legend_x += 26 + 7 * len(name)
+    def legend(self, name, stroke):
+        """The name behind a sample of its line"""
+        x, y = self.legend_x, self.top + 8
+        self.parts.append(f'<line x1="{x}" y1="{y}" x2="{x + 24}" y2="{y}" {stroke}/>'
+                          f'<text x="{x + 29}" y="{y + 4}" {FONT}>{escape(name)}</text>')
+        self.legend_x += 45 + 7 * len(name)
 
     def line(self, name, points, dashed=False):
+        if not points:
+            return
         colour = COLOURS.get(name.split()[0], FALLBACK[len(self.parts) % 4])
         path = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
-        dash = ' stroke-dasharray="5 4"' if dashed else ""
-        self.parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
+        stroke = f'stroke="{colour}" stroke-width="2"' + (' stroke-dasharray="5 4"' if dashed else "")
+        self.parts.append(f'<polyline points="{path}" fill="none" {stroke}/>')
         self.parts += [f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="3.5" fill="{colour}"/>' for x, y in points]
-        self.legend(name, colour)
+        self.legend(name, stroke)
 
     def dots(self, points, colour):
         self.parts += [f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="2" fill="{colour}"/>' for x, y in points]
