@@ -25,7 +25,6 @@
 
 struct _KvAuth {
     GObject parent;
-    GDBusConnection *bus;
     PolkitAuthority *authority; /* (nullable): until first needed */
     gboolean connecting;        /* to it */
     GPtrArray *checks;          /* (element-type Check): under way; not owned */
@@ -137,6 +136,7 @@ check_new(KvAuth *auth, const KvAuthRequest *request)
     check->tunnel = g_strdup(request->tunnel);
     check->client = g_strdup(request->client);
     check->users = g_strdup(request->users);
+    check->uid = request->uid;
     check->interactive = (g_dbus_message_get_flags(message) &
                           G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0;
     check->cancellable = g_cancellable_new();
@@ -383,7 +383,7 @@ ask_polkit(GTask *task)
     auth->connecting = TRUE;
 }
 
-/* --- the caller's user ------------------------------------------------------------------------ */
+/* --- users that a tunnel lists ---------------------------------------------------------------- */
 
 /* (transfer full) (nullable): the name of user @uid. May take its time. */
 static char *
@@ -452,26 +452,6 @@ look_up_listed(GTask *task)
     g_task_run_in_thread(lookup, look_up_user);
 }
 
-static void
-uid_known(GObject *source, GAsyncResult *result, gpointer data)
-{
-    GTask *task = data;
-    Check *check = g_task_get_task_data(task);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply =
-        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
-
-    if (reply == NULL) {
-        deny_failed(task, "the bus does not say who calls", error);
-        return;
-    }
-    g_variant_get(reply, "(u)", &check->uid);
-    if (check->uid == 0)
-        allow(task);
-    else
-        look_up_listed(task);
-}
-
 /* --- the gate --------------------------------------------------------------------------------- */
 
 /* What is to be asked for. Returns: FALSE: the method may not be called, at least not so. */
@@ -503,7 +483,7 @@ kv_auth_check_async(KvAuth *auth, const KvAuthRequest *request, GAsyncReadyCallb
         deny(task, KV_ERROR_NOT_AUTHORIZED, "no rule says who may call this method so");
         return;
     }
-    if (check->actions == KV_AUTH_NONE) {
+    if (check->actions == KV_AUTH_NONE || check->uid == 0) {
         allow(task);
         return;
     }
@@ -513,11 +493,9 @@ kv_auth_check_async(KvAuth *auth, const KvAuthRequest *request, GAsyncReadyCallb
     }
     check->timeout = g_timeout_add_seconds(check->interactive ? PERSON_TIMEOUT_S : ANSWER_TIMEOUT_S,
                                            timed_out, check);
-    check->watch = kv_owner_watch_new(auth->bus, check->caller, caller_left, check);
-    g_dbus_connection_call(auth->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                           "org.freedesktop.DBus", "GetConnectionUnixUser",
-                           g_variant_new("(s)", check->caller), G_VARIANT_TYPE("(u)"),
-                           G_DBUS_CALL_FLAGS_NONE, -1, check->cancellable, uid_known, task);
+    check->watch = kv_owner_watch_new(g_dbus_method_invocation_get_connection(request->invocation),
+                                      check->caller, caller_left, check);
+    look_up_listed(task);
 }
 
 gboolean
@@ -536,12 +514,9 @@ kv_auth_cancel(KvAuth *auth)
 }
 
 KvAuth *
-kv_auth_new(GDBusConnection *bus)
+kv_auth_new(void)
 {
-    KvAuth *auth = g_object_new(KV_TYPE_AUTH, NULL);
-
-    auth->bus = g_object_ref(bus);
-    return auth;
+    return g_object_new(KV_TYPE_AUTH, NULL);
 }
 
 static void
@@ -550,7 +525,6 @@ kv_auth_finalize(GObject *object)
     KvAuth *auth = KV_AUTH(object);
 
     g_clear_object(&auth->authority);
-    g_clear_object(&auth->bus);
     g_ptr_array_unref(auth->checks);
     G_OBJECT_CLASS(kv_auth_parent_class)->finalize(object);
 }

@@ -49,6 +49,7 @@ const char *kv_auth_action_get_id(KvAuthActions action);
  */
 typedef struct {
     GDBusMethodInvocation *invocation;
+    guint32 uid;          /* the caller's, as the bus knows it */
     const char *tunnel;   /* (nullable): its name, which rules can look up as "tunnel" */
     const char *client;   /* (nullable): a client's id, likewise as "client" */
     const char *users;    /* (nullable): the tunnel's setting "users" */
@@ -61,13 +62,12 @@ typedef struct {
  *
  * The gate in front of every method: asks polkit, and says no to whatever is not a clear yes: no
  * polkit, an error, no answer in time, a caller that has left. Main thread; nothing here blocks
- * it. Root (as the bus knows it) passes without a question.
+ * it. Root passes without a question.
  */
 #define KV_TYPE_AUTH (kv_auth_get_type())
 G_DECLARE_FINAL_TYPE(KvAuth, kv_auth, KV, AUTH, GObject)
 
-/* @bus: the connection on which the callers have their names. */
-KvAuth *kv_auth_new(GDBusConnection *bus) KV_MUST_USE;
+KvAuth *kv_auth_new(void) KV_MUST_USE;
 
 /**
  * kv_auth_check_async:

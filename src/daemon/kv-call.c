@@ -64,13 +64,27 @@ refuse(KvCall *call, const GError *error)
     kv_call_free(call);
 }
 
+/* Past the quotas; what waits for polkit counts until it is answered. */
+static gboolean
+admit(KvCall *call, gboolean changes, GError **error)
+{
+    KvQuota *quota = call->services->quota;
+
+    if (!kv_quota_admit(quota, call->uid, g_dbus_method_invocation_get_parameters(call->invocation),
+                        changes, error))
+        return FALSE;
+    call->held = changes && kv_quota_hold(quota, call->uid, KV_QUOTA_CALLS, error);
+    return call->held || !changes;
+}
+
 static void
-admitted(gpointer data, guint32 uid, const GError *error)
+identified(gpointer data, guint32 uid, const GError *error)
 {
     KvCall *call = data;
-    g_autoptr(GError) too_many = NULL;
+    g_autoptr(GError) too_much = NULL;
     KvAuthRequest request = {
         .invocation = call->invocation,
+        .uid = uid,
         .tunnel = call->tunnel,
         .client = call->client,
         .users = call->users,
@@ -78,18 +92,13 @@ admitted(gpointer data, guint32 uid, const GError *error)
         .waived = call->waived,
     };
 
-    if (error != NULL) {
-        refuse(call, error);
-        return;
-    }
     call->uid = uid;
-    call->held = needs_right(&request) &&
-                 kv_quota_hold(call->services->quota, uid, KV_QUOTA_CALLS, &too_many);
-    if (too_many != NULL) {
-        refuse(call, too_many);
-        return;
-    }
-    kv_auth_check_async(call->services->auth, &request, checked, call);
+    if (error != NULL)
+        refuse(call, error);
+    else if (!admit(call, needs_right(&request), &too_much))
+        refuse(call, too_much);
+    else
+        kv_auth_check_async(call->services->auth, &request, checked, call);
 }
 
 void
@@ -107,5 +116,5 @@ kv_call_run(const KvServices *services, gpointer object, const KvAuthRequest *re
     call->also = request->also;
     call->waived = request->waived;
     call->then = then;
-    kv_quota_admit(services->quota, request->invocation, needs_right(request), admitted, call);
+    kv_callers_identify(services->callers, request->invocation, identified, call);
 }

@@ -14,8 +14,8 @@ typedef void (*KvCallFunc)(gpointer object, GDBusMethodInvocation *invocation, g
 /**
  * kv_call_run:
  * @object: (type GObject): kept alive until it is over
- * @request: as for kv_auth_check_async(); copied. It takes over a reference to @invocation, as
- *     every handler of a method does
+ * @request: as for kv_auth_check_async(), but without the user; copied. It takes over a reference
+ *     to @invocation, as every handler of a method does
  *
  * The way of every method: past the quotas and the gate to @then. Who is turned away gets the
  * error as the answer. Arguments are best read again in @then, from the invocation.

@@ -182,8 +182,9 @@ kv_daemon_new(GDBusConnection *bus, void (*failed)(gpointer data), gpointer data
         return NULL;
     kv_engine_use_hook_helper(services->engine, KV_HOOK_HELPER_SOCKET);
     services->objects = g_dbus_object_manager_server_new(KV_DBUS_PATH);
-    services->auth = kv_auth_new(bus);
-    services->quota = kv_quota_new(bus);
+    services->callers = kv_callers_new();
+    services->auth = kv_auth_new();
+    services->quota = kv_quota_new();
     services->store = kv_store_new_from_environment();
     self->manager = kv_manager_object_new(services);
     return g_steal_pointer(&self);
@@ -202,6 +203,7 @@ kv_daemon_free(KvDaemon *self)
     g_clear_object(&self->services.objects);
     g_clear_object(&self->services.store);
     g_clear_object(&self->services.auth);
+    g_clear_pointer(&self->services.callers, kv_callers_free);
     g_clear_pointer(&self->services.quota, kv_quota_free);
     g_clear_pointer(&self->services.engine, kv_engine_unref);
     g_clear_object(&self->services.bus);

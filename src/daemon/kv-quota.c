@@ -4,21 +4,10 @@
 #include "kv-quota.h"
 
 #include "kv-error.h"
-#include "kv-owner-watch.h"
 
 struct _KvQuota {
-    GDBusConnection *bus;
-    GCancellable *cancellable;
-    GHashTable *callers; /* unique name: Caller */
-    GHashTable *users;   /* uid: User */
+    GHashTable *users; /* uid: User */
 };
-
-/* A caller on the bus whose user is known. */
-typedef struct {
-    KvQuota *quota;
-    guint32 uid;
-    KvOwnerWatch *watch;
-} Caller;
 
 /* Kept for the daemon's life: there are no more of them than users on the system. */
 typedef struct {
@@ -26,33 +15,6 @@ typedef struct {
     double calls;       /* left in the bucket */
     guint held[KV_N_QUOTAS];
 } User;
-
-/* A call that waits for its user. */
-typedef struct {
-    KvQuota *quota;
-    GDBusMethodInvocation *invocation;
-    gboolean changes;
-    void (*done)(gpointer data, guint32 uid, const GError *error);
-    gpointer data;
-} Request;
-
-static void
-caller_free(gpointer data)
-{
-    Caller *caller = data;
-
-    kv_owner_watch_free(caller->watch);
-    g_free(caller);
-}
-
-static void
-request_free(Request *request)
-{
-    g_object_unref(request->invocation);
-    g_free(request);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Request, request_free)
 
 static User *
 get_user(KvQuota *self, guint32 uid)
@@ -88,9 +50,9 @@ take_call(KvQuota *self, guint32 uid, GError **error)
 }
 
 static gboolean
-check_size(GDBusMethodInvocation *invocation, GError **error)
+check_size(GVariant *arguments, GError **error)
 {
-    gsize size = g_variant_get_size(g_dbus_method_invocation_get_parameters(invocation));
+    gsize size = g_variant_get_size(arguments);
 
     if (size <= KV_QUOTA_CALL_BYTES)
         return TRUE;
@@ -101,92 +63,15 @@ check_size(GDBusMethodInvocation *invocation, GError **error)
     return FALSE;
 }
 
-static gboolean
-check_user(KvQuota *self, const Request *request, guint32 uid, GError **error)
+gboolean
+kv_quota_admit(KvQuota *self, guint32 uid, GVariant *arguments, gboolean changes, GError **error)
 {
     if (uid == 0)
         return TRUE;
-    return check_size(request->invocation, error) &&
-           (!request->changes || take_call(self, uid, error));
-}
-
-static void
-decide(KvQuota *self, const Request *request, guint32 uid)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!check_user(self, request, uid, &error))
-        g_prefix_error(&error, "quota: ");
-    request->done(request->data, uid, error);
-}
-
-static void
-caller_left(gpointer data)
-{
-    Caller *caller = data;
-
-    g_hash_table_remove(caller->quota->callers, kv_owner_watch_get_name(caller->watch));
-}
-
-static void
-remember(KvQuota *self, const char *name, guint32 uid)
-{
-    Caller *caller;
-
-    if (g_hash_table_contains(self->callers, name))
-        return;
-    caller = g_new0(Caller, 1);
-    caller->quota = self;
-    caller->uid = uid;
-    caller->watch = kv_owner_watch_new(self->bus, name, caller_left, caller);
-    g_hash_table_insert(self->callers, g_strdup(name), caller);
-}
-
-static void
-got_user(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(Request) request = data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply =
-        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
-    g_autoptr(GError) denied = NULL;
-    guint32 uid;
-
-    /* The quotas are gone, and so is whoever asked. */
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return;
-    if (reply == NULL) {
-        denied = g_error_new(KV_ERROR, KV_ERROR_CANCELLED, "the caller has left the bus");
-        request->done(request->data, G_MAXUINT32, denied);
-        return;
-    }
-    g_variant_get(reply, "(u)", &uid);
-    remember(request->quota, g_dbus_method_invocation_get_sender(request->invocation), uid);
-    decide(request->quota, request, uid);
-}
-
-void
-kv_quota_admit(KvQuota *self, GDBusMethodInvocation *invocation, gboolean changes,
-               void (*done)(gpointer data, guint32 uid, const GError *error), gpointer data)
-{
-    const char *sender = g_dbus_method_invocation_get_sender(invocation);
-    Caller *caller = g_hash_table_lookup(self->callers, sender);
-    Request *request = g_new0(Request, 1);
-
-    request->quota = self;
-    request->invocation = g_object_ref(invocation);
-    request->changes = changes;
-    request->done = done;
-    request->data = data;
-    if (caller != NULL) {
-        decide(self, request, caller->uid);
-        request_free(request);
-        return;
-    }
-    g_dbus_connection_call(self->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                           "org.freedesktop.DBus", "GetConnectionUnixUser",
-                           g_variant_new("(s)", sender), G_VARIANT_TYPE("(u)"),
-                           G_DBUS_CALL_FLAGS_NONE, -1, self->cancellable, got_user, request);
+    if (check_size(arguments, error) && (!changes || take_call(self, uid, error)))
+        return TRUE;
+    g_prefix_error(error, "quota: ");
+    return FALSE;
 }
 
 gboolean
@@ -215,13 +100,10 @@ kv_quota_release(KvQuota *self, guint32 uid, KvQuotaKind kind)
 }
 
 KvQuota *
-kv_quota_new(GDBusConnection *bus)
+kv_quota_new(void)
 {
     KvQuota *self = g_new0(KvQuota, 1);
 
-    self->bus = g_object_ref(bus);
-    self->cancellable = g_cancellable_new();
-    self->callers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, caller_free);
     self->users = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     return self;
 }
@@ -231,10 +113,6 @@ kv_quota_free(KvQuota *self)
 {
     if (self == NULL)
         return;
-    g_cancellable_cancel(self->cancellable);
-    g_object_unref(self->cancellable);
-    g_hash_table_unref(self->callers);
     g_hash_table_unref(self->users);
-    g_object_unref(self->bus);
     g_free(self);
 }

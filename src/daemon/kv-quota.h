@@ -3,7 +3,7 @@
 
 #include "kv-macros.h"
 
-#include <gio/gio.h>
+#include <glib.h>
 
 /*
  * Bounds for every user but root. A call that changes something takes one of CALLS_BURST, which
@@ -25,23 +25,21 @@ typedef enum {
 /**
  * KvQuota:
  *
- * What callers use up, by user. Whose a caller is is asked of the bus once and kept until it
- * leaves. Main thread; nothing waits.
+ * What callers use up, by user. Main thread.
  */
 typedef struct _KvQuota KvQuota;
 
-KvQuota *kv_quota_new(GDBusConnection *bus) KV_MUST_USE;
+KvQuota *kv_quota_new(void) KV_MUST_USE;
 void kv_quota_free(KvQuota *quota);
 
 /**
  * kv_quota_admit:
  * @changes: whether the call counts against the rate
- * @done: called once, maybe before this returns; @uid: the caller's; @error: (nullable): why the
- *     call is not admitted (%KV_ERROR_EXHAUSTED; %KV_ERROR_CANCELLED if the caller left). Not
- *     called any more after kv_quota_free().
+ *
+ * Returns: %FALSE and %KV_ERROR_EXHAUSTED: @uid may not make a call with these arguments now.
  */
-void kv_quota_admit(KvQuota *quota, GDBusMethodInvocation *invocation, gboolean changes,
-                    void (*done)(gpointer data, guint32 uid, const GError *error), gpointer data);
+gboolean kv_quota_admit(KvQuota *quota, guint32 uid, GVariant *arguments, gboolean changes,
+                        GError **error) KV_MUST_USE;
 
 /* Whether @uid may hold one more; if so it does, until kv_quota_release(). */
 gboolean kv_quota_hold(KvQuota *quota, guint32 uid, KvQuotaKind kind, GError **error) KV_MUST_USE;

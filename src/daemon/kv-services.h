@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kv-auth.h"
+#include "kv-callers.h"
 #include "kv-engine.h"
 #include "kv-quota.h"
 #include "kv-store.h"
@@ -18,6 +19,7 @@ typedef struct {
     GDBusConnection *bus;
     GDBusObjectManagerServer *objects;
     KvEngine *engine;
+    KvCallers *callers;
     KvAuth *auth;
     KvQuota *quota;
     KvStore *store;

@@ -193,6 +193,20 @@ def quotas(world):
     again.create({**CLIENT_SETTINGS, "name": "more"}, {"transient": True})
 
 
+@test("the bus is asked once whose a caller is, however often that calls", limit=30)
+def asked_once(world):
+    root, user = world.start_all(), world.connect(NOBODY)
+    path = root.create(CLIENT_SETTINGS)
+    monitor = world.start(["dbus-monitor", "--address", world.address, "type=method_call,member=GetConnectionUnixUser",
+                           "type=method_call,member=Export"], "monitor")
+    monitor.wait_text("NameLost")
+    for _ in range(3):
+        refused(lambda: user.tunnel(path, "Start"), "NotAuthorized")
+    user.tunnel(path, "Export", False)
+    monitor.wait_text("member=Export")
+    equal(monitor.text().count("member=GetConnectionUnixUser"), 1, "questions to the bus")
+
+
 @test("a caller's leaving is seen, however many others there are", limit=120)
 def many_callers(world):
     root = world.start_all()

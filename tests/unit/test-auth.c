@@ -31,6 +31,13 @@ static struct {
     KvAuthRequest request; /* all but the invocation */
 } world;
 
+/* That of the caller. */
+static uid_t
+get_uid(void)
+{
+    return geteuid() == 0 ? NOBODY : geteuid();
+}
+
 /* One call from outside and how it ended. */
 typedef struct {
     gboolean done;
@@ -139,7 +146,7 @@ static void
 setup(void)
 {
     g_test_log_set_fatal_handler(is_fatal, NULL);
-    world.request = (KvAuthRequest){.tunnel = "home"};
+    world.request = (KvAuthRequest){.uid = get_uid(), .tunnel = "home"};
     world.polkit = kv_fake_polkit_new(world.authority);
 }
 
@@ -189,6 +196,7 @@ test_table(void)
 static void
 test_no_polkit(void)
 {
+    world.request = (KvAuthRequest){.uid = get_uid(), .tunnel = "home"};
     expect("FindTunnel", -1);
     expect("Start", KV_ERROR_NOT_AUTHORIZED);
     setup();
@@ -282,7 +290,7 @@ test_unforeseen_action(void)
 static void
 test_listed_users(void)
 {
-    const struct passwd *user = getpwuid(geteuid() == 0 ? NOBODY : geteuid());
+    const struct passwd *user = getpwuid(get_uid());
     g_autofree char *listed = NULL;
     g_autofree char *not_listed = NULL;
 
@@ -316,8 +324,8 @@ test_root(void)
         g_test_skip("not root");
         return;
     }
+    world.request = (KvAuthRequest){.uid = 0};
     root = kv_test_bus_connect(world.bus, 0);
-    world.request = (KvAuthRequest){0};
     begin(&call, root, "GetSecrets", FALSE);
     kv_test_bus_wait(&call.done);
     g_assert_no_error(call.error);
@@ -340,7 +348,7 @@ method_called_by_leaver(GDBusConnection *bus, const char *sender, const char *pa
                         const char *interface, const char *method, GVariant *parameters,
                         GDBusMethodInvocation *invocation, gpointer data)
 {
-    KvAuthRequest request = {.invocation = invocation, .tunnel = "home"};
+    KvAuthRequest request = {.invocation = invocation, .uid = get_uid(), .tunnel = "home"};
 
     kv_auth_check_async(world.auth, &request, gate_ended, &gate);
     g_object_unref(invocation);
@@ -363,8 +371,7 @@ static void
 test_caller_leaves(void)
 {
     guint object = export("/leaver", kv_dbus_tunnel1_interface_info(), method_called_by_leaver);
-    g_autoptr(GDBusConnection) leaver =
-        kv_test_bus_connect(world.bus, geteuid() == 0 ? NOBODY : geteuid());
+    g_autoptr(GDBusConnection) leaver = kv_test_bus_connect(world.bus, get_uid());
 
     setup();
     kv_fake_polkit_answer(world.polkit, KV_DBUS_ACTION_CONTROL, KV_FAKE_POLKIT_HANG);
@@ -392,8 +399,7 @@ test_caller_leaves_any_time(void)
     setup();
     kv_fake_polkit_answer(world.polkit, KV_DBUS_ACTION_CONTROL, KV_FAKE_POLKIT_YES);
     for (guint turns = 0; turns < 60; turns++) {
-        g_autoptr(GDBusConnection) leaver =
-            kv_test_bus_connect(world.bus, geteuid() == 0 ? NOBODY : geteuid());
+        g_autoptr(GDBusConnection) leaver = kv_test_bus_connect(world.bus, get_uid());
         Call call;
 
         begin(&call, leaver, "Start", FALSE);
@@ -415,7 +421,7 @@ test_authority_leaves(void)
     KvFakePolkit *polkit = kv_fake_polkit_new(second);
     Call call;
 
-    world.request = (KvAuthRequest){.tunnel = "home"};
+    world.request = (KvAuthRequest){.uid = get_uid(), .tunnel = "home"};
     kv_fake_polkit_answer(polkit, KV_DBUS_ACTION_CONTROL, KV_FAKE_POLKIT_HANG);
     begin(&call, world.caller, "Start", TRUE);
     while (kv_fake_polkit_count_hanging(polkit) == 0)
@@ -483,13 +489,13 @@ main(int argc, char **argv)
     kv_dbus_error_init();
     world.service = kv_test_bus_connect(world.bus, geteuid());
     world.authority = kv_test_bus_connect(world.bus, geteuid());
-    world.caller = kv_test_bus_connect(world.bus, geteuid() == 0 ? NOBODY : geteuid());
+    world.caller = kv_test_bus_connect(world.bus, get_uid());
     owned = g_dbus_connection_call_sync(world.service, "org.freedesktop.DBus",
                                         "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                         "RequestName", g_variant_new("(su)", SERVICE, 0), NULL,
                                         G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
     g_assert_nonnull(owned);
-    world.auth = kv_auth_new(world.service);
+    world.auth = kv_auth_new();
     export(PATH_MANAGER, kv_dbus_manager1_interface_info(), method_called);
     export(PATH_TUNNEL, kv_dbus_tunnel1_interface_info(), method_called);
 
