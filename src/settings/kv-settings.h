@@ -251,6 +251,25 @@ KvSettings *kv_settings_new_from_data(const char *data, gsize len, const char *w
 /* The same for a file, which is looked at as kv_settings_load_file() does. */
 KvSettings *kv_settings_new_from_file(const char *path, GError **error) KV_MUST_USE;
 
+/* --- desktop profiles (kv-settings-strings.c) ------------------------------------------------- */
+
+/* Whether a desktop profile may have the setting; an error that says that it may not. */
+gboolean kv_settings_check_desktop(const KvSetting *row, GError **error) KV_MUST_USE;
+
+/**
+ * kv_settings_load_strings:
+ * @values: (element-type utf8 utf8): values by their keys, as a profile of NetworkManager has them
+ *
+ * Replaces the values that @values names. A key that is not for the desktop, unknown or a secret's
+ * is an error, and so is a value that its row does not allow. @settings is unchanged on failure.
+ */
+gboolean kv_settings_load_strings(KvSettings *settings, GHashTable *values,
+                                  GError **error) KV_MUST_USE;
+
+/* The same, for secrets alone: another key is an error. */
+gboolean kv_settings_load_secret_strings(KvSettings *settings, GHashTable *secrets,
+                                         GError **error) KV_MUST_USE;
+
 /* --- secrets from elsewhere (kv-settings-secret.c) -------------------------------------------- */
 
 /**

@@ -12,9 +12,10 @@ import kv_lint
 
 
 def read_commands(build):
-    """The compiler, and every include path and definition of the build."""
+    """The compiler, every include path and definition of the build, and the folders it has."""
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
-        entries = [shlex.split(e["command"]) for e in json.load(file) if e["file"].endswith(".c")]
+        commands = [entry for entry in json.load(file) if entry["file"].endswith(".c")]
+    entries = [shlex.split(entry["command"]) for entry in commands]
     words = [w for w in entries[0] if not w.startswith("-")]
     compiler = words[1] if os.path.basename(words[0]) in ("ccache", "sccache") else words[0]
     flags = {}
@@ -23,15 +24,17 @@ def read_commands(build):
             # Each library logs under a name of its own; headers do not log.
             if word.startswith("-DG_LOG_DOMAIN"):
                 continue
-            if word.startswith(("-I", "-D", "-std")) and ".p" not in word[-2:]:
+            if word.startswith(("-I", "-isystem", "-D", "-std")) and ".p" not in word[-2:]:
                 flags[word] = None
-    return compiler, list(flags)
+    # The plugin of NetworkManager is left out where there is no libnm.
+    built = any("/nm-plugin/" in entry["file"] for entry in commands)
+    return compiler, list(flags), ("src", "tests", "nm-plugin") if built else ("src", "tests")
 
 
 def main(root, build):
-    compiler, flags = read_commands(build)
+    compiler, flags, folders = read_commands(build)
     findings = []
-    for path in kv_lint.files(root, ".h", folders=("src", "tests")):
+    for path in kv_lint.files(root, ".h", folders=folders):
         full = os.path.join(root, path)
         text = f'#include "config.h"\n#include "{full}"\n'
         if "#pragma once" not in kv_lint.read(root, path):
