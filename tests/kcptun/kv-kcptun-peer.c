@@ -25,6 +25,7 @@
 #define LINGER_MS    300 /* for acknowledgements that were lost */
 
 static char *role, *cipher_name = (char *) "aes", *send_path, *expect_path, *secret;
+static char *address = (char *) "127.0.0.1";
 static int port, data_shards = 10, parity_shards = 3, seconds = 30;
 static double loss;
 static gint64 seed = 1;
@@ -32,7 +33,8 @@ static gint64 seed = 1;
 static const GOptionEntry options[] = {
     {"role", 0, 0, G_OPTION_ARG_STRING, &role, "client: call kcptun-server; server: be called",
      NULL},
-    {"port", 0, 0, G_OPTION_ARG_INT, &port, "of kcptun-server, on loopback", NULL},
+    {"address", 0, 0, G_OPTION_ARG_STRING, &address, "of kcptun-server, on loopback", NULL},
+    {"port", 0, 0, G_OPTION_ARG_INT, &port, "of kcptun-server", NULL},
     {"cipher", 0, 0, G_OPTION_ARG_STRING, &cipher_name, "as kcptun names it", NULL},
     {"secret", 0, 0, G_OPTION_ARG_STRING, &secret, "kcptun's --key", NULL},
     {"ds", 0, 0, G_OPTION_ARG_INT, &data_shards, "data shards, 0: no FEC", NULL},
@@ -51,7 +53,8 @@ typedef struct {
     KvTestRandom random;
     struct sockaddr_in remote; /* server: port 0 until the client was heard */
     int fd;
-    uint32_t stream; /* 0: not open */
+    uint32_t opened; /* by kcptun; 0: none yet */
+    uint32_t stream; /* to write to; 0: none yet */
     gboolean finished, broken;
     gsize n_sent, n_received, send_len, expect_len;
     char *send_data, *expect_data;
@@ -117,6 +120,26 @@ take_payload(Peer *peer, const uint8_t *data, gsize n)
     peer->n_received += n;
 }
 
+/* kcptun's smux sends SYN first and only then makes the stream known to its own receiver, which
+ * drops what it has no stream for. So whoever is called must not write before it has heard some
+ * payload. */
+static void
+note_payload(Peer *peer, uint32_t id)
+{
+    if (peer->stream == 0)
+        peer->stream = id;
+}
+
+static void
+note_opened(Peer *peer, uint32_t id)
+{
+    if (peer->opened != 0) {
+        fprintf(stderr, "stream %u after %u\n", id, peer->opened);
+        peer->broken = TRUE;
+    }
+    peer->opened = id;
+}
+
 static void
 read_stream(Peer *peer)
 {
@@ -129,13 +152,14 @@ read_stream(Peer *peer)
         KvV1MuxItem item = kv_v1_mux_parse(&peer->mux, data, len, &used, &id);
 
         if (item == KV_V1_MUX_OPENED) {
-            peer->stream = id;
+            note_opened(peer, id);
         } else if (item == KV_V1_MUX_BROKEN) {
             fprintf(stderr, "this is not smux\n");
             peer->broken = TRUE;
         } else if (item == KV_V1_MUX_DATA) {
             uint32_t n = (uint32_t) MIN(len - used, kv_v1_mux_get_left(&peer->mux));
 
+            note_payload(peer, id);
             take_payload(peer, data + used, n);
             kv_v1_mux_take(&peer->mux, n);
             used += n;
@@ -231,8 +255,11 @@ open_socket(Peer *peer)
         return FALSE;
     setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    peer->remote = local;
-    peer->remote.sin_port = htons((uint16_t) port);
+    peer->remote = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t) port)};
+    if (inet_pton(AF_INET, address, &peer->remote.sin_addr) != 1) {
+        errno = EINVAL;
+        return FALSE;
+    }
     printf("port %u\n", ntohs(local.sin_port));
     fflush(stdout);
     return TRUE;

@@ -23,13 +23,8 @@ CIPHERS = ("aes", "aes-128", "aes-192", "salsa20", "blowfish", "twofish", "cast5
 SECRET = "a secret for two"
 UP, DOWN = 1500000, 1200000  # bytes sent by our peer, and to it
 SECONDS = 40
+PORT = 23571  # of kcptun; below those that the kernel gives out
 SKIPPED = 77
-
-
-def free_port(kind):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def exchange(conn, to_send, to_expect):
@@ -48,8 +43,11 @@ def exchange(conn, to_send, to_expect):
 
 
 class Case:
-    def __init__(self, role, cipher, fec, loss):
+    def __init__(self, number, cipher, role, fec, loss):
         self.role, self.cipher, self.fec, self.loss = role, cipher, fec, loss
+        # kcptun cannot be told to take any port that is free: an address of each case's own has them all.
+        run = os.getpid() % (1 << 14)
+        self.address = f"127.{64 + (run >> 8)}.{run & 255}.{number + 1}"
 
     def __str__(self):
         return f"{self.role:6} {self.cipher:8} {'FEC 10+3' if self.fec else 'no FEC  '} {self.loss:4.0%} loss"
@@ -73,11 +71,10 @@ def as_client(case, program, folder, up, down, started):
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         listener.settimeout(SECONDS)
-        port = free_port(socket.SOCK_DGRAM)
-        started.append(subprocess.Popen(["kcptun-server", "-l", f"127.0.0.1:{port}", "-t",
+        started.append(subprocess.Popen(["kcptun-server", "-l", f"{case.address}:{PORT}", "-t",
                                          f"127.0.0.1:{listener.getsockname()[1]}", *case.kcptun_flags()],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        peer = case.peer(program, folder, "--port", str(port))
+        peer = case.peer(program, folder, "--address", case.address, "--port", str(PORT))
         started.append(peer)
         conn, _ = listener.accept()
         with conn:
@@ -86,16 +83,12 @@ def as_client(case, program, folder, up, down, started):
     return right and peer.returncode == 0, text
 
 
-def connect(port):
+def connect(address):
     """A TCP connection to a program that is just starting"""
     end = time.monotonic() + 10
     while True:
         try:
-            conn = socket.create_connection(("127.0.0.1", port), 5)
-            # While nobody listens yet the kernel may give the same port to this end, too.
-            if conn.getsockname() != conn.getpeername():
-                return conn
-            conn.close()
+            return socket.create_connection((address, PORT), 5)
         except OSError:
             if time.monotonic() > end:
                 raise
@@ -106,10 +99,9 @@ def as_server(case, program, folder, up, down, started):
     peer = case.peer(program, folder)
     started.append(peer)
     udp = peer.stdout.readline().split()[1]
-    port = free_port(socket.SOCK_STREAM)
-    started.append(subprocess.Popen(["kcptun-client", "-l", f"127.0.0.1:{port}", "-r", f"127.0.0.1:{udp}",
+    started.append(subprocess.Popen(["kcptun-client", "-l", f"{case.address}:{PORT}", "-r", f"127.0.0.1:{udp}",
                                      *case.kcptun_flags()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-    with connect(port) as conn:
+    with connect(case.address) as conn:
         right = exchange(conn, down, up)
         text, _ = peer.communicate(timeout=SECONDS)
     return right and peer.returncode == 0, text
@@ -149,8 +141,8 @@ def main():
     if not (shutil.which("kcptun-server") and shutil.which("kcptun-client")):
         print("SKIPPED: kcptun is not installed")
         return SKIPPED
-    cases = [Case(role, cipher, fec, loss) for cipher, role, fec, loss in
-             itertools.product(CIPHERS, ("client", "server"), (True, False), (0.0, 0.1))]
+    cases = [Case(number, *what) for number, what in
+             enumerate(itertools.product(CIPHERS, ("client", "server"), (True, False), (0.0, 0.1)))]
     if args.only:
         cases = [case for case in cases if args.only in str(case)]
     up, down, bad = os.urandom(UP), os.urandom(DOWN), 0
