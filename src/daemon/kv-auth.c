@@ -7,8 +7,8 @@
 #include "kv-error.h"
 #include "kv-i18n.h"
 #include "kv-owner-watch.h"
+#include "kv-polkit.h"
 
-#include <polkit/polkit.h>
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,9 +25,7 @@
 
 struct _KvAuth {
     GObject parent;
-    PolkitAuthority *authority; /* (nullable): until first needed */
-    gboolean connecting;        /* to it */
-    GPtrArray *checks;          /* (element-type Check): under way; not owned */
+    GPtrArray *checks; /* (element-type Check): under way; not owned */
 };
 
 G_DEFINE_FINAL_TYPE(KvAuth, kv_auth, G_TYPE_OBJECT)
@@ -42,7 +40,8 @@ typedef enum {
 /* One check, owned by its task. */
 typedef struct {
     KvAuth *auth;
-    char *caller; /* unique bus name */
+    GDBusConnection *bus;
+    char *caller; /* its unique name there */
     char *tunnel;
     char *client;
     char *users;
@@ -53,7 +52,6 @@ typedef struct {
     KvOwnerWatch *watch;
     guint timeout;
     EndReason reason;
-    GTask *waiting; /* (nullable): itself, while the connection to polkit is made */
     GCancellable *cancellable;
 } Check;
 
@@ -117,6 +115,7 @@ check_free(gpointer data)
     g_ptr_array_remove_fast(check->auth->checks, check);
     g_clear_handle_id(&check->timeout, g_source_remove);
     kv_owner_watch_free(check->watch);
+    g_object_unref(check->bus);
     g_object_unref(check->cancellable);
     g_free(check->caller);
     g_free(check->tunnel);
@@ -132,6 +131,7 @@ check_new(KvAuth *auth, const KvAuthRequest *request)
     Check *check = g_new0(Check, 1);
 
     check->auth = auth;
+    check->bus = g_object_ref(g_dbus_method_invocation_get_connection(request->invocation));
     check->caller = g_strdup(g_dbus_method_invocation_get_sender(request->invocation));
     check->tunnel = g_strdup(request->tunnel);
     check->client = g_strdup(request->client);
@@ -205,16 +205,13 @@ allow(GTask *task)
     g_object_unref(task);
 }
 
-/* The check may be gone afterwards. */
+/* It is denied from the main loop. */
 static void
 end_check(Check *check, EndReason reason)
 {
     if (check->reason == END_NONE)
         check->reason = reason;
-    if (check->waiting != NULL)
-        deny_failed(g_steal_pointer(&check->waiting), "polkit cannot be reached", NULL);
-    else
-        g_cancellable_cancel(check->cancellable);
+    g_cancellable_cancel(check->cancellable);
 }
 
 static void
@@ -239,7 +236,7 @@ static void ask_next(GTask *task);
 
 /* Takes @task. */
 static void
-deny_answer(GTask *task, PolkitAuthorizationResult *answer)
+deny_answer(GTask *task, KvPolkitAnswer answer)
 {
     const Check *check = g_task_get_task_data(task);
     const char *action = kv_auth_action_get_id(check->asked);
@@ -247,10 +244,10 @@ deny_answer(GTask *task, PolkitAuthorizationResult *answer)
         check->tunnel != NULL ? g_strdup_printf(" (tunnel \"%s\")", check->tunnel) : g_strdup("");
     g_autofree char *text = NULL;
 
-    if (polkit_authorization_result_get_dismissed(answer)) {
+    if (answer == KV_POLKIT_DISMISSED) {
         text = g_strdup_printf("%s%s: the authentication was dismissed", action, of);
         deny(task, KV_ERROR_AUTHENTICATION_DISMISSED, text);
-    } else if (polkit_authorization_result_get_is_challenge(answer)) {
+    } else if (answer == KV_POLKIT_CHALLENGE) {
         text = g_strdup_printf(
             "%s%s: a password is needed; %s", action, of,
             check->interactive ? "no authentication agent (such as pkttyagent) runs for the caller"
@@ -271,14 +268,13 @@ polkit_answered(GObject *source, GAsyncResult *result, gpointer data)
     GTask *task = data;
     Check *check = g_task_get_task_data(task);
     g_autoptr(GError) error = NULL;
-    g_autoptr(PolkitAuthorizationResult) answer =
-        polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), result, &error);
+    KvPolkitAnswer answer;
 
-    if (answer == NULL) {
+    if (!kv_polkit_ask_finish(result, &answer, &error)) {
         deny_failed(task, "polkit could not be asked", error);
         return;
     }
-    if (check->reason == END_NONE && !polkit_authorization_result_get_is_authorized(answer)) {
+    if (check->reason == END_NONE && answer != KV_POLKIT_YES) {
         deny_answer(task, answer);
         return;
     }
@@ -286,101 +282,40 @@ polkit_answered(GObject *source, GAsyncResult *result, gpointer data)
     ask_next(task);
 }
 
+/* (transfer floating): what rules can look up. */
+static GVariant *
+make_details(const Check *check)
+{
+    GVariantBuilder details;
+
+    g_variant_builder_init(&details, G_VARIANT_TYPE("a{ss}"));
+    if (check->tunnel != NULL) {
+        g_variant_builder_add(&details, "{ss}", KV_DBUS_DETAIL_TUNNEL, check->tunnel);
+    } else if (check->asked == KV_AUTH_MODIFY) {
+        /* Reload: the action's own message would name a tunnel. */
+        g_variant_builder_add(&details, "{ss}", "polkit.message",
+                              N_("Authentication is required to read the saved VPN tunnels again"));
+        g_variant_builder_add(&details, "{ss}", "polkit.gettext_domain", GETTEXT_PACKAGE);
+    }
+    if (check->client != NULL)
+        g_variant_builder_add(&details, "{ss}", KV_DBUS_DETAIL_CLIENT, check->client);
+    return g_variant_builder_end(&details);
+}
+
 /* Takes @task. The least action that is left; when none is, all were allowed. */
 static void
 ask_next(GTask *task)
 {
     Check *check = g_task_get_task_data(task);
-    g_autoptr(PolkitSubject) subject = NULL;
-    g_autoptr(PolkitDetails) details = NULL;
 
     if (check->actions == KV_AUTH_NONE || check->reason != END_NONE) {
         allow(task);
         return;
     }
     check->asked = check->actions & -check->actions;
-    subject = polkit_system_bus_name_new(check->caller);
-    details = polkit_details_new();
-    if (check->tunnel != NULL) {
-        polkit_details_insert(details, KV_DBUS_DETAIL_TUNNEL, check->tunnel);
-    } else if (check->asked == KV_AUTH_MODIFY) {
-        /* Reload: the action's own message would name a tunnel. */
-        polkit_details_insert(details, "polkit.message",
-                              N_("Authentication is required to read the saved VPN tunnels again"));
-        polkit_details_insert(details, "polkit.gettext_domain", GETTEXT_PACKAGE);
-    }
-    if (check->client != NULL)
-        polkit_details_insert(details, KV_DBUS_DETAIL_CLIENT, check->client);
-    polkit_authority_check_authorization(
-        check->auth->authority, subject, kv_auth_action_get_id(check->asked), details,
-        check->interactive ? POLKIT_CHECK_AUTHORIZATION_FLAGS_ALLOW_USER_INTERACTION
-                           : POLKIT_CHECK_AUTHORIZATION_FLAGS_NONE,
-        check->cancellable, polkit_answered, task);
-}
-
-/* Goes on with the checks that waited for the connection, or ends them because of @why. */
-static void
-connection_ended(KvAuth *auth, const GError *why)
-{
-    g_autoptr(GPtrArray) tasks = g_ptr_array_new();
-
-    auth->connecting = FALSE;
-    for (guint i = 0; i < auth->checks->len; i++) {
-        Check *check = g_ptr_array_index(auth->checks, i);
-
-        if (check->waiting != NULL)
-            g_ptr_array_add(tasks, g_steal_pointer(&check->waiting));
-    }
-    for (guint i = 0; i < tasks->len; i++) {
-        if (why != NULL)
-            deny_failed(g_ptr_array_index(tasks, i), "polkit cannot be reached", why);
-        else
-            ask_next(g_ptr_array_index(tasks, i));
-    }
-}
-
-static void
-authority_ready(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(KvAuth) auth = data;
-    g_autoptr(GError) error = NULL;
-
-    auth->authority = polkit_authority_get_finish(result, &error);
-    connection_ended(auth, error);
-}
-
-static void
-system_bus_ready(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(KvAuth) auth = data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GDBusConnection) bus = g_bus_get_finish(result, &error);
-
-    if (bus == NULL) {
-        connection_ended(auth, error);
-        return;
-    }
-    /* The library's own connection must not end the process, tunnels and all, with the bus. */
-    g_dbus_connection_set_exit_on_close(bus, FALSE);
-    polkit_authority_get_async(NULL, authority_ready, g_steal_pointer(&auth));
-}
-
-/* Takes @task. */
-static void
-ask_polkit(GTask *task)
-{
-    Check *check = g_task_get_task_data(task);
-    KvAuth *auth = check->auth;
-
-    if (auth->authority != NULL || check->reason != END_NONE) {
-        ask_next(task);
-        return;
-    }
-    check->waiting = task;
-    /* One at a time: the library's own start is not made for two. */
-    if (!auth->connecting)
-        g_bus_get(G_BUS_TYPE_SYSTEM, NULL, system_bus_ready, g_object_ref(auth));
-    auth->connecting = TRUE;
+    kv_polkit_ask_async(check->bus, check->caller, kv_auth_action_get_id(check->asked),
+                        make_details(check), check->interactive, check->cancellable,
+                        polkit_answered, task);
 }
 
 /* --- users that a tunnel lists ---------------------------------------------------------------- */
@@ -433,7 +368,7 @@ user_looked_up(GObject *source, GAsyncResult *result, gpointer data)
         check->actions &= ~KV_AUTH_CONTROL;
         check->actions |= KV_AUTH_CONTROL_LISTED;
     }
-    ask_polkit(task);
+    ask_next(task);
 }
 
 /* Takes @task. */
@@ -444,7 +379,7 @@ look_up_listed(GTask *task)
     g_autoptr(GTask) lookup = NULL;
 
     if ((check->actions & KV_AUTH_CONTROL) == 0 || check->users == NULL) {
-        ask_polkit(task);
+        ask_next(task);
         return;
     }
     lookup = g_task_new(check->auth, NULL, user_looked_up, task);
@@ -508,9 +443,8 @@ kv_auth_check_finish(KvAuth *auth, GAsyncResult *result, GError **error)
 void
 kv_auth_cancel(KvAuth *auth)
 {
-    /* Backwards: a check that ends at once puts the last one into its place. */
-    for (guint i = auth->checks->len; i > 0; i--)
-        end_check(g_ptr_array_index(auth->checks, i - 1), END_STOPPED);
+    for (guint i = 0; i < auth->checks->len; i++)
+        end_check(g_ptr_array_index(auth->checks, i), END_STOPPED);
 }
 
 KvAuth *
@@ -524,7 +458,6 @@ kv_auth_finalize(GObject *object)
 {
     KvAuth *auth = KV_AUTH(object);
 
-    g_clear_object(&auth->authority);
     g_ptr_array_unref(auth->checks);
     G_OBJECT_CLASS(kv_auth_parent_class)->finalize(object);
 }

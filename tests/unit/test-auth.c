@@ -126,26 +126,9 @@ expect(const char *method, int code)
     g_clear_error(&call.error);
 }
 
-/* libpolkit warns if the authority goes away in the moment in which a check is cancelled: no fault
- * of the gate's, and which of the two comes first is chance. */
-static gboolean
-is_fatal(const char *domain, GLogLevelFlags level, const char *message, gpointer data)
-{
-    return !g_str_has_prefix(message, "Error cancelling authorization check: ");
-}
-
-/* Told as fatal, it would be one for who reads what the test prints. */
-static void
-tell_others(const char *domain, GLogLevelFlags level, const char *message, gpointer data)
-{
-    if (is_fatal(domain, level, message, data))
-        g_log_default_handler(domain, level, message, data);
-}
-
 static void
 setup(void)
 {
-    g_test_log_set_fatal_handler(is_fatal, NULL);
     world.request = (KvAuthRequest){.uid = get_uid(), .tunnel = "home"};
     world.polkit = kv_fake_polkit_new(world.authority);
 }
@@ -485,7 +468,6 @@ main(int argc, char **argv)
     world.bus = kv_test_bus_new();
     if (world.bus == NULL)
         return KV_TEST_SKIPPED;
-    g_log_set_handler(NULL, G_LOG_LEVEL_WARNING | G_LOG_FLAG_FATAL, tell_others, NULL);
     kv_dbus_error_init();
     world.service = kv_test_bus_connect(world.bus, geteuid());
     world.authority = kv_test_bus_connect(world.bus, geteuid());
