@@ -70,14 +70,12 @@ failed(gpointer data)
 }
 
 static int
-run(GDBusConnection *bus)
+run(void)
 {
     g_autoptr(GError) error = NULL;
     Main self = {.status = EXIT_SUCCESS};
 
-    /* Its end is told by the loss of the name, and tunnels are stopped in good order even then. */
-    g_dbus_connection_set_exit_on_close(bus, FALSE);
-    self.daemon = kv_daemon_new(bus, failed, &self, &error);
+    self.daemon = kv_daemon_new(failed, &self, &error);
     if (self.daemon == NULL) {
         kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "%s", error->message);
         return EXIT_FAILURE;
@@ -91,8 +89,6 @@ run(GDBusConnection *bus)
     kv_daemon_start(self.daemon);
     g_main_loop_run(self.loop);
     kv_daemon_free(self.daemon);
-    /* The last answers are on their way; if the bus is gone, nobody waits for them. */
-    (void) g_dbus_connection_flush_sync(bus, NULL, NULL);
     g_main_loop_unref(self.loop);
     return self.status;
 }
@@ -131,7 +127,6 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GDBusConnection) bus = NULL;
     gboolean version = FALSE;
     KvLogLevel level;
 
@@ -151,10 +146,5 @@ main(int argc, char **argv)
         kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "%s", error->message);
         return EXIT_FAILURE;
     }
-    bus = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, &error);
-    if (bus == NULL) {
-        kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "no system bus: %s", error->message);
-        return EXIT_FAILURE;
-    }
-    return run(bus);
+    return run();
 }

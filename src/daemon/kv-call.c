@@ -3,6 +3,8 @@
 
 #include "kv-call.h"
 
+#include "kv-error.h"
+
 typedef struct {
     const KvServices *services;
     GObject *object;
@@ -52,6 +54,10 @@ checked(GObject *auth, GAsyncResult *result, gpointer data)
         kv_quota_release(call->services->quota, call->uid, KV_QUOTA_CALLS);
     if (!kv_auth_check_finish(KV_AUTH(auth), result, &error))
         g_dbus_method_invocation_take_error(invocation, error);
+    else if (g_dbus_method_invocation_get_connection(invocation) != call->services->bus)
+        /* Its answer goes nowhere, but nothing shall be done for it, either. */
+        g_dbus_method_invocation_return_error(invocation, KV_ERROR, KV_ERROR_CANCELLED,
+                                              "the caller's bus is gone");
     else
         call->then(call->object, invocation, call->uid);
 }

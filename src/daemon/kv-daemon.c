@@ -3,6 +3,7 @@
 
 #include "kv-daemon.h"
 
+#include "kv-bus-link.h"
 #include "kv-dbus-error.h"
 #include "kv-dbus-names.h"
 #include "kv-log.h"
@@ -16,9 +17,11 @@
 
 struct _KvDaemon {
     KvServices services;
+    KvBusLink *link;
     KvManagerObject *manager;
     guint name_id;
-    gboolean ready;
+    gboolean loaded; /* saved tunnels are there: the bus may see them */
+    gboolean ready;  /* it has had the name once */
     void (*failed)(gpointer data);
     gpointer failed_data;
 
@@ -33,17 +36,19 @@ is_stopping(const KvDaemon *self)
     return self->stopped != NULL;
 }
 
-/* --- start ---------------------------------------------------------------------------------- */
+/* --- on the bus ----------------------------------------------------------------------------- */
 
 static void
 name_acquired(GDBusConnection *bus, const char *name, gpointer data)
 {
     KvDaemon *self = data;
 
-    if (self->ready || is_stopping(self))
+    if (is_stopping(self))
+        return;
+    kv_log(KV_LOG_INFO, "ready", NULL, NULL, "%s is on the bus", name);
+    if (self->ready)
         return;
     self->ready = TRUE;
-    kv_log(KV_LOG_INFO, "ready", NULL, NULL, "%s is on the bus", name);
     kv_notify_ready();
     kv_manager_object_autostart(self->manager);
 }
@@ -53,18 +58,60 @@ name_lost(GDBusConnection *bus, const char *name, gpointer data)
 {
     KvDaemon *self = data;
 
-    if (is_stopping(self))
+    /* Of the bus itself its link tells. */
+    if (is_stopping(self) || g_dbus_connection_is_closed(self->services.bus))
         return;
-    if (bus == NULL)
-        kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "the bus is gone");
-    else if (self->ready)
-        kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "the name %s was taken away", name);
-    else
-        kv_log(KV_LOG_ERROR, "failed", NULL, NULL,
-               "the name %s cannot be had: another daemon has it, or the bus does not allow it",
-               name);
+    kv_log(KV_LOG_ERROR, "failed", NULL, NULL,
+           "the name %s cannot be had, or is taken away: another daemon has it, or the bus does "
+           "not allow it",
+           name);
     self->failed(self->failed_data);
 }
+
+static void
+enter_bus(KvDaemon *self)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!kv_manager_object_export(self->manager, &error)) {
+        kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "%s", error->message);
+        self->failed(self->failed_data);
+        return;
+    }
+    g_dbus_object_manager_server_set_connection(self->services.objects, self->services.bus);
+    self->name_id = g_bus_own_name_on_connection(self->services.bus, KV_DBUS_NAME,
+                                                 G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE, name_acquired,
+                                                 name_lost, self, NULL);
+}
+
+static void
+leave_bus(KvDaemon *self)
+{
+    if (self->name_id != 0)
+        g_bus_unown_name(self->name_id);
+    self->name_id = 0;
+    g_dbus_object_manager_server_set_connection(self->services.objects, NULL);
+    kv_manager_object_unexport(self->manager);
+}
+
+/* Tunnels are the engine's, and go on meanwhile. */
+static void
+bus_changed(gpointer data, GDBusConnection *bus)
+{
+    KvDaemon *self = data;
+
+    if (bus == NULL) {
+        kv_log(KV_LOG_WARNING, "bus-gone", NULL, NULL,
+               "the bus is gone; tunnels go on, and can be reached once it is back");
+        kv_notify_status("waiting for the bus; tunnels go on");
+        leave_bus(self);
+    }
+    g_set_object(&self->services.bus, bus);
+    if (bus != NULL && self->loaded && !is_stopping(self))
+        enter_bus(self);
+}
+
+/* --- start ---------------------------------------------------------------------------------- */
 
 static void
 loaded(GObject *source, GAsyncResult *result, gpointer data)
@@ -75,18 +122,9 @@ loaded(GObject *source, GAsyncResult *result, gpointer data)
     /* What cannot be read is no reason not to serve the rest. */
     if (!kv_manager_object_load_finish(self->manager, result, &error))
         kv_log(KV_LOG_ERROR, "broken-store", NULL, NULL, "saved tunnels: %s", error->message);
-    if (is_stopping(self))
-        return;
-    g_clear_error(&error);
-    if (!kv_manager_object_export(self->manager, &error)) {
-        kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "%s", error->message);
-        self->failed(self->failed_data);
-        return;
-    }
-    g_dbus_object_manager_server_set_connection(self->services.objects, self->services.bus);
-    self->name_id = g_bus_own_name_on_connection(self->services.bus, KV_DBUS_NAME,
-                                                 G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE, name_acquired,
-                                                 name_lost, self, NULL);
+    self->loaded = TRUE;
+    if (self->services.bus != NULL && !is_stopping(self))
+        enter_bus(self);
 }
 
 void
@@ -168,7 +206,7 @@ kv_daemon_stop(KvDaemon *self, void (*stopped)(gpointer data, gboolean clean), g
 /* --- life ----------------------------------------------------------------------------------- */
 
 KvDaemon *
-kv_daemon_new(GDBusConnection *bus, void (*failed)(gpointer data), gpointer data, GError **error)
+kv_daemon_new(void (*failed)(gpointer data), gpointer data, GError **error)
 {
     g_autoptr(KvDaemon) self = g_new0(KvDaemon, 1);
     KvServices *services = &self->services;
@@ -176,7 +214,12 @@ kv_daemon_new(GDBusConnection *bus, void (*failed)(gpointer data), gpointer data
     kv_dbus_error_init();
     self->failed = failed;
     self->failed_data = data;
-    services->bus = g_object_ref(bus);
+    self->link = kv_bus_link_new(bus_changed, self, error);
+    if (self->link == NULL) {
+        g_prefix_error(error, "no system bus: ");
+        return NULL;
+    }
+    services->bus = g_object_ref(kv_bus_link_get_bus(self->link));
     services->engine = kv_engine_new(error);
     if (services->engine == NULL)
         return NULL;
@@ -195,6 +238,7 @@ kv_daemon_free(KvDaemon *self)
 {
     if (self == NULL)
         return;
+    g_clear_pointer(&self->link, kv_bus_link_free);
     if (self->manager != NULL)
         kv_manager_object_remove(self->manager);
     if (self->name_id != 0)
@@ -206,6 +250,9 @@ kv_daemon_free(KvDaemon *self)
     g_clear_pointer(&self->services.callers, kv_callers_free);
     g_clear_pointer(&self->services.quota, kv_quota_free);
     g_clear_pointer(&self->services.engine, kv_engine_unref);
+    /* The last answers are on their way; if the bus is gone, nobody waits for them. */
+    if (self->services.bus != NULL)
+        (void) g_dbus_connection_flush_sync(self->services.bus, NULL, NULL);
     g_clear_object(&self->services.bus);
     g_free(self);
 }

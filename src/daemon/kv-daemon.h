@@ -8,18 +8,19 @@
 /**
  * KvDaemon:
  *
- * The composition root: engine, store, gate and objects, and the bus name. Main thread.
+ * The composition root: engine, store, gate and objects, and the bus name. When the bus goes, all
+ * but the name is kept, and put on the bus again once it is back. Main thread.
  */
 typedef struct _KvDaemon KvDaemon;
 
 /**
  * kv_daemon_new:
- * @bus: the system bus
- * @failed: the name could not be had or was lost, or the bus is gone: there is nothing left but
+ * @failed: the name could not be had or was taken away: there is nothing left but
  *     kv_daemon_stop(). From the main loop
+ *
+ * Connects to the system bus, and fails without one.
  */
-KvDaemon *kv_daemon_new(GDBusConnection *bus, void (*failed)(gpointer data), gpointer data,
-                        GError **error) KV_MUST_USE;
+KvDaemon *kv_daemon_new(void (*failed)(gpointer data), gpointer data, GError **error) KV_MUST_USE;
 
 /* Reads saved tunnels, puts all on the bus, takes the name, tells systemd, and starts what starts
  * by itself; in this order. */

@@ -600,8 +600,18 @@ kv_manager_object_new(const KvServices *services)
 gboolean
 kv_manager_object_export(KvManagerObject *self, GError **error)
 {
-    return g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(self->skeleton),
-                                            self->services->bus, KV_DBUS_PATH, error);
+    if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(self->skeleton),
+                                          self->services->bus, KV_DBUS_PATH, error))
+        return FALSE;
+    announce_tunnels(self);
+    return TRUE;
+}
+
+void
+kv_manager_object_unexport(KvManagerObject *self)
+{
+    if (g_dbus_interface_skeleton_get_connection(G_DBUS_INTERFACE_SKELETON(self->skeleton)) != NULL)
+        g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(self->skeleton));
 }
 
 typedef struct {
@@ -641,6 +651,5 @@ kv_manager_object_remove(KvManagerObject *self)
     g_signal_handlers_disconnect_by_data(self->skeleton, self);
     while (self->tunnels->len > 0)
         kv_tunnel_object_remove(self->tunnels->pdata[self->tunnels->len - 1]);
-    if (g_dbus_interface_skeleton_get_connection(G_DBUS_INTERFACE_SKELETON(self->skeleton)) != NULL)
-        g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(self->skeleton));
+    kv_manager_object_unexport(self);
 }

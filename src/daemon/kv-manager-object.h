@@ -25,8 +25,9 @@ void kv_manager_object_load_async(KvManagerObject *manager, GAsyncReadyCallback 
 gboolean kv_manager_object_load_finish(KvManagerObject *manager, GAsyncResult *result,
                                        GError **error) KV_MUST_USE;
 
-/* Puts it on the bus; its tunnels are there by themselves. */
+/* Puts it on the bus of now, and takes it off; its tunnels come and go by themselves. */
 gboolean kv_manager_object_export(KvManagerObject *manager, GError **error) KV_MUST_USE;
+void kv_manager_object_unexport(KvManagerObject *manager);
 
 /* Starts every tunnel with the setting autostart. */
 void kv_manager_object_autostart(KvManagerObject *manager);

@@ -75,6 +75,21 @@ owner_changed(GDBusConnection *bus, const char *sender, const char *path, const 
         tell(g_queue_peek_head(queue));
 }
 
+/* Whoever is still there is on no bus that we could see. */
+static void
+bus_closed(GDBusConnection *bus, gboolean remote_peer_vanished, GError *error, gpointer data)
+{
+    Watches *self = data;
+    GHashTableIter iter;
+    GQueue *queue;
+
+    g_hash_table_iter_init(&iter, self->by_name);
+    while (g_hash_table_iter_next(&iter, NULL, (gpointer *) &queue)) {
+        tell(g_queue_peek_head(queue));
+        g_hash_table_iter_init(&iter, self->by_name);
+    }
+}
+
 static Watches *
 get_watches(GDBusConnection *bus)
 {
@@ -89,6 +104,7 @@ get_watches(GDBusConnection *bus)
     /* For as long as the connection lives. */
     g_dbus_connection_signal_subscribe(bus, BUS_NAME, BUS_NAME, "NameOwnerChanged", BUS_PATH, NULL,
                                        G_DBUS_SIGNAL_FLAGS_NONE, owner_changed, self, NULL);
+    g_signal_connect(bus, "closed", G_CALLBACK(bus_closed), self);
     return self;
 }
 

@@ -8,7 +8,8 @@
 /**
  * KvOwnerWatch:
  *
- * Tells when a caller leaves the bus, so that what belongs to it can end. Main thread.
+ * Tells when a caller leaves the bus, so that what belongs to it can end. When the bus goes, all
+ * have left it. Main thread.
  */
 typedef struct _KvOwnerWatch KvOwnerWatch;
 

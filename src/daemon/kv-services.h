@@ -12,11 +12,11 @@
 /**
  * KvServices:
  *
- * What every object on the bus needs. Belongs to KvDaemon, which outlives the objects; what is in
- * it does not change. Main thread.
+ * What every object on the bus needs. Belongs to KvDaemon, which outlives the objects; nothing in
+ * it changes but the bus, on which callers and objects are. Main thread.
  */
 typedef struct {
-    GDBusConnection *bus;
+    GDBusConnection *bus; /* NULL while it is gone */
     GDBusObjectManagerServer *objects;
     KvEngine *engine;
     KvCallers *callers;

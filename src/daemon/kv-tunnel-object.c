@@ -10,10 +10,10 @@
 #include "kv-error.h"
 #include "kv-live-skeleton.h"
 #include "kv-log.h"
-#include "kv-owner-watch.h"
 #include "kv-settings-variant.h"
 #include "kv-stats-variant.h"
 #include "kv-tunnel-methods.h"
+#include "kv-tunnel-owner.h"
 #include "kv-tunnel-secrets.h"
 #include "kv-tunnel.h"
 #include "kv-watchers.h"
@@ -41,7 +41,7 @@ struct _KvTunnelObject {
     gboolean changing; /* what is saved */
     gboolean held;     /* against the quota of @uid */
     guint32 uid;
-    KvOwnerWatch *owner; /* NULL: nobody's */
+    KvTunnelOwner *owner; /* NULL: nobody's */
 
     KvTunnel *tunnel;     /* while it is not down */
     KvSettings *starting; /* while its secrets are read */
@@ -115,7 +115,7 @@ tell_stats(KvTunnelObject *self, const char *name, const char *path, const char 
     g_auto(GVariantDict) changed = G_VARIANT_DICT_INIT(NULL);
 
     g_variant_dict_insert_value(&changed, "Statistics", stats);
-    /* Fails only when the bus is gone, which ends the daemon. */
+    /* Fails only when the bus is gone, and @name with it. */
     g_dbus_connection_emit_signal(
         self->services->bus, name, path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
         g_variant_new("(s@a{sv}@as)", interface, g_variant_dict_end(&changed),
@@ -159,8 +159,10 @@ got_stats(GObject *source, GAsyncResult *result, gpointer data)
     for (guint i = 0; of_clients && i < self->clients->len; i++)
         kv_client_object_update_stats(self->clients->pdata[i]);
     g_hash_table_iter_init(&iter, self->due);
-    while (g_hash_table_iter_next(&iter, &name, &clients))
-        tell_all_stats(self, name, clients != NULL);
+    while (g_hash_table_iter_next(&iter, &name, &clients)) {
+        if (kv_watchers_has(self->watchers, name))
+            tell_all_stats(self, name, clients != NULL);
+    }
     g_hash_table_remove_all(self->due);
 }
 
@@ -607,7 +609,7 @@ kv_tunnel_object_is_removed(KvTunnelObject *self)
 gboolean
 kv_tunnel_object_is_owned_by(KvTunnelObject *self, const char *name)
 {
-    return self->owner != NULL && strcmp(kv_owner_watch_get_name(self->owner), name) == 0;
+    return self->owner != NULL && kv_tunnel_owner_is(self->owner, name);
 }
 
 void
@@ -659,7 +661,7 @@ kv_tunnel_object_remove(KvTunnelObject *self)
     self->removed = TRUE;
     kv_live_skeleton_set_refresh(self->skeleton, NULL, NULL, NULL);
     g_signal_handlers_disconnect_by_data(self->skeleton, self);
-    g_clear_pointer(&self->owner, kv_owner_watch_free);
+    g_clear_pointer(&self->owner, kv_tunnel_owner_free);
     g_clear_pointer(&self->watchers, kv_watchers_free);
     g_clear_handle_id(&self->clients_timer, g_source_remove);
     if (self->held)
@@ -677,13 +679,13 @@ down_after_owner(gpointer data)
 }
 
 static void
-owner_left(gpointer data)
+owner_gone(gpointer data)
 {
     KvTunnelObject *self = data;
     const char *name = kv_tunnel_object_get_name(self);
 
-    kv_log(KV_LOG_INFO, "owner-left", name, NULL,
-           "tunnel %s ends, since the program that made it has left the bus", name);
+    kv_log(KV_LOG_INFO, "owner-gone", name, NULL,
+           "tunnel %s ends, since the program that made it is gone", name);
     kv_tunnel_object_stop(self, down_after_owner, g_object_ref(self));
 }
 
@@ -710,6 +712,6 @@ kv_tunnel_object_new(const KvServices *services, const KvTunnelOrigin *origin, g
     kv_dbus_object_skeleton_set_tunnel1(object, self->skeleton);
     g_dbus_object_manager_server_export(services->objects, G_DBUS_OBJECT_SKELETON(object));
     if (origin->owner != NULL)
-        self->owner = kv_owner_watch_new(services->bus, origin->owner, owner_left, self);
+        self->owner = kv_tunnel_owner_new(services->bus, origin->owner, owner_gone, self);
     return self;
 }

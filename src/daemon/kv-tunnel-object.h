@@ -19,7 +19,7 @@ typedef struct {
     KvSettings *settings; /* (transfer none): copied */
     const char *file;     /* (nullable): where it is saved; NULL: transient */
     gboolean read_only;   /* the file is the administrator's */
-    const char *owner;    /* (nullable): whose leaving ends it, a unique name; transient only */
+    const char *owner;    /* (nullable): whose end ends it, a unique name; transient only */
     gboolean held;        /* it counts against the quota of @uid */
     guint32 uid;
 } KvTunnelOrigin;

@@ -92,6 +92,12 @@ kv_watchers_set(KvWatchers *self, const char *name, guint32 uid, guint interval_
     return TRUE;
 }
 
+gboolean
+kv_watchers_has(const KvWatchers *self, const char *name)
+{
+    return g_hash_table_contains(self->by_name, name);
+}
+
 KvWatchers *
 kv_watchers_new(const KvServices *services,
                 void (*due)(gpointer data, const char *name, gboolean clients), gpointer data)

@@ -32,4 +32,7 @@ void kv_watchers_free(KvWatchers *watchers);
 gboolean kv_watchers_set(KvWatchers *watchers, const char *name, guint32 uid, guint interval_ms,
                          GError **error) KV_MUST_USE;
 
+/* Whether @name is told of anything. */
+gboolean kv_watchers_has(const KvWatchers *watchers, const char *name);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvWatchers, kv_watchers_free)
