@@ -4,6 +4,7 @@
 #include "kv-device.h"
 
 #include "kv-error.h"
+#include "kv-ip4.h"
 
 static gboolean
 add_address(KvNetlink *netlink, const KvDevicePlan *plan, GError **error)
@@ -13,6 +14,24 @@ add_address(KvNetlink *netlink, const KvDevicePlan *plan, GError **error)
     if (plan->mode == KV_VNI_MODE_TUN)
         return kv_netlink_add_peer_address(netlink, plan->name, plan->local, plan->peer, error);
     return kv_netlink_add_address(netlink, plan->name, plan->local, plan->netmask, error);
+}
+
+/* An interface that stood before has the address of the last run, which makes room as in the Go
+ * program. Those that somebody added later stay, and so do all of another prefix length. */
+static gboolean
+remove_former_address(KvNetlink *netlink, const KvDevicePlan *plan, GError **error)
+{
+    KvIp4 peer = plan->peer != 0 ? plan->peer : plan->local;
+    guint prefix = plan->netmask != 0 ? kv_ip4_mask_to_prefix(plan->netmask) : 32;
+    KvNetlinkAddress former;
+
+    if (plan->local == 0)
+        return TRUE;
+    if (!kv_netlink_find_address(netlink, plan->name, prefix, &former, error))
+        return FALSE;
+    if (former.local == 0 || (former.local == plan->local && former.peer == peer))
+        return TRUE;
+    return kv_netlink_remove_address(netlink, plan->name, former.local, error);
 }
 
 static gboolean
@@ -37,7 +56,8 @@ kv_device_create(KvNetlink *netlink, const KvDevicePlan *plan, GError **error)
 
     if (tun == NULL)
         return NULL;
-    if (configure(netlink, plan, error))
+    if ((!existed || remove_former_address(netlink, plan, error)) &&
+        configure(netlink, plan, error))
         return g_steal_pointer(&tun);
     /* A persistent interface would outlive the close. */
     if (plan->persistent && !existed) {

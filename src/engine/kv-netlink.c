@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/cache.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -203,6 +204,43 @@ kv_netlink_add_address(KvNetlink *netlink, const char *name, KvIp4 local, KvIp4 
     }
     addr = build_nl_addr(local, netmask != 0 ? __builtin_popcount(netmask) : 32);
     return add_address(netlink, name, addr, NULL, error);
+}
+
+static KvIp4
+read_nl_addr(const NlAddr *addr)
+{
+    uint32_t be = 0;
+
+    if (addr != NULL && nl_addr_get_len(addr) == sizeof be)
+        memcpy(&be, nl_addr_get_binary_addr(addr), sizeof be);
+    return ntohl(be);
+}
+
+gboolean
+kv_netlink_find_address(KvNetlink *netlink, const char *name, guint prefix,
+                        KvNetlinkAddress *address, GError **error)
+{
+    g_autoptr(RtnlLink) link = get_link(netlink, name, error);
+    struct nl_cache *cache = NULL;
+
+    *address = (KvNetlinkAddress){0};
+    if (link == NULL || !check(rtnl_addr_alloc_cache(netlink->sock, &cache), error,
+                               "Cannot list the addresses of interface %s", name))
+        return FALSE;
+    for (struct nl_object *o = nl_cache_get_first(cache); o != NULL; o = nl_cache_get_next(o)) {
+        RtnlAddr *addr = (RtnlAddr *) o;
+
+        if (rtnl_addr_get_ifindex(addr) != rtnl_link_get_ifindex(link) ||
+            rtnl_addr_get_family(addr) != AF_INET || rtnl_addr_get_prefixlen(addr) != (int) prefix)
+            continue;
+        address->local = read_nl_addr(rtnl_addr_get_local(addr));
+        address->peer = read_nl_addr(rtnl_addr_get_peer(addr));
+        if (address->peer == 0)
+            address->peer = address->local;
+        break;
+    }
+    nl_cache_free(cache);
+    return TRUE;
 }
 
 gboolean

@@ -26,6 +26,17 @@ gboolean kv_netlink_add_peer_address(KvNetlink *netlink, const char *name, KvIp4
 gboolean kv_netlink_add_address(KvNetlink *netlink, const char *name, KvIp4 local, KvIp4 netmask,
                                 GError **error);
 
+/* An IPv4 address as it stands on an interface. */
+typedef struct {
+    KvIp4 local; /* 0: none */
+    KvIp4 peer;  /* of a point-to-point interface, else @local */
+} KvNetlinkAddress;
+
+/* @address: (out): of those with that prefix length, the one that was set first. O(addresses of the
+ * machine). */
+gboolean kv_netlink_find_address(KvNetlink *netlink, const char *name, guint prefix,
+                                 KvNetlinkAddress *address, GError **error) KV_MUST_USE;
+
 /* Takes away one IPv4 address; an absent one is fine. */
 gboolean kv_netlink_remove_address(KvNetlink *netlink, const char *name, KvIp4 local,
                                    GError **error);

@@ -214,6 +214,38 @@ test_tap_settings(void)
     g_assert_no_error(error);
 }
 
+static KvNetlinkAddress
+find_address(guint prefix)
+{
+    g_autoptr(GError) error = NULL;
+    KvNetlinkAddress address;
+
+    g_assert_true(kv_netlink_find_address(netlink, "kvs7", prefix, &address, &error));
+    g_assert_no_error(error);
+    return address;
+}
+
+/* Proves: of the addresses with one prefix length the first is found, with its peer. */
+static void
+test_find_address(void)
+{
+    g_autoptr(KvTun) tun = open_device(KV_VNI_MODE_TUN, "kvs7", FALSE);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmphex(find_address(32).local, ==, 0);
+    kv_netlink_add_address(netlink, "kvs7", IP4(10, 1, 1, 1), IP4(255, 255, 255, 0), &error);
+    g_assert_no_error(error);
+    kv_netlink_add_peer_address(netlink, "kvs7", IP4(10, 2, 2, 2), IP4(10, 2, 2, 3), &error);
+    g_assert_no_error(error);
+    kv_netlink_add_peer_address(netlink, "kvs7", IP4(10, 4, 4, 4), 0, &error);
+    g_assert_no_error(error);
+    g_assert_cmphex(find_address(32).local, ==, IP4(10, 2, 2, 2));
+    g_assert_cmphex(find_address(32).peer, ==, IP4(10, 2, 2, 3));
+    g_assert_cmphex(find_address(24).local, ==, IP4(10, 1, 1, 1));
+    g_assert_cmphex(find_address(24).peer, ==, IP4(10, 1, 1, 1));
+    g_assert_cmphex(find_address(16).local, ==, 0);
+}
+
 static void
 assert_message(GError **error, KvError code, const char *one, const char *two)
 {
@@ -397,6 +429,7 @@ main(int argc, char **argv)
     g_test_add_func("/tun/missing-capability", test_missing_capability);
     g_test_add_func("/netlink/tun-settings", test_tun_settings);
     g_test_add_func("/netlink/tap-settings", test_tap_settings);
+    g_test_add_func("/netlink/find-address", test_find_address);
     g_test_add_func("/netlink/errors", test_netlink_errors);
     g_test_add_func("/route-watch/all", test_route_watch);
     netlink = kv_netlink_new(&error);

@@ -122,6 +122,29 @@ def persistent(world):
     world.c.ip("link", "del", "kvc0")
 
 
+@test("a persistent interface has the address of the last run in place of the one before, and those that others added")
+def persistent_address(world):
+    world.veth()
+    server = world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL)
+
+    def run(address, name):
+        equal(world.client("--persistent-vni", "--local-ip", address, name=name).stop(), OK, f"{name}'s exit status")
+
+    run("192.168.88.50", "first")
+    world.c.ip("addr", "add", "10.1.1.1/24", "dev", "kvc0")
+    run("192.168.88.60", "second")
+    equal(sorted(world.c.ipv4("kvc0")), [("10.1.1.1", None, 24), ("192.168.88.60", TUN_SERVER, 32)], "the addresses")
+    server.stop()
+    world.server("--local-ip", "192.168.88.9", "--assignable-ips", POOL, name="elsewhere")
+    run("192.168.88.60", "third")
+    equal(sorted(world.c.ipv4("kvc0")), [("10.1.1.1", None, 24), ("192.168.88.60", "192.168.88.9", 32)],
+          "the addresses, one with another peer")
+    world.c.ip("route", "add", "10.5.0.0/16", "dev", "kvc0", "src", "192.168.88.60")
+    run("192.168.88.60", "fourth")
+    check("10.5.0.0/16" in world.c.ip("route", "show", "dev", "kvc0"), "what stays as it is keeps its routes")
+    world.c.ip("link", "del", "kvc0")
+
+
 @test("a wrong secret meets silence, and the client gives up with status 5", limit=60)
 def wrong_secret(world):
     world.veth()
