@@ -7,9 +7,19 @@
 #include <string.h>
 
 /*
- * Build-time program: "kv-settings-doc man < kcpvpn.1.in" copies the man page and puts the table
- * of settings in the place of the line @OPTIONS@.
+ * Build-time program: "kv-settings-doc KIND < PAGE.in" copies a man page and puts the table of
+ * settings in the place of the line @OPTIONS@: with kind "man" all of it, for kcpvpn(1), with
+ * kind "nm" the data of a connection of NetworkManager, where secrets are apart.
  */
+static gboolean is_for_nm;
+
+static gboolean
+is_shown(const KvSetting *row)
+{
+    return !is_for_nm ||
+           ((row->flags & KV_SETTING_FLAG_DESKTOP) != 0 && (row->side & KV_SIDE_CLIENT) != 0 &&
+            (row->flags & KV_SETTING_FLAG_NO_ARGV) == 0 && row->type != KV_SETTING_TYPE_SECRET);
+}
 
 static void
 print_roff(const char *text)
@@ -27,13 +37,13 @@ print_roff(const char *text)
 static void
 print_tag(const KvSetting *row)
 {
-    const char *dashes = (row->flags & KV_SETTING_FLAG_NO_ARGV) != 0 ? "" : "--";
+    const char *dashes = is_for_nm || (row->flags & KV_SETTING_FLAG_NO_ARGV) != 0 ? "" : "--";
 
     fputs(".TP\n\\fB", stdout);
     print_roff(dashes);
     print_roff(row->key);
     fputs("\\fR", stdout);
-    if (row->alias != NULL) {
+    if (row->alias != NULL && !is_for_nm) {
         fputs(", \\fB", stdout);
         print_roff(dashes);
         print_roff(row->alias);
@@ -49,22 +59,32 @@ print_notes(const KvSetting *row)
 {
     g_autofree char *allowed = kv_setting_format_allowed(row);
 
-    if (row->type != KV_SETTING_TYPE_BOOLEAN) {
+    if (is_for_nm || row->type != KV_SETTING_TYPE_BOOLEAN) {
         fputs("Allowed: ", stdout);
         print_roff(allowed);
         fputs(".\n", stdout);
     }
     if (row->default_text != NULL) {
         fputs("Default: ", stdout);
-        print_roff(row->type != KV_SETTING_TYPE_BOOLEAN ? row->default_text : "off");
+        print_roff(is_for_nm || row->type != KV_SETTING_TYPE_BOOLEAN ? row->default_text : "off");
         fputs(".\n", stdout);
     }
     if (row->side == KV_SIDE_SERVER)
         puts("Server only.");
-    if (row->side == KV_SIDE_CLIENT)
+    if (row->side == KV_SIDE_CLIENT && !is_for_nm)
         puts("Client only.");
     if ((row->flags & KV_SETTING_FLAG_NO_ARGV) != 0)
         puts("Of saved tunnels only.");
+}
+
+/* The next row of the group that is shown, from @i on; KV_N_SETTINGS if there is none. */
+static guint
+find_row(const char *group, guint i)
+{
+    while (i < KV_N_SETTINGS &&
+           (!is_shown(kv_setting_get(i)) || strcmp(kv_setting_get(i)->group, group) != 0))
+        i++;
+    return i;
 }
 
 static void
@@ -72,18 +92,13 @@ print_options(void)
 {
     for (guint first = 0; first < KV_N_SETTINGS; first++) {
         const char *group = kv_setting_get(first)->group;
-        gboolean seen = FALSE;
 
-        for (guint i = 0; i < first && !seen; i++)
-            seen = strcmp(kv_setting_get(i)->group, group) == 0;
-        if (seen)
+        if (find_row(group, 0) != first)
             continue;
         printf(".SS %s\n", group);
-        for (guint i = first; i < KV_N_SETTINGS; i++) {
+        for (guint i = first; i < KV_N_SETTINGS; i = find_row(group, i + 1)) {
             const KvSetting *row = kv_setting_get(i);
 
-            if (strcmp(row->group, group) != 0)
-                continue;
             print_tag(row);
             print_roff(row->description);
             fputs(".\n", stdout);
@@ -98,8 +113,9 @@ main(int argc, char **argv)
     gboolean replaced = FALSE;
     char line[1024];
 
-    if (argc != 2 || strcmp(argv[1], "man") != 0) {
-        fputs("usage: kv-settings-doc man < PAGE.in > PAGE\n", stderr);
+    is_for_nm = argc == 2 && strcmp(argv[1], "nm") == 0;
+    if (argc != 2 || (!is_for_nm && strcmp(argv[1], "man") != 0)) {
+        fputs("usage: kv-settings-doc man|nm < PAGE.in > PAGE\n", stderr);
         return 2;
     }
     while (fgets(line, sizeof line, stdin) != NULL) {

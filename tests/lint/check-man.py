@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The man page of kcpvpn has every flag, those of services have their options, and no page a mistake.
+"""The man page of kcpvpn has every flag, others have what they are about, and no page a mistake.
 
 Usage: check-man.py SOURCE-ROOT KCPVPN-PAGE BUS-PAGE [PAGE...]
 """
@@ -21,6 +21,9 @@ ROW = re.compile(r'\.id = KV_(VERB|OPTION)_\w+,\s*\.name = "([^"]+)"')
 ENTRY = re.compile(r'\{"([a-z-]+)", [^,]+, [^,]+, G_OPTION_ARG_')
 OPTION = re.compile(r"^\.B.* --([a-z-]+)", re.M)
 SERVICES = {"kcpvpnd.8": "src/daemon/kcpvpnd.c", "kcpvpn-hooks.8": "src/hooks/kcpvpn-hooks.c"}
+
+# The page of what is made only where there is NetworkManager.
+NM_PAGE = "nm-settings-kcpvpn.5"
 
 # Of the bus: methods, signals and properties; errors; polkit actions.
 MEMBER = re.compile(r'<(?:method|signal|property) name="(\w+)"')
@@ -72,6 +75,18 @@ def check_bus(root, page):
             yield f"{action} is not in the man page of the bus"
 
 
+def check_nm(root, page):
+    """Every key that a connection of NetworkManager may have, and no other."""
+    text = page.replace("\\-", "-")
+    rows = re.split(r"\n    \[KV_SETTING_", kv_lint.read(root, "src/settings/kv-setting-table.c"))[1:]
+    for row in rows:
+        key = KEY.search(row).group(2)
+        allowed = ("KV_SETTING_FLAG_DESKTOP" in row and "SIDE_SERVER" not in row and
+                   "KV_SETTING_FLAG_NO_ARGV" not in row)
+        if (re.search(rf"^\\fB{key}\\fR", text, re.M) is not None) != allowed:
+            yield f"{NM_PAGE}: {key} is {'missing' if allowed else 'not for desktops'}"
+
+
 def check_syntax(man_page):
     programs = {"mandoc": ["mandoc", "-Tlint", "-Wwarning", man_page],
                 "groff": ["groff", "-man", "-Tutf8", "-ww", "-z", man_page]}
@@ -94,6 +109,8 @@ def main(root, program, bus, *others):
     for page in (program, bus, *others):
         findings += check_syntax(page)
     pages = {os.path.basename(page): page for page in others}
+    if NM_PAGE in pages:
+        findings += check_nm(root, read_page(pages[NM_PAGE]))
     for base in SERVICES:
         findings += (check_options(root, base, read_page(pages[base])) if base in pages
                      else [f"{base} is not checked"])

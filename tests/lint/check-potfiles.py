@@ -8,7 +8,7 @@ import sys
 import kv_lint
 
 MARKED_C = re.compile(r"\b(?:_|N_|C_|NC_|ngettext)\(\s*\"")
-MARKED_XML = re.compile(r'translatable="yes"|gettext-domain=')
+MARKED_XML = re.compile(r'translatable="yes"|gettext-domain=|<summary>')
 
 
 def main(root):
