@@ -29,7 +29,24 @@ is_of_desktop(const KvSetting *row)
 static void
 collect(const char *key, const char *value, gpointer data)
 {
-    g_hash_table_insert(data, (gpointer) key, (gpointer) value);
+    g_hash_table_insert(data, g_strdup(key), g_strdup(value));
+}
+
+static void
+free_value(gpointer value)
+{
+    kv_secret_wipe_string(value);
+    g_free(value);
+}
+
+/* (transfer full): what @list names, as keys and values that outlive the listing. */
+static GHashTable *
+collect_all(NMSettingVpn *vpn, void (*list)(NMSettingVpn *, NMVpnIterFunc, gpointer))
+{
+    GHashTable *items = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_value);
+
+    list(vpn, collect, items);
+    return items;
 }
 
 static char *
@@ -69,11 +86,9 @@ KvSettings *
 kv_nm_profile_to_settings(NMSettingVpn *vpn, GError **error)
 {
     g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
-    g_autoptr(GHashTable) values = g_hash_table_new(g_str_hash, g_str_equal);
-    g_autoptr(GHashTable) secrets = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) values = collect_all(vpn, nm_setting_vpn_foreach_data_item);
+    g_autoptr(GHashTable) secrets = collect_all(vpn, nm_setting_vpn_foreach_secret);
 
-    nm_setting_vpn_foreach_data_item(vpn, collect, values);
-    nm_setting_vpn_foreach_secret(vpn, collect, secrets);
     if (!take_flags(values, error) || !kv_settings_load_strings(settings, values, error) ||
         !kv_settings_load_secret_strings(settings, secrets, error) ||
         !kv_settings_validate_saved(settings, error))

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#define G_LOG_DOMAIN "nm-kcpvpn"
+
+#include "kv-nm-service.h"
+
+#include "kv-error.h"
+#include "kv-i18n.h"
+#include "kv-nm-ip-config.h"
+#include "kv-nm-profile.h"
+#include "kv-nm-tunnel.h"
+
+#include <net/if.h>
+
+struct _KvNmService {
+    NMVpnServicePlugin parent_instance;
+    KvNmTunnel *tunnel;
+    guint n_tunnels;
+    KvNmIpConfig *told; /* NetworkManager, last */
+    guint told_index;   /* of the interface then: another one of the same name has nothing yet */
+    gboolean may_ask;   /* for another secret: a person is there who gave this one */
+    KvSecret *tried;
+};
+
+G_DEFINE_FINAL_TYPE(KvNmService, kv_nm_service, NM_TYPE_VPN_SERVICE_PLUGIN)
+
+/* Before a failed secret is asked for again, its tunnel is gone. */
+static void
+close_tunnel(KvNmService *self)
+{
+    g_clear_pointer(&self->tunnel, kv_nm_tunnel_close);
+    g_clear_pointer(&self->told, kv_nm_ip_config_free);
+    self->told_index = 0;
+}
+
+static void
+kv_nm_service_dispose(GObject *object)
+{
+    KvNmService *self = KV_NM_SERVICE_PLUGIN(object);
+
+    close_tunnel(self);
+    g_clear_pointer(&self->tried, kv_secret_free);
+    G_OBJECT_CLASS(kv_nm_service_parent_class)->dispose(object);
+}
+
+/* --- what the tunnel tells ------------------------------------------------------------------- */
+
+static NMVpnPluginFailure
+failure_from_error(const GError *error)
+{
+    if (g_error_matches(error, KV_ERROR, KV_ERROR_REFUSED))
+        return NM_VPN_PLUGIN_FAILURE_LOGIN_FAILED;
+    return NM_VPN_PLUGIN_FAILURE_CONNECT_FAILED;
+}
+
+static void
+give_up(KvNmService *self, NMVpnPluginFailure reason)
+{
+    close_tunnel(self);
+    nm_vpn_service_plugin_failure(NM_VPN_SERVICE_PLUGIN(self), reason);
+}
+
+/* In protocol v1 a server is silent when the secret is wrong, as if it were not there. */
+static void
+ask_again(KvNmService *self)
+{
+    const char *hints[] = {kv_setting_get(KV_SETTING_SECRET)->key, NULL};
+
+    close_tunnel(self);
+    nm_vpn_service_plugin_secrets_required(NM_VPN_SERVICE_PLUGIN(self),
+                                           _("The server does not answer. It cannot be reached, or "
+                                             "its secret is another one: a server "
+                                             "does not tell. Enter the secret again."),
+                                           hints);
+}
+
+static void
+tunnel_failed(const GError *error, gpointer data)
+{
+    KvNmService *self = data;
+
+    g_warning("%s", error->message);
+    if (self->may_ask && self->told == NULL && g_error_matches(error, KV_ERROR, KV_ERROR_TIMEOUT))
+        ask_again(self);
+    else
+        give_up(self, failure_from_error(error));
+}
+
+static void
+tell(KvNmService *self, const KvNmIpConfig *config)
+{
+    NMVpnServicePlugin *plugin = NM_VPN_SERVICE_PLUGIN(self);
+
+    nm_vpn_service_plugin_set_config(plugin, config->config);
+    if (config->ip4 != NULL)
+        nm_vpn_service_plugin_set_ip4_config(plugin, config->ip4);
+    if (config->ip6 != NULL)
+        nm_vpn_service_plugin_set_ip6_config(plugin, config->ip6);
+}
+
+static void
+tunnel_configured(GVariant *properties, gpointer data)
+{
+    KvNmService *self = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KvNmIpConfig) config = kv_nm_ip_config_new(properties, &error);
+    const char *interface = "";
+    guint index;
+
+    if (config == NULL) {
+        g_warning("%s", error->message);
+        /* What was told before still stands. */
+        if (self->told == NULL)
+            give_up(self, NM_VPN_PLUGIN_FAILURE_BAD_IP_CONFIG);
+        return;
+    }
+    g_variant_lookup(properties, "Interface", "&s", &interface);
+    index = if_nametoindex(interface);
+    if (kv_nm_ip_config_equal(config, self->told) && index == self->told_index)
+        return;
+    g_message("connected, interface %s", interface);
+    tell(self, config);
+    g_clear_pointer(&self->told, kv_nm_ip_config_free);
+    self->told = g_steal_pointer(&config);
+    self->told_index = index;
+}
+
+static const KvNmTunnelEvents tunnel_events = {
+    .configured = tunnel_configured,
+    .failed = tunnel_failed,
+};
+
+/* --- what NetworkManager asks for ------------------------------------------------------------ */
+
+/* The name shows in the daemon's list and log; the process and a number make it the only one. */
+static gboolean
+set_name(KvNmService *self, KvSettings *settings, NMConnection *connection, GError **error)
+{
+    const char *given = kv_settings_get_string(settings, KV_SETTING_NAME);
+    const char *id = given != NULL ? given : nm_connection_get_id(connection);
+    g_autofree char *clean = g_str_to_ascii(id != NULL ? id : "", "C");
+    g_autofree char *name = NULL;
+
+    for (char *c = clean; *c != '\0'; c++) {
+        if (*c < ' ' || *c == '/' || *c == 0x7f)
+            *c = '_';
+    }
+    name = g_strdup_printf("nm-%.32s-%d-%u", clean, getpid(), ++self->n_tunnels);
+    return kv_settings_set_text(settings, KV_SETTING_NAME, name, error);
+}
+
+/* Whether a person gave the secret: one that lies in the profile nobody is there to correct. */
+static gboolean
+is_asked_for(NMSettingVpn *vpn)
+{
+    NMSettingSecretFlags flags = NM_SETTING_SECRET_FLAG_NONE;
+
+    return nm_setting_get_secret_flags(NM_SETTING(vpn), kv_setting_get(KV_SETTING_SECRET)->key,
+                                       &flags, NULL) &&
+           (flags & (NM_SETTING_SECRET_FLAG_AGENT_OWNED | NM_SETTING_SECRET_FLAG_NOT_SAVED)) != 0;
+}
+
+/* (transfer full) (nullable): settings that can be started. */
+static KvSettings *
+read_profile(KvNmService *self, NMConnection *connection, GError **error)
+{
+    NMSettingVpn *vpn = nm_connection_get_setting_vpn(connection);
+    g_autoptr(GError) wrong = NULL;
+    g_autoptr(KvSettings) settings = NULL;
+
+    if (vpn == NULL) {
+        g_set_error_literal(error, NM_VPN_PLUGIN_ERROR, NM_VPN_PLUGIN_ERROR_INVALID_CONNECTION,
+                            "the profile has no VPN setting");
+        return NULL;
+    }
+    settings = kv_nm_profile_to_settings(vpn, &wrong);
+    if (settings != NULL && set_name(self, settings, connection, &wrong) &&
+        kv_settings_validate(settings, &wrong))
+        return g_steal_pointer(&settings);
+    g_warning("the profile is refused: %s", wrong->message);
+    g_set_error_literal(error, NM_VPN_PLUGIN_ERROR, NM_VPN_PLUGIN_ERROR_BAD_ARGUMENTS,
+                        wrong->message);
+    return NULL;
+}
+
+static gboolean
+begin(KvNmService *self, NMConnection *connection, gboolean interactive, GError **error)
+{
+    g_autoptr(KvSettings) settings = read_profile(self, connection, error);
+    const KvSecret *secret;
+
+    if (settings == NULL)
+        return FALSE;
+    secret = kv_settings_get_secret(settings, KV_SETTING_SECRET);
+    /* An agent that gives the same secret again has no other. */
+    self->may_ask = interactive && is_asked_for(nm_connection_get_setting_vpn(connection)) &&
+                    (self->tried == NULL || !kv_secret_equal(secret, self->tried));
+    g_clear_pointer(&self->tried, kv_secret_free);
+    self->tried = kv_secret_copy(secret);
+    close_tunnel(self);
+    self->tunnel =
+        kv_nm_tunnel_new(nm_vpn_service_plugin_get_connection(NM_VPN_SERVICE_PLUGIN(self)),
+                         settings, &tunnel_events, self);
+    return TRUE;
+}
+
+static gboolean
+connect_plain(NMVpnServicePlugin *plugin, NMConnection *connection, GError **error)
+{
+    KvNmService *self = KV_NM_SERVICE_PLUGIN(plugin);
+
+    g_clear_pointer(&self->tried, kv_secret_free);
+    return begin(self, connection, FALSE, error);
+}
+
+static gboolean
+connect_interactive(NMVpnServicePlugin *plugin, NMConnection *connection, GVariant *details,
+                    GError **error)
+{
+    KvNmService *self = KV_NM_SERVICE_PLUGIN(plugin);
+
+    g_clear_pointer(&self->tried, kv_secret_free);
+    return begin(self, connection, TRUE, error);
+}
+
+static gboolean
+new_secrets(NMVpnServicePlugin *plugin, NMConnection *connection, GError **error)
+{
+    return begin(KV_NM_SERVICE_PLUGIN(plugin), connection, TRUE, error);
+}
+
+static gboolean
+need_secrets(NMVpnServicePlugin *plugin, NMConnection *connection, const char **setting_name,
+             GError **error)
+{
+    NMSettingVpn *vpn = nm_connection_get_setting_vpn(connection);
+    g_auto(GStrv) missing = NULL;
+
+    if (vpn == NULL) {
+        g_set_error_literal(error, NM_VPN_PLUGIN_ERROR, NM_VPN_PLUGIN_ERROR_INVALID_CONNECTION,
+                            "the profile has no VPN setting");
+        return FALSE;
+    }
+    missing = kv_nm_profile_list_missing_secrets(vpn);
+    if (missing[0] == NULL)
+        return FALSE;
+    *setting_name = NM_SETTING_VPN_SETTING_NAME;
+    return TRUE;
+}
+
+static gboolean
+disconnect(NMVpnServicePlugin *plugin, GError **error)
+{
+    KvNmService *self = KV_NM_SERVICE_PLUGIN(plugin);
+
+    close_tunnel(self);
+    g_clear_pointer(&self->tried, kv_secret_free);
+    g_message("disconnected");
+    return TRUE;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static void
+kv_nm_service_class_init(KvNmServiceClass *klass)
+{
+    NMVpnServicePluginClass *plugin_class = NM_VPN_SERVICE_PLUGIN_CLASS(klass);
+
+    G_OBJECT_CLASS(klass)->dispose = kv_nm_service_dispose;
+    plugin_class->connect = connect_plain;
+    plugin_class->connect_interactive = connect_interactive;
+    plugin_class->new_secrets = new_secrets;
+    plugin_class->need_secrets = need_secrets;
+    plugin_class->disconnect = disconnect;
+}
+
+static void
+kv_nm_service_init(KvNmService *self)
+{
+}
+
+KvNmService *
+kv_nm_service_new(const char *bus_name, gboolean watch_peer, GError **error)
+{
+    return g_initable_new(KV_TYPE_NM_SERVICE, NULL, error, NM_VPN_SERVICE_PLUGIN_DBUS_SERVICE_NAME,
+                          bus_name, NM_VPN_SERVICE_PLUGIN_DBUS_WATCH_PEER, watch_peer, NULL);
+}
+
+void
+kv_nm_service_stop(KvNmService *self)
+{
+    /* An error says that nothing ran. */
+    (void) nm_vpn_service_plugin_disconnect(NM_VPN_SERVICE_PLUGIN(self), NULL);
+}
