@@ -141,6 +141,7 @@ main(int argc, char **argv)
     }
     kv_signals_end_by();
     kv_log_init(level, KV_LOG_FORMAT_TEXT);
+    kv_log_name_tunnels();
     kv_file_limit_raise(KV_FILE_LIMIT_SERVER);
     if (!kv_privileges_drop(&error)) {
         kv_log(KV_LOG_ERROR, "failed", NULL, NULL, "%s", error->message);

@@ -367,7 +367,7 @@ begin_end(KvTunnelObject *tunnel, const char *why)
 
     if (!kv_tunnel_object_begin_change(tunnel, NULL))
         return FALSE;
-    kv_log(KV_LOG_INFO, "delete", name, NULL, "tunnel %s ends: %s", name, why);
+    kv_log(KV_LOG_INFO, "delete", name, NULL, "ends: %s", why);
     return TRUE;
 }
 
@@ -549,8 +549,7 @@ autostarted(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
 
     if (!kv_tunnel_object_start_finish(tunnel, result, &error))
-        kv_log(KV_LOG_ERROR, "failed", name, NULL, "tunnel %s: cannot start: %s", name,
-               error->message);
+        kv_log(KV_LOG_ERROR, "failed", name, NULL, "cannot start: %s", error->message);
 }
 
 void

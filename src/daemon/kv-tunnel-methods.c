@@ -144,7 +144,7 @@ start_allowed(gpointer object, GDBusMethodInvocation *invocation, guint32 uid)
     gboolean configure = TRUE;
 
     g_variant_lookup(options, KV_DBUS_OPTION_CONFIGURE, "b", &configure);
-    kv_log(KV_LOG_INFO, "start", name, NULL, "tunnel %s: user %u starts it", name, uid);
+    kv_log(KV_LOG_INFO, "start", name, NULL, "user %u starts it", uid);
     kv_tunnel_object_start_async(self, secrets, configure, started, job_new(self, invocation));
 }
 
@@ -179,7 +179,7 @@ stop_allowed(gpointer object, GDBusMethodInvocation *invocation, guint32 uid)
 
     if (!check_there(self, invocation))
         return;
-    kv_log(KV_LOG_INFO, "stop", name, NULL, "tunnel %s: user %u stops it", name, uid);
+    kv_log(KV_LOG_INFO, "stop", name, NULL, "user %u stops it", uid);
     kv_tunnel_object_stop(self, stopped, job_new(self, invocation));
 }
 
@@ -372,7 +372,7 @@ delete_allowed(gpointer object, GDBusMethodInvocation *invocation, guint32 uid)
         g_dbus_method_invocation_take_error(invocation, error);
         return;
     }
-    kv_log(KV_LOG_INFO, "delete", name, NULL, "tunnel %s: user %u deletes it", name, uid);
+    kv_log(KV_LOG_INFO, "delete", name, NULL, "user %u deletes it", uid);
     kv_tunnel_object_stop(self, down_for_delete, job_new(self, invocation));
 }
 

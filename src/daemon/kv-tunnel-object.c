@@ -433,8 +433,7 @@ state_changed(KvTunnel *tunnel, guint state, const GError *error, gpointer data)
     const char *name = kv_tunnel_object_get_name(self);
 
     if (state == KV_TUNNEL_STATE_FAILED)
-        kv_log(KV_LOG_ERROR, "failed", name, NULL, "tunnel %s: %s", name,
-               error != NULL ? error->message : "failed");
+        kv_log(KV_LOG_ERROR, "failed", name, NULL, "%s", error != NULL ? error->message : "failed");
     if (state == KV_TUNNEL_STATE_STOPPED || state == KV_TUNNEL_STATE_FAILED)
         drop_tunnel(self);
     set_state(self, state_to_word(state), error);
@@ -684,8 +683,7 @@ owner_gone(gpointer data)
     KvTunnelObject *self = data;
     const char *name = kv_tunnel_object_get_name(self);
 
-    kv_log(KV_LOG_INFO, "owner-gone", name, NULL,
-           "tunnel %s ends, since the program that made it is gone", name);
+    kv_log(KV_LOG_INFO, "owner-gone", name, NULL, "ends, since the program that made it is gone");
     kv_tunnel_object_stop(self, down_after_owner, g_object_ref(self));
 }
 

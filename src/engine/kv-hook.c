@@ -24,6 +24,7 @@ typedef struct {
 
 struct _KvHooks {
     KvHookRunner *runner;
+    char *log_name; /* (nullable) */
     KvHookDir *dir;
     char *connected_program;
     Command up;
@@ -56,6 +57,12 @@ job_free(Job *job)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Job, job_free)
 
+static const char *
+get_log_name(const KvHooks *self, const char *interface)
+{
+    return self->log_name != NULL ? self->log_name : interface;
+}
+
 static char **
 build_client_variables(const KvHookInfo *info)
 {
@@ -72,14 +79,15 @@ build_client_variables(const KvHookInfo *info)
 
 /* (transfer full) (nullable) */
 static KvHookCommand *
-build_command(const Command *line, const char *event, const KvHookTunnelInfo *info)
+build_command(const Command *line, const char *event, const char *log_name,
+              const KvHookTunnelInfo *info)
 {
     KvHookCommand *command;
     char ip[KV_IP4_TEXT_BYTES];
 
     if (line->words == NULL)
         return NULL;
-    command = kv_hook_command_new(line->program, info->interface_name, NULL);
+    command = kv_hook_command_new(line->program, log_name, NULL);
     kv_hook_command_set_arguments(command, line->words + 1, info->interface_name);
     g_strfreev(command->variables);
     command->variables = g_new0(char *, 6);
@@ -104,8 +112,8 @@ find_program(KvHooks *self, KvHookEvent event, const KvHookInfo *info)
     else if (event == KV_HOOK_CONNECTED)
         path = g_strdup(self->connected_program);
     if (error != NULL)
-        kv_log_limited("hook-folder", KV_LOG_WARNING, "hook-failed", info->interface_name, NULL,
-                       "%s", error->message);
+        kv_log_limited("hook-folder", KV_LOG_WARNING, "hook-failed",
+                       get_log_name(self, info->interface_name), NULL, "%s", error->message);
     return path;
 }
 
@@ -192,8 +200,8 @@ drop_pending(gpointer data)
 
     self->drain_source = 0;
     if (self->pending.length > 0)
-        kv_log(KV_LOG_WARNING, "hook-failed", NULL, NULL, "%u hooks were not run any more",
-               self->pending.length);
+        kv_log(KV_LOG_WARNING, "hook-failed", self->log_name, NULL,
+               "%u hooks were not run any more", self->pending.length);
     g_queue_clear_full(&self->pending, (GDestroyNotify) job_free);
     return G_SOURCE_REMOVE;
 }
@@ -216,6 +224,7 @@ kv_hooks_new(KvHookRunner *runner, const KvHooksConfig *config, GError **error)
     g_autoptr(KvHooks) self = g_new0(KvHooks, 1);
 
     self->runner = runner;
+    self->log_name = g_strdup(config->log_name);
     g_queue_init(&self->pending);
     self->running = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) job_free);
     if (config->dir != NULL) {
@@ -251,6 +260,7 @@ kv_hooks_free(KvHooks *hooks)
     g_queue_clear_full(&hooks->pending, (GDestroyNotify) job_free);
     g_hash_table_unref(hooks->running);
     kv_hook_dir_free(hooks->dir);
+    g_free(hooks->log_name);
     g_free(hooks->connected_program);
     command_clear(&hooks->up);
     command_clear(&hooks->down);
@@ -268,7 +278,7 @@ kv_hooks_run(KvHooks *hooks, KvHookEvent event, const char *key, const KvHookInf
     if (path == NULL)
         return;
     peer = kv_log_escape(info->client_id, strlen(info->client_id));
-    command = kv_hook_command_new(path, info->interface_name, peer);
+    command = kv_hook_command_new(path, get_log_name(hooks, info->interface_name), peer);
     g_strfreev(command->variables);
     command->variables = build_client_variables(info);
     queue_command(hooks, key, command);
@@ -282,8 +292,9 @@ kv_hooks_set_up(KvHooks *hooks, const KvHookTunnelInfo *info)
     if (hooks->is_up)
         return;
     hooks->is_up = TRUE;
-    hooks->when_down = build_command(&hooks->down, "down", info);
-    command = build_command(&hooks->up, "up", info);
+    hooks->when_down =
+        build_command(&hooks->down, "down", get_log_name(hooks, info->interface_name), info);
+    command = build_command(&hooks->up, "up", get_log_name(hooks, info->interface_name), info);
     if (command != NULL)
         queue_command(hooks, KV_HOOKS_KEY_TUNNEL, command);
 }

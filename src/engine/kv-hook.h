@@ -42,6 +42,7 @@ typedef struct {
 
 /* All nullable. */
 typedef struct {
+    const char *log_name; /* what the log calls the tunnel; else it names the interface */
     const char *dir; /* a server's: on_<client-id>_connected, else on_connected, and the same with
                       * "disconnected" */
     const char *connected_program; /* a client's */

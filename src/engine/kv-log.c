@@ -28,10 +28,11 @@ typedef struct {
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
-/* Written by kv_log_init() before any thread starts. */
+/* Written before any thread starts. */
 static KvLogLevel least_level = KV_LOG_DEBUG;
 static KvLogFormat line_format = KV_LOG_FORMAT_TEXT;
 static gboolean to_journal;
+static gboolean names_tunnels;
 static GLogLevelFlags fatal_levels;
 
 static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -260,6 +261,12 @@ kv_log_init(KvLogLevel level, KvLogFormat format)
     g_log_set_writer_func(writer, NULL, NULL);
 }
 
+void
+kv_log_name_tunnels(void)
+{
+    names_tunnels = TRUE;
+}
+
 gboolean
 kv_log_level_from_string(const char *text, KvLogLevel *level)
 {
@@ -280,11 +287,14 @@ emit(KvLogLevel level, const char *event, const char *tunnel, const char *peer, 
     static const char *const priorities[] = {"3", "4", "6", "7"};
     static const GLogLevelFlags flags[] = {G_LOG_LEVEL_MESSAGE, G_LOG_LEVEL_MESSAGE,
                                            G_LOG_LEVEL_INFO, G_LOG_LEVEL_DEBUG};
+    g_autofree char *named = NULL;
     g_autofree char *id_text = NULL;
     g_autofree char *id = NULL;
     GLogField fields[7];
     gsize n = 0;
 
+    if (names_tunnels && tunnel != NULL)
+        message = named = g_strconcat(tunnel, ": ", message, NULL);
     fields[n++] = (GLogField){"PRIORITY", priorities[level], -1};
     fields[n++] = (GLogField){"GLIB_DOMAIN", G_LOG_DOMAIN, -1};
     fields[n++] = (GLogField){"MESSAGE", message, -1};

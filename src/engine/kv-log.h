@@ -30,6 +30,10 @@ typedef enum {
  */
 void kv_log_init(KvLogLevel level, KvLogFormat format);
 
+/* From now on a tunnel's lines begin with its name: for programs with several tunnels. Once, before
+ * any thread. */
+void kv_log_name_tunnels(void);
+
 /* "error", "warning", "info" or "debug". */
 gboolean kv_log_level_from_string(const char *text, KvLogLevel *level);
 
@@ -38,10 +42,10 @@ gboolean kv_log_level_from_string(const char *text, KvLogLevel *level);
  * @event: (nullable): a stable word for a state change, such as "connected"; the JSON field
  *     "event" and the journal field KV_EVENT. MESSAGE_ID is made from it: the MD5 sum of
  *     "kcpvpn:" and the word
- * @tunnel: (nullable): the tunnel's name or interface
+ * @tunnel: (nullable): the tunnel's name, or an interface if it has none
  * @peer: (nullable): the peer, escaped
- * @format: the message; it names the peer itself where a person needs it, as text lines and
- *     journalctl show nothing else
+ * @format: the message, without the tunnel's name; it names the peer itself where a person needs
+ * it, as text lines and journalctl show nothing else
  */
 void kv_log(KvLogLevel level, const char *event, const char *tunnel, const char *peer,
             const char *format, ...) G_GNUC_PRINTF(5, 6);

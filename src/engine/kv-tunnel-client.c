@@ -59,6 +59,12 @@ get_params(KvTunnelClient *self)
     return kv_tunnel_get_params((KvTunnel *) self);
 }
 
+static const char *
+get_log_name(KvTunnelClient *self)
+{
+    return kv_tunnel_params_get_log_name(get_params(self), get_params(self)->vni_name);
+}
+
 static KvNetlink *
 get_netlink(KvTunnelClient *self)
 {
@@ -93,7 +99,7 @@ hooks_drained(gpointer data)
     g_clear_pointer(&self->hooks, kv_hooks_free);
     self->finishing = FALSE;
     if (self->failure == NULL)
-        kv_log(KV_LOG_INFO, "stopped", get_params(self)->vni_name, NULL, "stopped");
+        kv_log(KV_LOG_INFO, "stopped", get_log_name(self), NULL, "stopped");
     kv_tunnel_finish((KvTunnel *) self, g_steal_pointer(&self->failure));
 }
 
@@ -268,7 +274,7 @@ connected(KvTunnelClient *self)
     }
     kv_tunnel_run_up((KvTunnel *) self, self->hooks, self->plan.name, self->plan.local);
     run_hook(self);
-    kv_log(KV_LOG_INFO, "connected", self->plan.name, remote,
+    kv_log(KV_LOG_INFO, "connected", get_log_name(self), remote,
            "connected to %s: interface %s, address %s, MTU %u", remote, self->plan.name,
            kv_ip4_to_string(self->configured.ip, ip), self->plan.mtu);
     self->connected_at = kv_clock_now();
@@ -303,7 +309,7 @@ dial(KvTunnelClient *self, const KvSockaddr *address)
     kv_route_source(address, &self->source);
     self->has_ended = FALSE;
     self->link = kv_pump_connect(self->pump, address);
-    kv_log(KV_LOG_INFO, "connecting", params->vni_name, remote, "connecting to %s", remote);
+    kv_log(KV_LOG_INFO, "connecting", get_log_name(self), remote, "connecting to %s", remote);
     details.endpoint = remote;
     kv_tunnel_set_details((KvTunnel *) self, &details);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTING, NULL);
@@ -333,8 +339,8 @@ schedule_retry(KvTunnelClient *self)
     self->connected_at = 0;
     wait_ms = self->retry_ms - self->retry_ms / 4 + g_random_int_range(0, self->retry_ms / 2);
     self->retry_ms = MIN(2 * self->retry_ms, RETRY_MAX_MS);
-    kv_log(KV_LOG_INFO, "retrying", get_params(self)->vni_name, NULL,
-           "trying again in %.1f seconds", wait_ms / 1e3);
+    kv_log(KV_LOG_INFO, "retrying", get_log_name(self), NULL, "trying again in %.1f seconds",
+           wait_ms / 1e3);
     self->retry_id = g_timeout_add(wait_ms, retry_due, self);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_WAITING, failure);
 }
@@ -369,8 +375,7 @@ resolved(const KvSockaddr *address, const GError *error, gpointer data)
     if (self->pump != NULL)
         return;
     if (self->failure != NULL && will_retry(self))
-        kv_log(KV_LOG_WARNING, NULL, get_params(self)->vni_name, NULL, "%s",
-               self->failure->message);
+        kv_log(KV_LOG_WARNING, NULL, get_log_name(self), NULL, "%s", self->failure->message);
     attempt_over(self);
 }
 
@@ -437,7 +442,7 @@ log_ending(KvTunnelClient *self, const GError *error)
     g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
     gboolean refused = g_error_matches(error, KV_ERROR, KV_ERROR_REFUSED);
 
-    kv_log(KV_LOG_WARNING, refused ? "refused" : "lost", get_params(self)->vni_name, remote, "%s",
+    kv_log(KV_LOG_WARNING, refused ? "refused" : "lost", get_log_name(self), remote, "%s",
            error->message);
 }
 
@@ -528,7 +533,7 @@ network_changed(gpointer data)
     /* Without a route there is nowhere to move to; the session waits for one until it is over. */
     if (!kv_route_source(&self->remote, &source) || kv_sockaddr_equal(&source, &self->source))
         return;
-    kv_log(KV_LOG_INFO, "lost", get_params(self)->vni_name, NULL,
+    kv_log(KV_LOG_INFO, "lost", get_log_name(self), NULL,
            "the network changed, connecting again from the new address");
     self->moved = TRUE;
     /* The server knows the old address only: a farewell from the new one would mean nothing. */
@@ -543,7 +548,7 @@ client_start(KvTunnel *tunnel)
     KvTunnelClient *self = (KvTunnelClient *) tunnel;
     KvTunnelParams *params = get_params(self);
 
-    kv_log(KV_LOG_INFO, "starting", params->vni_name, NULL, "starting as client");
+    kv_log(KV_LOG_INFO, "starting", get_log_name(self), NULL, "starting as client");
     self->turn = 0;
     self->retry_ms = RETRY_FIRST_MS;
     self->fatal = FALSE;
@@ -588,7 +593,7 @@ client_list_pumps(KvTunnel *tunnel, GPtrArray *pumps)
 static void
 client_log_stats(KvTunnel *tunnel, const KvStats *total, const uint64_t *strangers)
 {
-    kv_tunnel_log_stats_line(kv_tunnel_get_params(tunnel)->vni_name, NULL, total);
+    kv_tunnel_log_stats_line(get_log_name((KvTunnelClient *) tunnel), NULL, total);
 }
 
 static void

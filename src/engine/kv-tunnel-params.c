@@ -209,6 +209,12 @@ kv_tunnel_params_new(const KvSettings *settings, GError **error)
     return g_steal_pointer(&params);
 }
 
+const char *
+kv_tunnel_params_get_log_name(const KvTunnelParams *params, const char *interface)
+{
+    return params->name != NULL ? params->name : interface;
+}
+
 KvTunnelParams *
 kv_tunnel_params_ref(KvTunnelParams *params)
 {

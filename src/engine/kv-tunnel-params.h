@@ -54,4 +54,7 @@ KvTunnelParams *kv_tunnel_params_new(const KvSettings *settings, GError **error)
 KvTunnelParams *kv_tunnel_params_ref(KvTunnelParams *params);
 void kv_tunnel_params_unref(KvTunnelParams *params);
 
+/* (nullable): what the log calls the tunnel: its name, or @interface if it has none. */
+const char *kv_tunnel_params_get_log_name(const KvTunnelParams *params, const char *interface);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvTunnelParams, kv_tunnel_params_unref)

@@ -68,7 +68,7 @@ void kv_tunnel_pump_snapshot(KvTunnel *tunnel, KvPump *pump, const KvPumpSnapsho
 void kv_tunnel_pump_gone(KvTunnel *tunnel, KvPump *pump, const KvPumpSnapshot *last);
 
 /* One log line of counters; @label (nullable): the peer; @interface (nullable). */
-void kv_tunnel_log_stats_line(const char *interface, const char *label, const KvStats *stats);
+void kv_tunnel_log_stats_line(const char *name, const char *label, const KvStats *stats);
 
 /* One log line of what was dropped outside of sessions, if anything was. */
-void kv_tunnel_log_strangers(const uint64_t *drops);
+void kv_tunnel_log_strangers(const char *name, const uint64_t *drops);

@@ -68,6 +68,14 @@ peer_key_equal(gconstpointer a, gconstpointer b)
     return x->pump == y->pump && x->link == y->link;
 }
 
+/* (nullable). @peer: (nullable): whose interface tells servers without a name apart */
+static const char *
+get_log_name(KvTunnelServer *self, KvPeer *peer)
+{
+    return kv_tunnel_params_get_log_name(kv_tunnel_get_params((KvTunnel *) self),
+                                         peer != NULL ? kv_peer_get_interface(peer) : NULL);
+}
+
 static KvPeer *
 find_peer(KvTunnelServer *self, KvPump *pump, KvLinkId link)
 {
@@ -131,16 +139,16 @@ log_refusal(KvTunnelServer *self, KvPeer *peer, KvAnswerType type)
     char ip[KV_IP4_TEXT_BYTES];
 
     if (is_too_many(self))
-        kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused", NULL,
+        kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused", get_log_name(self, NULL),
                        kv_peer_get_label(peer), "client %s at %s refused: there are %d already",
                        kv_peer_get_label(peer), kv_peer_get_remote(peer), KV_CLIENTS_MAX);
     else if (type == KV_ANSWER_EXHAUSTED)
-        kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused", NULL,
+        kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused", get_log_name(self, NULL),
                        kv_peer_get_label(peer),
                        "client %s at %s refused: no assignable address is left",
                        kv_peer_get_label(peer), kv_peer_get_remote(peer));
     else
-        kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused", NULL,
+        kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused", get_log_name(self, NULL),
                        kv_peer_get_label(peer),
                        "client %s at %s refused: address %s is taken or not assignable",
                        kv_peer_get_label(peer), kv_peer_get_remote(peer),
@@ -326,14 +334,14 @@ client_ready(KvTunnelServer *self, KvPeer *peer)
     KvTun *tun = create_device(self, peer, &error);
 
     if (tun == NULL) {
-        kv_log(KV_LOG_ERROR, "client-failed", NULL, kv_peer_get_label(peer),
+        kv_log(KV_LOG_ERROR, "client-failed", get_log_name(self, NULL), kv_peer_get_label(peer),
                "client %s at %s: no interface for it: %s", kv_peer_get_label(peer),
                kv_peer_get_remote(peer), error->message);
         kv_pump_close_link(kv_peer_get_pump(peer), kv_peer_get_link(peer));
         return;
     }
     kv_pump_attach(kv_peer_get_pump(peer), kv_peer_get_link(peer), tun);
-    kv_log(KV_LOG_INFO, "client-connected", kv_peer_get_interface(peer), kv_peer_get_label(peer),
+    kv_log(KV_LOG_INFO, "client-connected", get_log_name(self, peer), kv_peer_get_label(peer),
            "client %s at %s connected: interface %s, address %s", kv_peer_get_label(peer),
            kv_peer_get_remote(peer), kv_peer_get_interface(peer),
            kv_ip4_to_string(kv_peer_get_ip(peer), ip));
@@ -377,7 +385,7 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
     g_hash_table_remove(self->peers, &(PeerKey){pump, link});
     kv_addr_pool_release(self->pool, kv_peer_get_ip(peer));
     if (kv_peer_get_interface(peer) != NULL) {
-        kv_log(KV_LOG_INFO, "client-disconnected", kv_peer_get_interface(peer),
+        kv_log(KV_LOG_INFO, "client-disconnected", get_log_name(self, peer),
                kv_peer_get_label(peer), "client %s at %s disconnected: %s", kv_peer_get_label(peer),
                kv_peer_get_remote(peer), why);
         run_hook(self, peer, KV_HOOK_DISCONNECTED);
@@ -417,7 +425,7 @@ hooks_drained(gpointer data)
 
     g_clear_pointer(&self->hooks, kv_hooks_free);
     g_clear_pointer(&self->pool, kv_addr_pool_free);
-    kv_log(KV_LOG_INFO, "stopped", NULL, NULL, "stopped");
+    kv_log(KV_LOG_INFO, "stopped", get_log_name(self, NULL), NULL, "stopped");
     kv_tunnel_finish((KvTunnel *) self, g_steal_pointer(&self->failure));
 }
 
@@ -558,7 +566,8 @@ listen_at(KvTunnelServer *self, const KvSockaddr *address)
         finish_if_down(self);
         return;
     }
-    kv_log(KV_LOG_INFO, "listening", NULL, NULL, "listening on %s, %s mode, cipher %s", where,
+    kv_log(KV_LOG_INFO, "listening", get_log_name(self, NULL), NULL,
+           "listening on %s, %s mode, cipher %s", where,
            params->vni_mode == KV_VNI_MODE_TAP ? "tap" : "tun",
            kv_cipher_to_string(params->cipher));
     /* A server has an interface for each client: what its commands are told is the bridge that has
@@ -596,7 +605,7 @@ server_start(KvTunnel *tunnel)
     KvTunnelServer *self = (KvTunnelServer *) tunnel;
     KvTunnelParams *params = get_params(self);
 
-    kv_log(KV_LOG_INFO, "starting", NULL, NULL, "starting as server");
+    kv_log(KV_LOG_INFO, "starting", get_log_name(self, NULL), NULL, "starting as server");
     if (!prepare(self, &self->failure)) {
         finish_if_down(self);
         return;
@@ -653,15 +662,16 @@ server_disconnect_peer(KvTunnel *tunnel, KvPeer *peer)
 static void
 server_log_stats(KvTunnel *tunnel, const KvStats *total, const uint64_t *strangers)
 {
+    KvTunnelServer *self = (KvTunnelServer *) tunnel;
     g_autoptr(GPtrArray) peers = kv_tunnel_get_peers(tunnel);
 
     for (guint i = 0; i < peers->len; i++) {
         KvPeer *peer = g_ptr_array_index(peers, i);
 
-        kv_tunnel_log_stats_line(kv_peer_get_interface(peer), kv_peer_get_label(peer),
+        kv_tunnel_log_stats_line(get_log_name(self, peer), kv_peer_get_label(peer),
                                  kv_peer_get_stats(peer));
     }
-    kv_tunnel_log_strangers(strangers);
+    kv_tunnel_log_strangers(get_log_name(self, NULL), strangers);
 }
 
 static void

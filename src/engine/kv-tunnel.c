@@ -223,6 +223,7 @@ kv_tunnel_open_hooks(KvTunnel *self, KvHooks **hooks, GError **error)
 {
     KvTunnelPrivate *priv = get_private(self);
     const KvHooksConfig config = {
+        .log_name = priv->params->name,
         .dir = priv->params->hook_dir,
         .connected_program = priv->params->on_connected_hook,
         .up = priv->params->up,
@@ -491,12 +492,12 @@ append_drops(GString *line, const uint64_t *drops)
 }
 
 void
-kv_tunnel_log_stats_line(const char *interface, const char *label, const KvStats *stats)
+kv_tunnel_log_stats_line(const char *name, const char *label, const KvStats *stats)
 {
     g_autoptr(GString) drops = g_string_new(NULL);
 
     append_drops(drops, stats->drops);
-    kv_log(KV_LOG_INFO, "statistics", interface, label,
+    kv_log(KV_LOG_INFO, "statistics", name, label,
            "statistics: in %" G_GUINT64_FORMAT " packets %" G_GUINT64_FORMAT
            " bytes, out %" G_GUINT64_FORMAT " packets %" G_GUINT64_FORMAT
            " bytes; wire in %" G_GUINT64_FORMAT " datagrams %" G_GUINT64_FORMAT
@@ -514,11 +515,11 @@ kv_tunnel_log_stats_line(const char *interface, const char *label, const KvStats
 }
 
 void
-kv_tunnel_log_strangers(const uint64_t *drops)
+kv_tunnel_log_strangers(const char *name, const uint64_t *drops)
 {
     g_autoptr(GString) line = g_string_new(NULL);
 
     append_drops(line, drops);
     if (line->len > 0)
-        kv_log(KV_LOG_INFO, "statistics", NULL, NULL, "dropped outside of sessions:%s", line->str);
+        kv_log(KV_LOG_INFO, "statistics", name, NULL, "dropped outside of sessions:%s", line->str);
 }

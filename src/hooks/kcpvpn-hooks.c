@@ -134,6 +134,7 @@ main(int argc, char **argv)
     if (error != NULL)
         return complain(EXIT_FAILURE, error);
     kv_log_init(KV_LOG_INFO, KV_LOG_FORMAT_TEXT);
+    kv_log_name_tunnels();
     serve(listener);
     return EXIT_SUCCESS;
 }

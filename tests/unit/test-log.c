@@ -174,6 +174,28 @@ test_text(void)
 }
 
 static void
+check_named(void)
+{
+    g_auto(GStrv) lines = NULL;
+
+    capture(KV_LOG_DEBUG, KV_LOG_FORMAT_JSON);
+    kv_log_name_tunnels();
+    kv_log(KV_LOG_INFO, "listening", "office", NULL, "listening");
+    kv_log(KV_LOG_INFO, "ready", NULL, NULL, "no tunnel's");
+    lines = captured_lines();
+    g_assert_cmpuint(g_strv_length(lines), ==, 2);
+    g_assert_nonnull(strstr(lines[0], "\"tunnel\":\"office\",\"message\":\"office: listening\""));
+    g_assert_nonnull(strstr(lines[1], "\"message\":\"no tunnel's\""));
+}
+
+/* Proves: a program with several tunnels says in each line whose it is. */
+static void
+test_named(void)
+{
+    run_alone(check_named);
+}
+
+static void
 check_level(void)
 {
     g_auto(GStrv) lines = NULL;
@@ -364,6 +386,7 @@ main(int argc, char **argv)
 {
     g_test_add_func("/log/json", test_json);
     g_test_add_func("/log/text", test_text);
+    g_test_add_func("/log/named", test_named);
     g_test_add_func("/log/level", test_level);
     g_test_add_func("/log/fatal", test_fatal);
     g_test_add_func("/log/limit", test_limit);
