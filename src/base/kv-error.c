@@ -29,6 +29,7 @@ code_from_errno(int errnum)
         return KV_ERROR_NOT_SUPPORTED;
     case ETIMEDOUT:
         return KV_ERROR_TIMEOUT;
+    case EAGAIN:
     case ENOMEM:
     case ENOSPC:
     case EMFILE:

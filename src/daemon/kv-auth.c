@@ -8,6 +8,7 @@
 #include "kv-i18n.h"
 #include "kv-owner-watch.h"
 #include "kv-polkit.h"
+#include "kv-thread.h"
 
 #include <pwd.h>
 #include <string.h>
@@ -45,6 +46,7 @@ typedef struct {
     char *tunnel;
     char *client;
     char *users;
+    gboolean listed;       /* among them */
     KvAuthActions actions; /* still to be asked for */
     KvAuthActions asked;   /* the one polkit thinks about */
     gboolean interactive;
@@ -349,22 +351,22 @@ lists_user(const char *users, const char *name)
 
 /* In a thread: user databases may lie behind a network. Touches nothing that may change. */
 static void
-look_up_user(GTask *lookup, gpointer source, gpointer data, GCancellable *cancellable)
+look_up_user(gpointer data)
 {
-    const Check *check = data;
+    Check *check = g_task_get_task_data(data);
     g_autofree char *name = find_user_name(check->uid);
 
-    g_task_return_boolean(lookup, name != NULL && lists_user(check->users, name));
+    check->listed = name != NULL && lists_user(check->users, name);
 }
 
 static void
-user_looked_up(GObject *source, GAsyncResult *result, gpointer data)
+user_looked_up(gpointer data)
 {
     GTask *task = data;
     Check *check = g_task_get_task_data(task);
 
-    /* A look-up that was cancelled counts as "not listed", and the check ends in ask_next(). */
-    if (g_task_propagate_boolean(G_TASK(result), NULL)) {
+    /* One that was ended meanwhile goes no further than ask_next(). */
+    if (check->listed) {
         check->actions &= ~KV_AUTH_CONTROL;
         check->actions |= KV_AUTH_CONTROL_LISTED;
     }
@@ -376,15 +378,12 @@ static void
 look_up_listed(GTask *task)
 {
     Check *check = g_task_get_task_data(task);
-    g_autoptr(GTask) lookup = NULL;
+    g_autoptr(GError) error = NULL;
 
-    if ((check->actions & KV_AUTH_CONTROL) == 0 || check->users == NULL) {
+    if ((check->actions & KV_AUTH_CONTROL) == 0 || check->users == NULL)
         ask_next(task);
-        return;
-    }
-    lookup = g_task_new(check->auth, NULL, user_looked_up, task);
-    g_task_set_task_data(lookup, check, NULL);
-    g_task_run_in_thread(lookup, look_up_user);
+    else if (!kv_thread_run(look_up_user, user_looked_up, task, &error))
+        deny_failed(task, "the caller's name cannot be looked up", error);
 }
 
 /* --- the gate --------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "kv-error.h"
 #include "kv-secret.h"
 #include "kv-store-folder.h"
+#include "kv-thread.h"
 
 #include <string.h>
 
@@ -47,6 +48,8 @@ typedef struct _Job {
     gboolean admin_read;
     gboolean own_read;
     KvStoreContents *contents;
+    gboolean good; /* what run() returned */
+    GError *error;
 } Job;
 
 static void
@@ -90,34 +93,30 @@ job_free(gpointer data)
     g_free(job->name);
     g_free(job->path);
     kv_store_contents_free(job->contents);
+    g_clear_error(&job->error);
     g_free(job);
 }
 
 static void
-run_in_thread(GTask *work, gpointer source, gpointer data, GCancellable *cancellable)
+run_job(gpointer data)
 {
-    Job *job = data;
-    GError *error = NULL;
+    Job *job = g_task_get_task_data(data);
 
-    if (job->run(source, job, &error))
-        g_task_return_boolean(work, TRUE);
-    else
-        g_task_return_error(work, error);
+    job->good = job->run(g_task_get_source_object(data), job, &job->error);
 }
 
 static void
-job_ended(GObject *source, GAsyncResult *result, gpointer data)
+job_ended(gpointer data)
 {
-    KvStore *store = KV_STORE(source);
     g_autoptr(GTask) task = data;
+    KvStore *store = g_task_get_source_object(task);
     Job *job = g_task_get_task_data(task);
-    GError *error = NULL;
 
     store->busy = FALSE;
-    if (g_task_propagate_boolean(G_TASK(result), &error))
+    if (job->good)
         job->done(store, job, task);
     else
-        g_task_return_error(task, error);
+        g_task_return_error(task, g_steal_pointer(&job->error));
     start_next(store);
 }
 
@@ -127,19 +126,16 @@ start_next(KvStore *store)
     while (!store->busy && !g_queue_is_empty(&store->jobs)) {
         g_autoptr(GTask) task = g_queue_pop_head(&store->jobs);
         Job *job = g_task_get_task_data(task);
-        g_autoptr(GTask) work = NULL;
         GError *error = NULL;
 
         if (g_task_return_error_if_cancelled(task))
             continue;
-        if (!job->prepare(store, job, &error)) {
+        if (!job->prepare(store, job, &error) || !kv_thread_run(run_job, job_ended, task, &error)) {
             g_task_return_error(task, error);
             continue;
         }
         store->busy = TRUE;
-        work = g_task_new(store, NULL, job_ended, g_steal_pointer(&task));
-        g_task_set_task_data(work, job, NULL);
-        g_task_run_in_thread(work, run_in_thread);
+        g_steal_pointer(&task);
     }
 }
 

@@ -3,6 +3,8 @@
 
 #include "kv-tunnel-secrets.h"
 
+#include "kv-thread.h"
+
 #include <string.h>
 
 #define CREDENTIALS_VARIABLE "CREDENTIALS_DIRECTORY"
@@ -45,25 +47,48 @@ load_secret(KvSettings *settings, GError **error)
     return load_credential(settings, path, error);
 }
 
-static void
-load_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    KvSettings *settings = data;
-    GError *error = NULL;
+typedef struct {
+    KvSettings *settings;
+    GTask *task;
+    gboolean good;
+    GError *error; /* if it is not */
+} Load;
 
-    if (load_secret(settings, &error) && kv_settings_validate(settings, &error))
+static void
+load_in_thread(gpointer data)
+{
+    Load *load = data;
+
+    load->good = load_secret(load->settings, &load->error) &&
+                 kv_settings_validate(load->settings, &load->error);
+}
+
+static void
+loaded(gpointer data)
+{
+    g_autofree Load *load = data;
+    g_autoptr(GTask) task = load->task;
+
+    if (load->good)
         g_task_return_boolean(task, TRUE);
     else
-        g_task_return_error(task, error);
+        g_task_return_error(task, load->error);
 }
 
 void
 kv_tunnel_secrets_load_async(KvSettings *settings, GAsyncReadyCallback callback, gpointer data)
 {
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
+    g_autofree Load *load = g_new0(Load, 1);
+    GError *error = NULL;
 
-    g_task_set_task_data(task, settings, NULL);
-    g_task_run_in_thread(task, load_in_thread);
+    load->settings = settings;
+    load->task = g_task_new(NULL, NULL, callback, data);
+    if (kv_thread_run(load_in_thread, loaded, load, &error)) {
+        g_steal_pointer(&load);
+        return;
+    }
+    g_task_return_error(load->task, error);
+    g_object_unref(load->task);
 }
 
 gboolean

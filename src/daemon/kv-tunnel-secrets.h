@@ -11,7 +11,7 @@
  *
  * Completes @settings for a start: the secret out of the file that "secret-file" names, or else
  * out of the systemd credential NAME.secret, and checks that nothing is missing. Files are read in
- * a thread of the task pool.
+ * a thread.
  */
 void kv_tunnel_secrets_load_async(KvSettings *settings, GAsyncReadyCallback callback,
                                   gpointer data);

@@ -62,13 +62,15 @@ kv_engine_unref(KvEngine *engine)
 KvWorker *
 kv_engine_get_worker(KvEngine *engine, guint index, GError **error)
 {
-    g_return_val_if_fail(index < KV_WORKERS_MAX, NULL);
+    g_autoptr(KvWorker) worker = NULL;
 
-    if (engine->workers[index] == NULL) {
-        engine->workers[index] = kv_worker_new(index, error);
-        if (engine->workers[index] != NULL)
-            kv_worker_start(engine->workers[index]);
-    }
+    g_return_val_if_fail(index < KV_WORKERS_MAX, NULL);
+    if (engine->workers[index] != NULL)
+        return engine->workers[index];
+    worker = kv_worker_new(index, error);
+    if (worker == NULL || !kv_worker_start(worker, error))
+        return NULL;
+    engine->workers[index] = g_steal_pointer(&worker);
     return engine->workers[index];
 }
 

@@ -10,12 +10,12 @@ static GSource *source;
 static pthread_once_t source_once = PTHREAD_ONCE_INIT;
 
 static gboolean
-run_mail(GSource *unused, GSourceFunc func, gpointer data)
+run_mail(GSource *self, GSourceFunc func, gpointer data)
 {
     KvMessage *message;
 
     /* Before taking, so that a message sent from now on is not slept over. */
-    g_source_set_ready_time(source, -1);
+    g_source_set_ready_time(self, -1);
     message = kv_mailbox_take(&mailbox);
     while (message != NULL) {
         g_autofree KvMessage *done = message;

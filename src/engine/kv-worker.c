@@ -276,24 +276,27 @@ kv_worker_new(guint index, GError **error)
 }
 
 /* Signals belong to the main thread, so the worker starts with all of them blocked. */
-void
-kv_worker_start(KvWorker *worker)
+gboolean
+kv_worker_start(KvWorker *worker, GError **error)
 {
     char name[16];
     sigset_t all;
     sigset_t before;
     int failed;
 
-    g_return_if_fail(!worker->started);
+    g_return_val_if_fail(!worker->started, FALSE);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = pthread_create(&worker->thread, NULL, run_thread, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed != 0)
-        g_error("cannot start a worker thread: %s", g_strerror(failed));
+    if (failed != 0) {
+        kv_error_set_errno(error, failed, "cannot start a worker thread");
+        return FALSE;
+    }
     worker->started = TRUE;
     g_snprintf(name, sizeof(name), "kcpvpn-w%u", worker->index);
     pthread_setname_np(worker->thread, name);
+    return TRUE;
 }
 
 static void
@@ -307,11 +310,12 @@ kv_worker_free(KvWorker *worker)
 {
     if (worker == NULL)
         return;
-    /* Messages own what they carry: a worker that never ran still has to run them. */
-    if (!worker->started)
-        kv_worker_start(worker);
     kv_worker_send(worker, stop, NULL);
-    pthread_join(worker->thread, NULL);
+    /* Messages own what they carry: a worker that never ran still has to run them. */
+    if (worker->started)
+        pthread_join(worker->thread, NULL);
+    else
+        run_thread(worker);
     free_worker(worker);
 }
 

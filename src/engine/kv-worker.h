@@ -22,8 +22,8 @@ typedef struct _KvWorker KvWorker;
 
 KvWorker *kv_worker_new(guint index, GError **error) KV_MUST_USE;
 
-/* Starts the thread. */
-void kv_worker_start(KvWorker *worker);
+/* Starts the thread. Returns: FALSE: none is to be had, and the worker is as it was. */
+gboolean kv_worker_start(KvWorker *worker, GError **error) KV_MUST_USE;
 
 /* Stops the thread after the messages sent so far and those they send to the same worker, joins
  * it and frees everything. Every message is run, also if the thread was never started. Watches,

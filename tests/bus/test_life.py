@@ -4,6 +4,7 @@
 import contextlib
 import os
 import random
+import resource
 import signal
 import socket
 import time
@@ -389,6 +390,62 @@ def disk_full(world):
         world.daemon_process.stop()
     finally:
         shell("umount", "-l", world.state, check_status=False)
+
+
+def limit_threads(world, n):
+    """Lets the daemon's user have n threads from now on; None: as many as it likes."""
+    n = resource.getrlimit(resource.RLIMIT_NPROC)[1] if n is None else n
+    # As that user, who needs no right for it, unlike root in a container.
+    shell("setpriv", f"--reuid={DAEMON_UID}", f"--regid={DAEMON_GID}", "--clear-groups", "prlimit",
+          f"--pid={world.daemon_pid()}", f"--nproc={'unlimited' if n < 0 else n}:")
+
+
+@test("with no thread to be had what needs one is refused and says so; all else goes on, and all again later",
+      limit=30)
+def no_threads(world):
+    root, user = world.start_all(), world.connect(NOBODY)
+    path = root.create({**SERVER, "users": ["nobody"]})
+    world.answer("yes")
+    limit_threads(world, 0)
+    for call in (lambda: root.create({**SERVER, "name": "b"}), lambda: root.tunnel(path, "Update", {"port": 9}),
+                 lambda: root.tunnel(path, "Start"), lambda: root.call(ROOT, MANAGER, "Reload", EMPTY),
+                 lambda: root.tunnel(path, "Delete")):
+        refused(call, "Exhausted", "cannot start a thread: ")
+    refused(lambda: user.tunnel(path, "Start"), "NotAuthorized", "cannot start a thread: ")
+    equal((root.state(path), root.get(path, TUNNEL, "Settings")["port"]), ("stopped", 1235), "the tunnel")
+    root.tunnel(root.create({**SERVER, "name": "c"}, TRANSIENT), "Delete")
+    limit_threads(world, None)
+    root.tunnel(path, "Update", {"port": 1236})
+    user.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    root.tunnel(path, "Delete")
+
+
+@test("a tunnel that gets some of its threads, and not all, fails and says so, and starts once it gets them", limit=60)
+def few_threads(world):
+    root = world.start_all()
+    failed = 0
+    for more in range(6):
+        if more > 0:
+            world.start_daemon()
+            root = world.connect()
+        path = root.create({**SERVER, "workers": 4}, TRANSIENT)
+        limit_threads(world, len(os.listdir(f"/proc/{world.daemon_pid()}/task")) + more)
+        try:
+            root.tunnel(path, "Start")
+            wait_until(lambda: root.state(path) in ("connected", "failed"), 5, "it runs, or not")
+        except Error as e:
+            check(e.name.endswith("Exhausted") and "cannot start a" in e.message, f"{more} more: {e}")
+        if root.state(path) == "failed":
+            failed += 1
+            check("cannot start a worker thread" in root.get(path, TUNNEL, "Reason"), root.get(path, TUNNEL, "Reason"))
+            equal(root.get(path, TUNNEL, "ReasonError"), "org.kcpvpn.Error.Exhausted", "ReasonError")
+        if root.state(path) != "connected":
+            limit_threads(world, None)
+            root.tunnel(path, "Start")
+            root.wait_state(path, "connected")
+        world.daemon_process.stop()
+    check(2 <= failed <= 5, f"{failed} of 6 starts got some of their threads")
 
 
 @test("a daemon that systemd starts as its user keeps its memory from others of that user", limit=30)

@@ -123,7 +123,7 @@ set_up(Fixture *fixture, gconstpointer unused)
     fixture->params = make_params();
     fixture->worker = kv_worker_new(0, &error);
     g_assert_no_error(error);
-    kv_worker_start(fixture->worker);
+    g_assert_true(kv_worker_start(fixture->worker, NULL));
     fixture->pump = kv_pump_new(fixture->worker, fixture->params, udp, &callbacks, fixture, &error);
     g_assert_no_error(error);
 }
@@ -220,7 +220,7 @@ test_unfit_socket(void)
     fclose(file);
     fixture.worker = kv_worker_new(0, &error);
     g_assert_no_error(error);
-    kv_worker_start(fixture.worker);
+    g_assert_true(kv_worker_start(fixture.worker, NULL));
     fixture.pump = kv_pump_new(fixture.worker, fixture.params, udp, &callbacks, &fixture, &error);
     g_assert_no_error(error);
     wait_until_gone(&fixture);

@@ -43,7 +43,7 @@ set_up(Fixture *fixture, gconstpointer unused)
     sem_init(&fixture->done, 0, 0);
     fixture->worker = kv_worker_new(3, &error);
     g_assert_no_error(error);
-    kv_worker_start(fixture->worker);
+    g_assert_true(kv_worker_start(fixture->worker, NULL));
 }
 
 static void
@@ -546,7 +546,7 @@ test_free_with_pending(void)
         guint count = 0;
 
         if (started)
-            kv_worker_start(worker);
+            g_assert_true(kv_worker_start(worker, NULL));
         kv_worker_send(worker, set_far_timer, &timer);
         kv_worker_send(worker, count_and_send_again, &count);
         kv_worker_free(worker);
