@@ -50,6 +50,8 @@ static const KvSetting table[] = {
                 N_("an IPv4 address, an IPv6 address with or without brackets, or a host name"),
             .description =
                 N_("Address to listen on (server), or the server's address or host name (client)"),
+            .form_label = N_("_Gateway"),
+            .form_help = N_("Address or host name of the server"),
         },
     [KV_SETTING_PORT] =
         {
@@ -63,6 +65,7 @@ static const KvSetting table[] = {
             .max = 65535,
             .value_name = "PORT",
             .description = N_("UDP port"),
+            .form_label = N_("_Port"),
         },
     [KV_SETTING_UDP_MTU] =
         {
@@ -77,6 +80,7 @@ static const KvSetting table[] = {
             .max = 1500,
             .value_name = "BYTES",
             .description = N_("Largest UDP payload to send"),
+            .form_label = N_("UDP pa_yload size"),
         },
     [KV_SETTING_KCP_MODE] =
         {
@@ -91,6 +95,7 @@ static const KvSetting table[] = {
             .value_name = "MODE",
             .description = N_("How eagerly lost packets are sent again; fast3 is the most eager, "
                               "manual takes the single values"),
+            .form_label = N_("_KCP mode"),
         },
     [KV_SETTING_NODELAY] =
         {
@@ -104,6 +109,7 @@ static const KvSetting table[] = {
             .max = 1,
             .value_name = "0|1",
             .description = N_("1 lowers the least retransmission timeout from 100 to 30 ms"),
+            .form_label = N_("_Short timeout"),
         },
     [KV_SETTING_INTERVAL] =
         {
@@ -118,6 +124,7 @@ static const KvSetting table[] = {
             .max = 60000,
             .value_name = "MS",
             .description = N_("Milliseconds between two looks at the timers; held to 10..5000"),
+            .form_label = N_("Timer inter_val"),
         },
     [KV_SETTING_RESEND] =
         {
@@ -132,6 +139,7 @@ static const KvSetting table[] = {
             .value_name = "COUNT",
             .description = N_("Later acknowledgements after which a packet is sent again at once; "
                               "0 waits for the timeout"),
+            .form_label = N_("_Fast resend"),
         },
     [KV_SETTING_NC] =
         {
@@ -145,6 +153,7 @@ static const KvSetting table[] = {
             .max = 1,
             .value_name = "0|1",
             .description = N_("1 turns the congestion window off"),
+            .form_label = N_("No congestion _window"),
         },
     [KV_SETTING_ACKNODELAY] =
         {
@@ -156,6 +165,7 @@ static const KvSetting table[] = {
             .group = GROUP_MANUAL,
             .default_text = "false",
             .description = N_("Acknowledge every packet at once instead of at the next interval"),
+            .form_label = N_("Acknow_ledge at once"),
         },
     [KV_SETTING_SNDWND] =
         {
@@ -170,6 +180,7 @@ static const KvSetting table[] = {
             .max = 65535,
             .value_name = "PACKETS",
             .description = N_("Packets that may be under way at a time"),
+            .form_label = N_("Sen_d window"),
         },
     [KV_SETTING_RCVWND] =
         {
@@ -184,6 +195,7 @@ static const KvSetting table[] = {
             .max = 65535,
             .value_name = "PACKETS",
             .description = N_("Packets kept while an earlier one is missing"),
+            .form_label = N_("_Receive window"),
         },
     [KV_SETTING_DATASHARD] =
         {
@@ -199,6 +211,7 @@ static const KvSetting table[] = {
             .value_name = "COUNT",
             .description = N_("Data packets in a group of forward error correction; the same on "
                               "both ends; 0 turns it off"),
+            .form_label = N_("Data packets in a _group"),
         },
     [KV_SETTING_PARITYSHARD] =
         {
@@ -214,6 +227,7 @@ static const KvSetting table[] = {
             .value_name = "COUNT",
             .description = N_("Repair packets added to a group; the same on both ends; 0 turns "
                               "forward error correction off"),
+            .form_label = N_("Repair pac_kets"),
         },
     [KV_SETTING_RAPID_FEC] =
         {
@@ -226,6 +240,7 @@ static const KvSetting table[] = {
             .default_text = "false",
             .description = N_("Repair early when only a few packets a second are sent, for a "
                               "little more traffic"),
+            .form_label = N_("_Early repair"),
         },
     [KV_SETTING_DSCP] =
         {
@@ -239,6 +254,7 @@ static const KvSetting table[] = {
             .max = 63,
             .value_name = "VALUE",
             .description = N_("Differentiated services code point of the outer packets"),
+            .form_label = N_("DSC_P"),
         },
     [KV_SETTING_SOCKBUF] =
         {
@@ -253,6 +269,7 @@ static const KvSetting table[] = {
             .max = 268435456,
             .value_name = "BYTES",
             .description = N_("Buffer of the UDP socket in each direction"),
+            .form_label = N_("Socket _buffer"),
         },
     [KV_SETTING_SMUXBUF] =
         {
@@ -267,6 +284,7 @@ static const KvSetting table[] = {
             .max = 268435456,
             .value_name = "BYTES",
             .description = N_("Buffer for received packets that wait to be delivered"),
+            .form_label = N_("Receive _queue"),
         },
     [KV_SETTING_KEEPALIVE] =
         {
@@ -281,6 +299,7 @@ static const KvSetting table[] = {
             .max = 30,
             .value_name = "SECONDS",
             .description = N_("Seconds between two heartbeats"),
+            .form_label = N_("_Heartbeat"),
         },
     [KV_SETTING_SECRET] =
         {
@@ -296,6 +315,8 @@ static const KvSetting table[] = {
             .allowed = N_("1 to 4096 bytes of UTF-8 text without control characters"),
             .description = N_("Secret that both ends share; better given by a file or by the "
                               "environment variable KCPVPN_KEY"),
+            .form_label = N_("Sec_ret"),
+            .form_help = N_("Secret that both ends share"),
         },
     [KV_SETTING_SECRET_FILE] =
         {
@@ -323,6 +344,7 @@ static const KvSetting table[] = {
             .value_name = "CIPHER",
             .description = N_("Cipher, the same on both ends; none, xor, tea and the ciphers with "
                               "64-bit blocks are weak"),
+            .form_label = N_("C_ipher"),
         },
     [KV_SETTING_LOCAL_IP] =
         {
@@ -339,6 +361,8 @@ static const KvSetting table[] = {
             .allowed = N_("an IPv4 address other than 0.0.0.0"),
             .description = N_(
                 "Tunnel address of this end: the server's own, or the one a client wants to have"),
+            .form_label = N_("_Tunnel address"),
+            .form_help = N_("Address that this computer wants to have in the tunnel"),
         },
     [KV_SETTING_NETMASK] =
         {
@@ -354,6 +378,7 @@ static const KvSetting table[] = {
             .check = kv_check_netmask,
             .allowed = N_("an IPv4 netmask such as 255.255.255.0"),
             .description = N_("Netmask of the tunnel network; with tap only"),
+            .form_label = N_("Net_mask"),
         },
     [KV_SETTING_VNI_MTU] =
         {
@@ -370,6 +395,9 @@ static const KvSetting table[] = {
             .allowed = N_("0 or a whole number from 68 to 65521"),
             .description = N_("MTU of the interface; the smaller one of both ends counts; 0 on a "
                               "client has no wish"),
+            .form_label = N_("MT_U"),
+            .form_help = N_("MTU of the interface; the smaller one of both ends counts; 0 leaves "
+                            "it to the server"),
         },
     [KV_SETTING_FULL_FRAME_MTU] =
         {
@@ -486,6 +514,7 @@ static const KvSetting table[] = {
             .check = kv_check_client_id,
             .allowed = N_("1 to 16 characters of A-Z, a-z, 0-9, _ and -"),
             .description = N_("Name by which the server knows the client"),
+            .form_label = N_("_Identity"),
         },
     [KV_SETTING_VNI_NAME] =
         {
@@ -503,6 +532,7 @@ static const KvSetting table[] = {
             .allowed =
                 N_("1 to 15 printable ASCII characters, none of them / : or %, and not . or .."),
             .description = N_("Name of the interface"),
+            .form_label = N_("Interface _name"),
         },
     [KV_SETTING_PERSISTENT_VNI] =
         {
@@ -525,6 +555,7 @@ static const KvSetting table[] = {
             .group = GROUP_CONNECTION,
             .default_text = "false",
             .description = N_("Connect again after the connection was lost"),
+            .form_label = N_("Reconnect _automatically"),
         },
     [KV_SETTING_NO_IP_CONFIGURATION] =
         {
@@ -536,6 +567,7 @@ static const KvSetting table[] = {
             .group = GROUP_NETWORK,
             .default_text = "false",
             .description = N_("Leave addresses to a bridge, to DHCP or to a hook"),
+            .form_label = N_("Leave addresses al_one"),
         },
     [KV_SETTING_ON_CONNECTED_HOOK] =
         {

@@ -100,6 +100,8 @@ typedef struct {
     gboolean (*check)(const char *text); /* (nullable): beyond type and range */
     const char *allowed; /* (nullable): what @check allows, English and translatable */
     const char *description;
+    const char *form_label; /* (nullable): name in a client's form, translatable; _ marks its key */
+    const char *form_help;  /* (nullable): for the same, in place of @description */
 } KvSetting;
 
 /* Least udp-mtu, bytes: 20 of cipher header, 8 of FEC header, and the 50 KCP itself needs. */

@@ -21,8 +21,9 @@ def read_commands(build):
     flags = {}
     for entry in entries:
         for word in entry:
-            # Each library logs under a name of its own; headers do not log.
-            if word.startswith("-DG_LOG_DOMAIN"):
+            # Each library logs under a name of its own; headers do not log. What one toolkit is told
+            # of its version is nothing to the other.
+            if word.startswith(("-DG_LOG_DOMAIN", "-DGDK_VERSION")):
                 continue
             if word.startswith(("-I", "-isystem", "-D", "-std")) and ".p" not in word[-2:]:
                 flags[word] = None

@@ -516,11 +516,30 @@ test_help(void)
     }
 }
 
+/* Proves: each setting that a client's form shows has a name there, with one key that picks it, and
+ * no other has. */
+static void
+test_form_labels(void)
+{
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        const KvSetting *row = kv_setting_get(i);
+        gboolean shown = (row->flags & KV_SETTING_FLAG_DESKTOP) != 0 &&
+                         (row->flags & KV_SETTING_FLAG_NO_ARGV) == 0;
+        const char *mark = row->form_label != NULL ? strchr(row->form_label, '_') : NULL;
+
+        g_assert_cmpint(row->form_label != NULL, ==, shown);
+        g_assert_true(shown || row->form_help == NULL);
+        g_assert_true(!shown || (mark != NULL && g_ascii_isalnum(mark[1])));
+        g_assert_true(mark == NULL || strchr(mark + 1, '_') == NULL);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_add_func("/settings/rows", test_rows);
     g_test_add_func("/settings/find", test_find);
+    g_test_add_func("/settings/form-labels", test_form_labels);
     g_test_add_func("/settings/list", test_list);
     g_test_add_func("/settings/values", test_values);
     g_test_add_func("/settings/text-is-clean", test_text_is_clean);

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-nm-editor.h"
+
+#include "kv-i18n.h"
+#include "kv-nm-advanced.h"
+#include "kv-nm-gtk.h"
+#include "kv-nm-names.h"
+
+#include <nma-ui-utils.h>
+
+#define UI_RESOURCE "/org/kcpvpn/editor/kv-nm-editor.ui"
+
+struct _KvNmEditor {
+    GObject parent;
+    KvNmForm *form;
+    GtkWidget *page;
+    GtkWidget *problem;
+    GtkWidget *secret;
+    NMSettingSecretFlags storage; /* what the secret's menu said last */
+    GtkWidget *dialog;            /* (nullable): weak */
+};
+
+static void interface_init(NMVpnEditorInterface *interface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE(KvNmEditor, kv_nm_editor, G_TYPE_OBJECT,
+                              G_IMPLEMENT_INTERFACE(NM_TYPE_VPN_EDITOR, interface_init))
+
+/* --- changes --------------------------------------------------------------------------------- */
+
+static gboolean
+is_given(const KvNmForm *form, KvSettingId id)
+{
+    return nm_setting_vpn_get_data_item(kv_nm_form_get_vpn(form), kv_setting_get(id)->key) != NULL;
+}
+
+/* Says what stands in the way of saving when no field of the page does. */
+static void
+update_problem(KvNmEditor *self)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean good = kv_nm_form_check(self->form, KV_NM_FORM_WHOLE, &error);
+    gboolean seen = kv_nm_form_is_marked(self->form) || !is_given(self->form, KV_SETTING_IP) ||
+                    !is_given(self->form, KV_SETTING_PORT);
+
+    gtk_label_set_text(GTK_LABEL(self->problem), good ? "" : error->message);
+    gtk_widget_set_visible(self->problem, !good && !seen);
+}
+
+/* The menu in the secret's entry has no signal but the entry's. */
+static void
+update_storage(KvNmEditor *self)
+{
+    NMSettingSecretFlags storage;
+
+    /* The menu is still being made, which changes the entry, too. */
+    if (self->secret == NULL)
+        return;
+    storage = nma_utils_menu_to_secret_flags(self->secret);
+    if (storage == self->storage)
+        return;
+    self->storage = storage;
+    nm_setting_set_secret_flags(NM_SETTING(kv_nm_form_get_vpn(self->form)),
+                                kv_setting_get(KV_SETTING_SECRET)->key, storage, NULL);
+}
+
+static void
+on_accepted(gpointer data)
+{
+    KvNmEditor *self = data;
+
+    update_problem(self);
+    g_signal_emit_by_name(self, "changed");
+}
+
+static void
+on_changed(KvNmForm *form, gpointer data)
+{
+    KvNmEditor *self = data;
+
+    update_storage(self);
+    on_accepted(self);
+}
+
+static void
+on_advanced(GtkWidget *button, gpointer data)
+{
+    KvNmEditor *self = data;
+
+    if (self->dialog != NULL)
+        return;
+    self->dialog = kv_nm_advanced_new(self->form, kv_gtk_get_window(button), on_accepted, self);
+    g_object_add_weak_pointer(G_OBJECT(self->dialog), (gpointer *) &self->dialog);
+}
+
+static void
+on_show_secret(GtkWidget *check, gpointer data)
+{
+    KvNmEditor *self = data;
+
+    gtk_entry_set_visibility(GTK_ENTRY(self->secret), kv_gtk_check_get_active(check));
+}
+
+/* --- making it ------------------------------------------------------------------------------- */
+
+/* (transfer full): a copy of the profile's setting; one that was never filled in leaves its secret
+ * to the user's agent. */
+static NMSettingVpn *
+copy_vpn(NMConnection *connection)
+{
+    NMSettingVpn *vpn = nm_connection_get_setting_vpn(connection);
+    NMSetting *copy = vpn != NULL ? nm_setting_duplicate(NM_SETTING(vpn)) : nm_setting_vpn_new();
+
+    g_object_set(copy, NM_SETTING_VPN_SERVICE_TYPE, KV_NM_SERVICE, NULL);
+    if (nm_setting_vpn_get_num_data_items(NM_SETTING_VPN(copy)) == 0)
+        nm_setting_set_secret_flags(copy, kv_setting_get(KV_SETTING_SECRET)->key,
+                                    NM_SETTING_SECRET_FLAG_AGENT_OWNED, NULL);
+    return NM_SETTING_VPN(copy);
+}
+
+static void
+add_fields(KvNmEditor *self, GtkBuilder *builder, const char *grid, const KvSettingId *ids, guint n,
+           int *top)
+{
+    GtkSizeGroup *labels = GTK_SIZE_GROUP(gtk_builder_get_object(builder, "labels"));
+
+    for (guint i = 0; i < n; i++) {
+        KvNmField *field =
+            kv_nm_form_add(self->form, kv_setting_get(ids[i]), KV_NM_FIELD_NOTE_ON_ERROR,
+                           GTK_GRID(gtk_builder_get_object(builder, grid)), top);
+
+        kv_nm_field_align(field, labels);
+    }
+}
+
+/* A menu in the entry: who keeps the secret. "Not required" is there only for a profile that says
+ * so already, as no server takes a client without the secret. */
+static void
+set_up_secret(KvNmEditor *self)
+{
+    KvNmField *field = kv_nm_form_find(self->form, KV_SETTING_SECRET);
+    GtkWidget *secret = kv_nm_field_get_control(field);
+    NMSettingSecretFlags flags = NM_SETTING_SECRET_FLAG_NONE;
+
+    nm_setting_get_secret_flags(NM_SETTING(kv_nm_form_get_vpn(self->form)),
+                                kv_setting_get(KV_SETTING_SECRET)->key, &flags, NULL);
+    nma_utils_setup_password_storage(secret, flags, NULL, NULL,
+                                     (flags & NM_SETTING_SECRET_FLAG_NOT_REQUIRED) != 0, FALSE);
+    self->storage = nma_utils_menu_to_secret_flags(secret);
+    self->secret = g_object_ref(secret);
+}
+
+static void
+set_up_page(KvNmEditor *self, GtkBuilder *builder)
+{
+    static const KvSettingId general[] = {KV_SETTING_IP, KV_SETTING_PORT, KV_SETTING_KCP_MODE};
+    static const KvSettingId authentication[] = {KV_SETTING_CLIENT_ID, KV_SETTING_SECRET};
+    GtkWidget *show = GTK_WIDGET(gtk_builder_get_object(builder, "show-secret"));
+    int top = 0;
+
+    self->page = g_object_ref_sink(GTK_WIDGET(gtk_builder_get_object(builder, "page")));
+    self->problem = g_object_ref(GTK_WIDGET(gtk_builder_get_object(builder, "problem")));
+    kv_gtk_label_wrap(self->problem);
+    kv_gtk_set_class(self->problem, KV_GTK_CLASS_ERROR, TRUE);
+    kv_gtk_hide_on_purpose(self->problem);
+    add_fields(self, builder, "general", general, G_N_ELEMENTS(general), &top);
+    top = 0;
+    add_fields(self, builder, "authentication", authentication, G_N_ELEMENTS(authentication), &top);
+    gtk_grid_attach(GTK_GRID(gtk_builder_get_object(builder, "authentication")), show, 1, top, 1,
+                    1);
+    g_signal_connect_object(show, "toggled", G_CALLBACK(on_show_secret), self, 0);
+    g_signal_connect_object(gtk_builder_get_object(builder, "advanced"), "clicked",
+                            G_CALLBACK(on_advanced), self, 0);
+    set_up_secret(self);
+    kv_gtk_show_all(self->page);
+    update_problem(self);
+}
+
+G_MODULE_EXPORT NMVpnEditor *
+nm_vpn_editor_factory_kcpvpn(NMVpnEditorPlugin *plugin, NMConnection *connection, GError **error)
+{
+    g_autoptr(KvNmEditor) self = NULL;
+    g_autoptr(GtkBuilder) builder = gtk_builder_new();
+    g_autoptr(NMSettingVpn) vpn = NULL;
+
+    if (gtk_builder_add_from_resource(builder, UI_RESOURCE, error) == 0)
+        return NULL;
+    self = g_object_new(KV_TYPE_NM_EDITOR, NULL);
+    vpn = copy_vpn(connection);
+    self->form = kv_nm_form_new(vpn, on_changed, self);
+    set_up_page(self, builder);
+    return NM_VPN_EDITOR(g_steal_pointer(&self));
+}
+
+/* --- the interface --------------------------------------------------------------------------- */
+
+static GObject *
+get_widget(NMVpnEditor *editor)
+{
+    return G_OBJECT(KV_NM_EDITOR(editor)->page);
+}
+
+static gboolean
+update_connection(NMVpnEditor *editor, NMConnection *connection, GError **error)
+{
+    KvNmEditor *self = KV_NM_EDITOR(editor);
+
+    if (!kv_nm_form_check(self->form, KV_NM_FORM_WHOLE, error))
+        return FALSE;
+    nm_connection_add_setting(connection,
+                              nm_setting_duplicate(NM_SETTING(kv_nm_form_get_vpn(self->form))));
+    return TRUE;
+}
+
+static void
+interface_init(NMVpnEditorInterface *interface)
+{
+    interface->get_widget = get_widget;
+    interface->update_connection = update_connection;
+}
+
+static void
+kv_nm_editor_dispose(GObject *object)
+{
+    KvNmEditor *self = KV_NM_EDITOR(object);
+
+    if (self->dialog != NULL) {
+        g_object_remove_weak_pointer(G_OBJECT(self->dialog), (gpointer *) &self->dialog);
+        kv_gtk_window_destroy(g_steal_pointer(&self->dialog));
+    }
+    g_clear_pointer(&self->form, kv_nm_form_free);
+    g_clear_object(&self->secret);
+    g_clear_object(&self->problem);
+    g_clear_object(&self->page);
+    G_OBJECT_CLASS(kv_nm_editor_parent_class)->dispose(object);
+}
+
+static void
+kv_nm_editor_class_init(KvNmEditorClass *class)
+{
+    G_OBJECT_CLASS(class)->dispose = kv_nm_editor_dispose;
+}
+
+static void
+kv_nm_editor_init(KvNmEditor *self)
+{
+}

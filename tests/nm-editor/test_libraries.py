@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the plugin's libraries show and need: one symbol each, and no toolkit in what nmcli loads.
+
+Usage: test_libraries.py PLUGIN.so [EDITOR.so...]
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+PLUGIN_SYMBOL = "nm_vpn_editor_plugin_factory"
+EDITOR_SYMBOL = "nm_vpn_editor_factory_kcpvpn"
+TOOLKIT = re.compile(r"libgtk|libgdk|libnma|libadwaita")
+
+
+def run(*words):
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+def exported(path):
+    words = [line.split()[-1] for line in run("nm", "-D", "--defined-only", path).splitlines()]
+    # What a sanitizer adds to each library is not ours.
+    return [word for word in words if not word.startswith(("__asan", "__odr_asan", "__ubsan"))]
+
+
+def needed(path):
+    return re.findall(r"\(NEEDED\).*\[(\S+)\]", run("readelf", "-d", path))
+
+
+def main(plugin, *editors):
+    assert exported(plugin) == [PLUGIN_SYMBOL], exported(plugin)
+    toolkits = [name for name in needed(plugin) if TOOLKIT.match(name)]
+    assert not toolkits, f"{plugin} needs {toolkits}"
+    for editor in editors:
+        assert exported(editor) == [EDITOR_SYMBOL], exported(editor)
+        wanted = "libgtk-4" if "gtk4" in os.path.basename(editor) else "libgtk-3"
+        toolkits = [name for name in needed(editor) if name.startswith("libgtk-")]
+        assert [name.startswith(wanted) for name in toolkits] == [True], toolkits
+
+
+main(*sys.argv[1:])
