@@ -115,5 +115,7 @@ kv_test_vector_path(const char *name)
 {
     const char *dir = g_getenv("KCPVPN_VECTORS");
 
+    if (g_str_has_prefix(name, "native/"))
+        dir = NULL;
     return g_build_filename(dir != NULL ? dir : KV_TEST_VECTORS_DIR, name, NULL);
 }
