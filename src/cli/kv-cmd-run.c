@@ -160,7 +160,6 @@ run_settings(const KvSettings *settings, const KvArgs *args)
     g_autoptr(GError) error = NULL;
     g_autoptr(KvEngine) engine = NULL;
     g_autoptr(KvTunnel) tunnel = NULL;
-    KvExit status;
 
     init_log(args);
     kv_file_limit_raise(kv_settings_get_role(settings) == KV_ROLE_SERVER ? KV_FILE_LIMIT_SERVER
@@ -174,8 +173,24 @@ run_settings(const KvSettings *settings, const KvArgs *args)
     }
     warn_about_cipher(settings);
     warn_about_mtu(settings);
-    status = run_tunnel(tunnel, args);
-    return status;
+    return run_tunnel(tunnel, args);
+}
+
+/* What a start would find wrong before it touches the system. */
+static KvExit
+check_settings(const KvSettings *settings)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KvTunnelParams) params = kv_tunnel_params_new(settings, &error);
+    g_autofree char *text = NULL;
+
+    if (params == NULL) {
+        kv_cmd_complain(error->message);
+        return kv_exit_from_error(error);
+    }
+    text = kv_settings_format_effective(settings);
+    fputs(text, stdout);
+    return KV_EXIT_OK;
 }
 
 KvExit
@@ -193,11 +208,6 @@ kv_cmd_run(KvRole role, KvArgs *args)
         kv_cmd_complain(error->message);
         return kv_exit_from_error(error);
     }
-    if (kv_args_has(args, KV_OPTION_CHECK)) {
-        g_autofree char *text = kv_settings_format_effective(settings);
-
-        fputs(text, stdout);
-        return KV_EXIT_OK;
-    }
-    return run_settings(settings, args);
+    return kv_args_has(args, KV_OPTION_CHECK) ? check_settings(settings)
+                                              : run_settings(settings, args);
 }

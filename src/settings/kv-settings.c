@@ -356,6 +356,23 @@ kv_settings_to_text(const KvSettings *settings, KvSettingId id)
     return g_strdup(settings->values[id].text);
 }
 
+/* Whether the tunnel in the foreground would be another one without this value. */
+static gboolean
+is_in_effect(const KvSettings *settings, const KvSetting *row)
+{
+    const char *mode = kv_settings_get_string(settings, KV_SETTING_KCP_MODE);
+
+    switch (row->id) {
+    case KV_SETTING_NODELAY:
+    case KV_SETTING_INTERVAL:
+    case KV_SETTING_RESEND:
+    case KV_SETTING_NC:
+        return strcmp(mode, "manual") == 0;
+    default:
+        return (row->flags & KV_SETTING_FLAG_NO_ARGV) == 0 || settings->values[row->id].is_set;
+    }
+}
+
 char *
 kv_settings_format_effective(const KvSettings *settings)
 {
@@ -366,7 +383,7 @@ kv_settings_format_effective(const KvSettings *settings)
         const KvSetting *row = kv_setting_get(i);
         g_autofree char *text = kv_settings_to_text(settings, i);
 
-        if ((row->side & side) != 0 && text != NULL)
+        if ((row->side & side) != 0 && text != NULL && is_in_effect(settings, row))
             g_string_append_printf(out, "%s = %s\n", row->key, text);
     }
     return g_string_free(out, FALSE);

@@ -190,6 +190,7 @@ def check_option(world):
     world.server("--check", "--local-ip", TUN_SERVER, "--assignable-ips", POOL, wait=False).expect_exit(OK)
     world.server("--check", "--assignable-ips", "nonsense", name="bad", wait=False).expect_exit(USAGE)
     world.client("--check", wait=False).expect_exit(OK)
+    world.client("--check", "--tcp", name="tcp", wait=False).expect_exit(USAGE)
     nothing_left(world)
 
 

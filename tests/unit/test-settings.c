@@ -344,12 +344,14 @@ test_programs(void)
     }
 }
 
-/* Proves: the effective settings list defaults and hide the secret. */
+/* Proves: the effective settings list defaults and hide the secret; the values that kcp-mode manual
+ * takes, and those of saved tunnels, are listed only where they count. */
 static void
 test_effective(void)
 {
     g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
     g_autofree char *text = NULL;
+    g_autofree char *manual = NULL;
 
     g_assert_true(kv_settings_set_text(settings, KV_SETTING_SECRET, "hush-hush", NULL));
     g_assert_true(kv_settings_set_text(settings, KV_SETTING_IP, "server1", NULL));
@@ -360,6 +362,13 @@ test_effective(void)
     g_assert_null(strstr(text, "hush"));
     g_assert_null(strstr(text, "vni-name-prefix"));
     g_assert_null(strstr(text, "local-ip"));
+    g_assert_null(strstr(text, "interval ="));
+    g_assert_null(strstr(text, "autostart"));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_KCP_MODE, "manual", NULL));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_AUTOSTART, "true", NULL));
+    manual = kv_settings_format_effective(settings);
+    g_assert_nonnull(strstr(manual, "nodelay = 0\ninterval = 50\nresend = 0\nnc = 0\n"));
+    g_assert_nonnull(strstr(manual, "autostart = true\n"));
 }
 
 /* Proves: copies are equal and independent, and equality sees role, value and secret. */
