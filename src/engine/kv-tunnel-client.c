@@ -259,6 +259,23 @@ run_hook(KvTunnelClient *self)
         kv_hooks_run(self->hooks, KV_HOOK_CONNECTED, KV_HOOKS_KEY_TUNNEL, &info);
 }
 
+/* Only the server knows the mode, so that this cannot be an error of the settings. */
+static void
+warn_about_tap_only(KvTunnelClient *self)
+{
+    KvTunnelParams *params = get_params(self);
+
+    if (self->plan.mode == KV_VNI_MODE_TAP)
+        return;
+    if (params->bridge != NULL)
+        kv_log(KV_LOG_WARNING, NULL, self->plan.name, NULL,
+               "bridge: the server is in tun mode, %s is not put into %s", self->plan.name,
+               params->bridge);
+    if (params->netmask != 0)
+        kv_log(KV_LOG_WARNING, NULL, self->plan.name, NULL,
+               "netmask: the server is in tun mode, where none is used");
+}
+
 static void
 connected(KvTunnelClient *self)
 {
@@ -272,6 +289,7 @@ connected(KvTunnelClient *self)
         kv_pump_close_link(self->pump, self->link);
         return;
     }
+    warn_about_tap_only(self);
     kv_tunnel_run_up((KvTunnel *) self, self->hooks, self->plan.name, self->plan.local);
     run_hook(self);
     kv_log(KV_LOG_INFO, "connected", get_log_name(self), remote,

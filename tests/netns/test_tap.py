@@ -6,6 +6,8 @@
                    s    (a namespace with br0 over kvs0 and kvs1)
     c2 --- eth2 ---+
 """
+import json
+
 from kvnet import check, equal, main, test, transfer, wait_until
 
 NETMASK = ("--netmask", "255.255.255.0")
@@ -113,6 +115,16 @@ def client_bridge(world):
     world.c.ip("addr", "add", "192.168.88.9/24", "dev", "br9")
     world.s.ip("addr", "add", "192.168.88.1/24", "dev", "kvs0")
     world.c.can_ping("192.168.88.1")
+
+
+@test("a client in tun mode says that it has no use for a bridge and a netmask")
+def tap_only(world):
+    world.veth()
+    world.c.ip("link", "add", "br9", "type", "bridge")
+    world.server("--local-ip", "192.168.88.1", "--assignable-ips", "192.168.88.2-192.168.88.9")
+    client = world.client("--bridge", "br9", *NETMASK)
+    equal([e["message"].split(":")[0] for e in map(json.loads, client.lines) if e["level"] == "warning"],
+          ["bridge", "netmask"], "the warnings")
 
 
 @test("a bridge that does not exist is an error before anything is made")
