@@ -7,8 +7,7 @@
 #include "v1/kv-v1-control.h"
 #include "v1/kv-v1-fec.h"
 
-#define SECRET "pre-shared-key"
-#define START  (1000 * KV_TIME_S)
+#define START (1000 * KV_TIME_S)
 
 enum { TO_SERVER, TO_CLIENT, N_WAYS };
 
@@ -23,7 +22,7 @@ typedef struct {
 } Speech;
 
 typedef struct {
-    char *name;
+    char *secret;
     KvCipher cipher;
     guint data_shards, parity_shards;
     gboolean rapid_fec;
@@ -137,17 +136,20 @@ read_flags(Capture *capture, const char *text)
 {
     g_auto(GStrv) flags = g_strsplit(text, " ", -1);
     const char *cipher = flag_value(flags, "--crypt", "aes");
+    const char *secret = flag_value(flags, "--secret", "");
     uint8_t key[KV_V1_KEY_BYTES];
     g_autoptr(GError) error = NULL;
 
+    capture->secret = g_strdup(secret);
     capture->data_shards = (guint) atoi(flag_value(flags, "--ds", "10"));
     capture->parity_shards = (guint) atoi(flag_value(flags, "--ps", "3"));
     capture->rapid_fec = g_strv_contains((const char *const *) flags, "--rapid-fec");
-    for (capture->cipher = 0; !g_str_equal(kv_cipher_to_string(capture->cipher), cipher);)
+    while (capture->cipher < KV_N_CIPHERS &&
+           !g_str_equal(kv_cipher_to_string(capture->cipher), cipher))
         capture->cipher++;
-    g_assert_cmpstr(flag_value(flags, "--secret", ""), ==, SECRET);
+    g_assert_cmpint(capture->cipher, <, KV_N_CIPHERS);
     g_assert_true(
-        kv_v1_derive_key((const uint8_t *) SECRET, strlen(SECRET), KV_V1_SALT, key, &error));
+        kv_v1_derive_key((const uint8_t *) secret, strlen(secret), KV_V1_SALT, key, &error));
     capture->crypt = kv_v1_crypt_new(capture->cipher, key, &error);
     g_assert_no_error(error);
 }
@@ -165,6 +167,57 @@ strip_tcp(GBytes *ip)
 }
 
 static void
+check_number(JsonObject *record, const char *name, uint32_t got)
+{
+    if (kv_vector_get_int(record, name) != got)
+        g_error("vector file: %s is %" G_GINT64_FORMAT ", in the datagram it is %u", name,
+                kv_vector_get_int(record, name), got);
+}
+
+/* Whether the file says of the segments what they say themselves. */
+static void
+check_segments(JsonArray *segments, const uint8_t *p, size_t len)
+{
+    for (guint i = 0; i < json_array_get_length(segments); i++) {
+        JsonObject *segment = json_array_get_object_element(segments, i);
+
+        g_assert_cmpuint(len, >=, 24);
+        check_number(segment, "cmd", p[4]);
+        check_number(segment, "wnd", kv_get_le16(p + 6));
+        check_number(segment, "ts", kv_get_le32(p + 8));
+        check_number(segment, "sn", kv_get_le32(p + 12));
+        check_number(segment, "una", kv_get_le32(p + 16));
+        check_number(segment, "len", kv_get_le32(p + 20));
+        g_assert_cmpuint(len - 24, >=, kv_get_le32(p + 20));
+        len -= 24 + kv_get_le32(p + 20);
+        p += 24 + kv_get_le32(p + 20);
+    }
+    g_assert_cmpuint(len, ==, 0);
+}
+
+/* The same for all that the file knows of a datagram that is not encrypted. */
+static void
+check_notes(JsonObject *record, GBytes *datagram)
+{
+    JsonArray *segments = kv_vector_find_array(record, "segments");
+    size_t len;
+    const uint8_t *p = g_bytes_get_data(datagram, &len);
+    size_t pos = KV_V1_CRYPT_HEADER_BYTES;
+
+    if (json_object_has_member(record, "fec_seqid")) {
+        g_assert_cmpuint(len, >=, pos + KV_V1_FEC_HEADER_BYTES);
+        check_number(record, "fec_seqid", kv_get_le32(p + pos));
+        g_assert_cmphex(g_ascii_strtoull(kv_vector_get_string(record, "fec_flag"), NULL, 16), ==,
+                        kv_get_le16(p + pos + 4));
+        if (json_object_has_member(record, "fec_size"))
+            check_number(record, "fec_size", kv_get_le16(p + pos + 6));
+        pos += KV_V1_FEC_HEADER_BYTES;
+    }
+    if (segments != NULL)
+        check_segments(segments, p + pos, len - pos);
+}
+
+static void
 load_datagrams(Capture *capture, JsonArray *datagrams)
 {
     for (guint i = 0; i < json_array_get_length(datagrams); i++) {
@@ -176,8 +229,10 @@ load_datagrams(Capture *capture, JsonArray *datagrams)
         g_autoptr(GBytes) bytes = is_tcp ? strip_tcp(raw) : g_bytes_ref(raw);
         uint32_t conv;
 
+        check_number(record, "len", (uint32_t) g_bytes_get_size(raw));
         if (g_bytes_get_size(bytes) == 0)
             continue;
+        check_notes(record, bytes);
         conv = hear_datagram(&capture->said[way], capture, g_bytes_get_data(bytes, NULL),
                              g_bytes_get_size(bytes));
         if (capture->conv == 0)
@@ -196,7 +251,6 @@ capture_load(Capture *capture, const char *name)
     JsonObject *root = kv_vector_get_root(parser);
 
     *capture = (Capture){
-        .name = g_strdup(name),
         .datagrams = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref),
         .times = g_array_new(FALSE, FALSE, sizeof(KvTime)),
         .ways = g_array_new(FALSE, FALSE, sizeof(guint)),
@@ -218,7 +272,7 @@ capture_clear(Capture *capture)
     g_array_unref(capture->times);
     g_array_unref(capture->ways);
     kv_v1_crypt_free(capture->crypt);
-    g_free(capture->name);
+    g_free(capture->secret);
 }
 
 static KvV1Control
@@ -339,7 +393,7 @@ test_server(gconstpointer data)
     info = decode(capture.said[TO_SERVER].control, 0);
     answer = decode(capture.said[TO_CLIENT].control, 0);
     config = make_config(&capture, KV_ROLE_SERVER);
-    end = kv_end_new_with_secret(&config, capture.cipher, SECRET, 1, START);
+    end = kv_end_new_with_secret(&config, capture.cipher, capture.secret, 1, START);
     kv_end_keep_inner(end);
     end->answer = (KvAnswer){.type = answer.type == KV_V1_CONTROL_REJECTED    ? KV_ANSWER_REJECT
                                      : answer.type == KV_V1_CONTROL_EXHAUSTED ? KV_ANSWER_EXHAUSTED
@@ -388,7 +442,7 @@ test_client(gconstpointer data)
     answer = decode(capture.said[TO_CLIENT].control, 0);
     config = make_config(&capture, KV_ROLE_CLIENT);
     config.client = info.client;
-    end = kv_end_new_with_secret(&config, capture.cipher, SECRET, 1, START);
+    end = kv_end_new_with_secret(&config, capture.cipher, capture.secret, 1, START);
     kv_end_keep_inner(end);
 
     replay(&capture, end, TO_CLIENT, &said);
@@ -418,24 +472,46 @@ test_client(gconstpointer data)
     capture_clear(&capture);
 }
 
+static gint
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* (transfer full): the captures of the folder, in order. */
+static GPtrArray *
+list_captures(void)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *path = kv_test_vector_path("");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDir) dir = g_dir_open(path, 0, &error);
+    const char *name;
+
+    if (dir == NULL)
+        g_error("cannot list the vector files: %s", error->message);
+    while ((name = g_dir_read_name(dir)) != NULL) {
+        if (g_str_has_prefix(name, "capture-") && g_str_has_suffix(name, ".json"))
+            g_ptr_array_add(names, g_strdup(name));
+    }
+    g_ptr_array_sort(names, compare_names);
+    return g_steal_pointer(&names);
+}
+
 int
 main(int argc, char **argv)
 {
-    static const char *const names[] = {
-        "capture-tap-none-nofec.json",     "capture-tap-none-other.json",
-        "capture-tcp-none-nofec.json",     "capture-tun-aes-fec10-3.json",
-        "capture-tun-none-clientset.json", "capture-tun-none-exhausted.json",
-        "capture-tun-none-fec10-3.json",   "capture-tun-none-keepalive.json",
-        "capture-tun-none-nofec.json",     "capture-tun-none-rapidfec10-3.json",
-        "capture-tun-none-rejected.json",  "capture-tun-salsa20-fec3-2.json",
-    };
+    g_autoptr(GPtrArray) names = list_captures();
 
-    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_autofree char *server = g_strconcat("/vectors/", names[i], "/server", NULL);
-        g_autofree char *client = g_strconcat("/vectors/", names[i], "/client", NULL);
+    if (names->len == 0)
+        g_error("there is no capture among the vector files");
+    for (guint i = 0; i < names->len; i++) {
+        const char *name = names->pdata[i];
+        g_autofree char *server = g_strconcat("/vectors/", name, "/server", NULL);
+        g_autofree char *client = g_strconcat("/vectors/", name, "/client", NULL);
 
-        g_test_add_data_func(server, names[i], test_server);
-        g_test_add_data_func(client, names[i], test_client);
+        g_test_add_data_func(server, name, test_server);
+        g_test_add_data_func(client, name, test_client);
     }
     return kv_test_main(&argc, &argv);
 }

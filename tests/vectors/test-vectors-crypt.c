@@ -29,6 +29,7 @@ check_datagram(KvV1Crypt *crypt, JsonObject *datagram, const char *cipher)
 
     what = g_strdup_printf("%s, %" G_GSIZE_FORMAT " bytes", cipher, len);
     g_assert_cmpuint(len, >=, KV_V1_CRYPT_HEADER_BYTES);
+    g_assert_cmpuint(len, ==, kv_vector_get_int(datagram, "len"));
     memset(buf + KV_V1_CRC_OFFSET, 0xee, KV_V1_CRYPT_HEADER_BYTES - KV_V1_CRC_OFFSET);
     kv_v1_crypt_seal(crypt, buf, len);
     kv_vector_assert_bytes(buf, len, wire, what);
@@ -39,12 +40,34 @@ check_datagram(KvV1Crypt *crypt, JsonObject *datagram, const char *cipher)
     kv_vector_assert_bytes(buf, len, plain, what);
 }
 
+/* The first bytes of XOR's table, or the last. */
+static void
+check_table(KvV1Crypt *crypt, JsonObject *one, const char *name, gboolean from_end)
+{
+    uint8_t plain[KV_V1_DATAGRAM_MAX] = {0};
+    uint8_t table[KV_V1_DATAGRAM_MAX] = {0};
+    g_autoptr(GBytes) want = NULL;
+    size_t len;
+
+    if (!json_object_has_member(one, name))
+        return;
+    want = kv_vector_get_hex(one, name);
+    len = g_bytes_get_size(want);
+    g_assert_cmpuint(len, <=, sizeof table);
+    kv_v1_crypt_seal(crypt, table, sizeof table);
+    g_assert_true(kv_v1_crypt_open(crypt, table, plain, sizeof table));
+    for (guint i = 0; i < sizeof table; i++)
+        table[i] ^= plain[i];
+    kv_vector_assert_bytes(table + (from_end ? sizeof table - len : 0), len, want, name);
+}
+
 static void
 check_case(JsonObject *one)
 {
     const char *cipher = kv_vector_get_string(one, "cipher");
     g_autoptr(GBytes) secret = kv_vector_get_hex(one, "secret_hex");
     g_autoptr(GBytes) derived = kv_vector_get_hex(one, "derived32");
+    g_autoptr(GBytes) slice = kv_vector_get_hex(one, "key");
     JsonArray *datagrams = kv_vector_get_array(one, "datagrams");
     g_autoptr(KvV1Crypt) crypt = NULL;
     g_autoptr(GError) error = NULL;
@@ -55,12 +78,16 @@ check_case(JsonObject *one)
     g_assert_true(kv_v1_derive_key(secret_data, secret_len, KV_V1_SALT, key, &error));
     g_assert_no_error(error);
     kv_vector_assert_bytes(key, sizeof key, derived, "derived key");
+    g_assert_cmpint(kv_vector_get_int(one, "key_len"), <=, (gint64) sizeof key);
+    kv_vector_assert_bytes(key, (size_t) kv_vector_get_int(one, "key_len"), slice, "key");
 
     crypt = kv_v1_crypt_new(find_cipher(cipher), key, &error);
     g_assert_no_error(error);
     g_assert_nonnull(crypt);
     for (guint i = 0; i < json_array_get_length(datagrams); i++)
         check_datagram(crypt, json_array_get_object_element(datagrams, i), cipher);
+    check_table(crypt, one, "xor_table_first64", FALSE);
+    check_table(crypt, one, "xor_table_last16", TRUE);
 }
 
 /* Proves: keys and datagrams are, in every byte and in both directions, those of the Go program. */

@@ -6,10 +6,17 @@
 
 #include <json-glib/json-glib.h>
 
+#define BEGINNING_MAX 64 /* bytes of a write that its record holds */
+
+typedef struct {
+    uint32_t id;
+    uint32_t len;
+} Read;
+
 /* One end of the script: its parser, and what its reads return until somebody asks. */
 typedef struct {
     KvV1Mux mux;
-    GArray *reads;
+    GArray *reads;   /* Read */
     GByteArray *due; /* what it must put on the wire next */
     gboolean eof;
     uint32_t accepted;
@@ -40,8 +47,11 @@ feed(End *end, const uint8_t *data, size_t len)
             break;
         case KV_V1_MUX_DATA:
             n = (uint32_t) MIN(kv_v1_mux_get_left(&end->mux), len - pos);
-            if (left == 0)
-                g_array_append_val(end->reads, end->mux.frame_bytes);
+            if (left == 0) {
+                Read read = {.id = id, .len = end->mux.frame_bytes};
+
+                g_array_append_val(end->reads, read);
+            }
             kv_v1_mux_take(&end->mux, n);
             pos += n;
             if (n == 0)
@@ -79,15 +89,19 @@ append_frame(GByteArray *due, KvV1MuxCmd cmd, uint32_t id)
     g_byte_array_append(due, header, sizeof header);
 }
 
-/* The whole of a write stands in the wire records that follow it. */
+/* The whole of a write stands in the wire records that follow it, its beginning in its own. */
 static void
-append_write(GByteArray *due, JsonArray *ops, guint at, uint32_t id, size_t len)
+append_write(GByteArray *due, JsonArray *ops, guint at)
 {
+    JsonObject *write_op = json_array_get_object_element(ops, at);
+    uint32_t id = (uint32_t) json_object_get_int_member(write_op, "id");
+    size_t len = (size_t) json_object_get_int_member(write_op, "len");
+    g_autoptr(GBytes) beginning = kv_test_unhex(json_object_get_string_member(write_op, "data"));
     g_autoptr(GByteArray) payload = g_byte_array_new();
     KvV1MuxWrite write;
     KvSlice slice;
 
-    for (guint i = at + 1; payload->len < len; i++) {
+    for (guint i = at + 1; payload->len < len && i < json_array_get_length(ops); i++) {
         JsonObject *op = json_array_get_object_element(ops, i);
         g_autoptr(GBytes) bytes = NULL;
 
@@ -98,6 +112,9 @@ append_write(GByteArray *due, JsonArray *ops, guint at, uint32_t id, size_t len)
             g_byte_array_append(payload, (const uint8_t *) g_bytes_get_data(bytes, NULL) + 8,
                                 (guint) g_bytes_get_size(bytes) - 8);
     }
+    g_assert_cmpuint(payload->len, >=, len);
+    kv_test_assert_bytes(payload->data, MIN(len, BEGINNING_MAX), g_bytes_get_data(beginning, NULL),
+                         g_bytes_get_size(beginning), "data");
     slice = (KvSlice){payload->data, len};
     g_assert_true(kv_v1_mux_frame(&write, id, &slice, 1));
     for (guint i = 0; i < write.n_slices; i++)
@@ -115,9 +132,12 @@ check_read(End *end, JsonObject *op)
     }
     sizes = json_object_get_array_member(op, "read_sizes");
     g_assert_cmpuint(end->reads->len, ==, json_array_get_length(sizes));
-    for (guint i = 0; i < end->reads->len; i++)
-        g_assert_cmpint(g_array_index(end->reads, uint32_t, i), ==,
-                        json_array_get_int_element(sizes, i));
+    for (guint i = 0; i < end->reads->len; i++) {
+        const Read *read = &g_array_index(end->reads, Read, i);
+
+        g_assert_cmpint(read->len, ==, json_array_get_int_element(sizes, i));
+        g_assert_cmpint(read->id, ==, json_object_get_int_member(op, "id"));
+    }
     g_array_set_size(end->reads, 0);
 }
 
@@ -138,7 +158,7 @@ test_script(void)
     ops = json_object_get_array_member(json_node_get_object(json_parser_get_root(parser)), "ops");
     for (guint i = 0; i < 2; i++) {
         kv_v1_mux_init(&ends[i].mux);
-        ends[i].reads = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        ends[i].reads = g_array_new(FALSE, FALSE, sizeof(Read));
         ends[i].due = g_byte_array_new();
     }
     for (guint i = 0; i < json_array_get_length(ops); i++) {
@@ -154,8 +174,7 @@ test_script(void)
         } else if (g_str_equal(name, "close")) {
             append_frame(ends[side].due, KV_V1_MUX_FIN, id);
         } else if (g_str_equal(name, "write")) {
-            append_write(ends[side].due, ops, i, id,
-                         (size_t) json_object_get_int_member(op, "len"));
+            append_write(ends[side].due, ops, i);
         } else if (g_str_equal(name, "accepted")) {
             g_assert_true(ends[0].accepted == id || ends[1].accepted == id);
             ends[0].accepted = ends[1].accepted = 0;
