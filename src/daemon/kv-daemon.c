@@ -11,8 +11,8 @@
 #include "kv-notify.h"
 #include "kv-services.h"
 
-/* What all tunnels together may take to stop: hooks take 30 s of it at most, see kv_hooks_drain(),
- * unless kcpvpn-hooks is stuck, which is not worth more. The unit's own bound is above it. */
+/* What all tunnels together may take to stop: hooks take 30 s of it at most, see kv_hooks_drain().
+ * The unit's own bound is above it. */
 #define STOP_TIMEOUT_S 35
 
 struct _KvDaemon {

@@ -13,8 +13,16 @@
 #define RUNNING_MAX 32
 #define PENDING_MAX 1024
 
-/* Time for what still waits to be started, once nothing new comes. */
-#define DRAIN_MS KV_HOOK_TIME_LIMIT_MS
+/*
+ * Once nothing new comes there is one such time for what waits, one for what runs then, and one for
+ * what is run last. A program of ours is killed by then anyway, but a helper may be stuck.
+ */
+#define DRAIN_STEP_MS KV_HOOK_TIME_LIMIT_MS
+enum {
+    DRAIN_PENDING,
+    DRAIN_RUNNING,
+    DRAIN_LAST,
+};
 
 /* A command line of the tunnel. */
 typedef struct {
@@ -36,6 +44,7 @@ struct _KvHooks {
     KvHooksDrained drained;   /* draining: whom to tell */
     gpointer drained_data;
     guint drain_source;
+    guint drain_step;
 };
 
 typedef struct {
@@ -193,17 +202,49 @@ on_done(KvHookRun *run, const KvHookAnswer *answer, gpointer data)
     tell_if_drained(self);
 }
 
-static gboolean
-drop_pending(gpointer data)
+static void
+drop_pending(KvHooks *self)
 {
-    KvHooks *self = data;
-
-    self->drain_source = 0;
     if (self->pending.length > 0)
         kv_log(KV_LOG_WARNING, "hook-failed", self->log_name, NULL,
                "%u hooks were not run any more", self->pending.length);
     g_queue_clear_full(&self->pending, (GDestroyNotify) job_free);
-    return G_SOURCE_REMOVE;
+}
+
+static void
+call_off_running(KvHooks *self)
+{
+    GHashTableIter iter;
+    Job *job;
+
+    g_hash_table_iter_init(&iter, self->running);
+    while (g_hash_table_iter_next(&iter, NULL, (gpointer *) &job))
+        kv_log(KV_LOG_WARNING, "hook-failed", job->command->tunnel, job->command->peer,
+               "Hook %s is called off: the tunnel has to end", job->command->program);
+    g_hash_table_remove_all(self->running);
+}
+
+static gboolean
+drain_step_over(gpointer data)
+{
+    KvHooks *self = data;
+
+    switch (self->drain_step++) {
+    case DRAIN_PENDING:
+        drop_pending(self);
+        return G_SOURCE_CONTINUE;
+    case DRAIN_RUNNING:
+        /* Unless it is the last that runs, which has its time until the next step. */
+        if (self->is_up)
+            call_off_running(self);
+        break;
+    case DRAIN_LAST:
+    default:
+        call_off_running(self);
+        break;
+    }
+    tell_if_drained(self);
+    return G_SOURCE_CONTINUE;
 }
 
 static gboolean
@@ -316,6 +357,7 @@ kv_hooks_drain(KvHooks *hooks, KvHooksDrained done, gpointer data)
 
     hooks->drained = done;
     hooks->drained_data = data;
-    hooks->drain_source = g_timeout_add(DRAIN_MS, drop_pending, hooks);
+    hooks->drain_step = DRAIN_PENDING;
+    hooks->drain_source = g_timeout_add(DRAIN_STEP_MS, drain_step_over, hooks);
     tell_if_drained(hooks);
 }

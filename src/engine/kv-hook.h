@@ -90,9 +90,10 @@ typedef void (*KvHooksDrained)(gpointer data);
  *     that is so already.
  *
  * For the end of a tunnel, after its last kv_hooks_run(). Hooks that could not be started within
- * the time limit of one are dropped with a warning. The last to run, when all others have ended,
- * is what kv_hooks_set_down() runs. So it takes 30 s at most, with a helper that is stuck 50 s.
- * kv_hooks_free() meanwhile calls it off.
+ * the time limit of one are dropped with a warning; those that a helper has not answered for after
+ * as long again are called off. The last to run, when all others have ended, is what
+ * kv_hooks_set_down() runs, and has as long once more. So it takes 30 s at most, whatever hooks
+ * and helper do. kv_hooks_free() meanwhile calls it off.
  */
 void kv_hooks_drain(KvHooks *hooks, KvHooksDrained done, gpointer data);
 

@@ -6,7 +6,9 @@
 """
 import os
 import pwd
+import signal
 import sys
+import time
 
 import kvbus
 from kvbus import SERVER, check, equal, main, refused
@@ -118,6 +120,28 @@ def no_helper(world):
     world.daemon_process.wait_text("is kcpvpn-hooks.socket started")
     root.tunnel(path, "Stop")
     equal(hooks.lines(), [], "what ran")
+
+
+@test("a helper that is stuck holds up the end for thirty seconds and no more, and the end is a good one", limit=90)
+def stuck_helper(world):
+    hooks = Hooks(world)
+    hooks.add("note")
+    helper = hooks.start_helper()
+    root = hooks.start_all()
+    path = root.create({**SERVER, "up": "note up", "down": "note down"})
+    other = root.create({**SERVER, "name": "other", "port": 1236, "vni-name-prefix": "oth", "down": "note down"})
+    root.tunnel(other, "Start")
+    root.wait_state(other, "connected")
+    helper.send(signal.SIGSTOP)
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    start = time.monotonic()
+    world.daemon_process.send(signal.SIGTERM)
+    equal(world.daemon_process.wait_exit(60), 0, "the status")
+    took = time.monotonic() - start
+    check(took < 33, f"it took {took:.1f} s to end")
+    check("note is called off" in world.daemon_process.text(), "the log does not tell")
+    check("1235" not in world.s.run("ss", "-lun"), "the port is still taken")
 
 
 @test("who may create and modify tunnels but not have programs run gets none into a tunnel", limit=40)
