@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #define CANNOT_CHANGE_STATUS 126
@@ -41,6 +42,9 @@ spawn_as_ourselves(const KvHookCommand *command, char **argv, char **envp, int o
     posix_spawnattr_setsigmask(&attributes, &signals);
     sigfillset(&signals);
     posix_spawnattr_setsigdefault(&attributes, &signals);
+    /* What a service manager lends us is for us: a hook has the rights of its user and no other.
+     * (Kernels without ambient capabilities have nothing to clear.) */
+    (void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     kv_file_limit_lend();
     result = posix_spawn(&pid, command->program, &actions, &attributes, argv, envp);
     kv_file_limit_take_back();

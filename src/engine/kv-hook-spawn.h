@@ -23,8 +23,9 @@ typedef struct {
  * @user: (nullable): NULL: as who we are; else we must be root
  * @output_fd: what it writes to, on both descriptors
  *
- * Starts @command in a session of its own, with nothing to read, default signal handling and no
- * other descriptor of ours, for another user also in the folder /. Returns: its number, for the
+ * Starts @command in a session of its own, with nothing to read, default signal handling, no other
+ * descriptor of ours and none of our ambient capabilities (which are cleared: they are for this
+ * alone), for another user also in the folder /. Returns: its number, for the
  * caller to reap; -1 and an error. Main thread.
  */
 pid_t kv_hook_spawn(const KvHookCommand *command, const KvHookUser *user, int output_fd,

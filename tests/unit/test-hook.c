@@ -7,12 +7,14 @@
 #include "kv-hook.h"
 #include "kv-test.h"
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -225,6 +227,34 @@ test_isolation(Fixture *fixture, gconstpointer data)
     drain(hooks);
     close(leak);
     assert_marker(fixture, "stdin=/dev/null fds=0 1 2 3\nleader\n");
+}
+
+/* As a service manager does for a user that is not root. */
+static gboolean
+lend_capability(void)
+{
+    capng_get_caps_process();
+    return capng_update(CAPNG_ADD, CAPNG_INHERITABLE, CAP_NET_ADMIN) == 0 &&
+           capng_apply(CAPNG_SELECT_CAPS) == 0 &&
+           prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) == 0;
+}
+
+/* Proves: capabilities that were lent to us do not go on to hooks. */
+static void
+test_ambient_capabilities(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(KvHooks) hooks = NULL;
+
+    if (!lend_capability()) {
+        g_test_skip("no capability to hand on");
+        return;
+    }
+    add_script(fixture, "on_connected", "grep CapAmb /proc/self/status | tr -s '\\t0' ' ' >@M\n",
+               0755);
+    hooks = open_hooks(fixture);
+    run(hooks, KV_HOOK_CONNECTED, "a", "a");
+    drain(hooks);
+    assert_marker(fixture, "CapAmb: \n");
 }
 
 /* Proves: the client's own hook comes before the common one, and a folder is not a hook. */
@@ -658,6 +688,7 @@ main(int argc, char **argv)
     g_log_set_writer_func(capture, NULL, NULL);
     ADD("/hook/environment", test_environment);
     ADD("/hook/isolation", test_isolation);
+    ADD("/hook/ambient-capabilities", test_ambient_capabilities);
     ADD("/hook/file-limit", test_file_limit);
     ADD("/hook/choice", test_choice);
     ADD("/hook/hostile-ids", test_hostile_ids);
