@@ -235,7 +235,8 @@ edit_tunnel(const Edit *edit, KvArgs *args)
         return KV_EXIT_PERMISSION;
     }
     change_init(&change, get_role(edit));
-    if (!(flags ? read_flags(args, &change, &error) : run_editor(edit, &change, &error)))
+    if (!(flags ? read_flags(args, &change, &error) : run_editor(edit, &change, &error)) ||
+        !kv_settings_embed_secret_file(change.settings, &error))
         return kv_bus_complain(get_name(edit), error);
     if (change_is_empty(&change))
         return kv_saved_report(edit->bus, args,

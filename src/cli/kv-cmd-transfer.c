@@ -104,6 +104,21 @@ import_text(const KvBus *bus, const KvArgs *args, const char *path, const char *
     return kv_saved_report(bus, args, tunnel, _("imported"));
 }
 
+/* Takes the secret in if the file only names where it lies; @text, of @len bytes, is replaced. */
+static gboolean
+complete(KvSettings *settings, char **text, gsize *len, GError **error)
+{
+    if (!kv_settings_is_set(settings, KV_SETTING_SECRET_FILE))
+        return TRUE;
+    if (!kv_settings_embed_secret_file(settings, error))
+        return FALSE;
+    explicit_bzero(*text, *len);
+    g_free(*text);
+    *text = kv_settings_to_data(settings, TRUE);
+    *len = strlen(*text);
+    return TRUE;
+}
+
 static KvExit
 import_file(const KvBus *bus, const KvArgs *args, const char *path)
 {
@@ -118,7 +133,7 @@ import_file(const KvBus *bus, const KvArgs *args, const char *path)
     /* Read here first, for an error that names the file's line in the user's own language. */
     if (text != NULL)
         settings = kv_settings_new_from_data(text, len, path, &error);
-    if (settings == NULL) {
+    if (settings == NULL || !complete(settings, &text, &len, &error)) {
         kv_secret_wipe_string(text);
         kv_cmd_complain(error->message);
         return kv_exit_from_error(error);

@@ -12,6 +12,7 @@
 #include "kv-options.h"
 #include "kv-settings-variant.h"
 #include "kv-tunnel-object.h"
+#include "kv-tunnel-secrets.h"
 
 #include <string.h>
 
@@ -174,7 +175,8 @@ parse_new(KvManagerObject *self, GDBusMethodInvocation *invocation, GError **err
                     "name: required, but not given; allowed: %s", allowed);
         return NULL;
     }
-    if (!kv_settings_validate_saved(settings, error) || !check_name_free(self, name, error))
+    if (!kv_settings_validate_saved(settings, error) ||
+        !kv_tunnel_secrets_check(settings, FALSE, error) || !check_name_free(self, name, error))
         return NULL;
     return g_steal_pointer(&settings);
 }

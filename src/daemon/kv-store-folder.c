@@ -4,6 +4,7 @@
 #include "kv-store-folder.h"
 
 #include "kv-error.h"
+#include "kv-tunnel-secrets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,6 +159,8 @@ static KvSettings *
 read_file(int folder, const char *file, gboolean read_only, guint *line, char **wrong)
 {
     kv_autofd int fd = -1;
+    g_autoptr(KvSettings) settings = NULL;
+    g_autoptr(GError) error = NULL;
     struct stat st;
 
     *line = 0;
@@ -177,7 +180,11 @@ read_file(int folder, const char *file, gboolean read_only, guint *line, char **
     *wrong = check_file(&st, read_only);
     if (*wrong != NULL)
         return NULL;
-    return parse(fd, (gsize) st.st_size, file, line, wrong);
+    settings = parse(fd, (gsize) st.st_size, file, line, wrong);
+    if (settings == NULL || kv_tunnel_secrets_check(settings, read_only, &error))
+        return g_steal_pointer(&settings);
+    *wrong = g_strdup(error->message);
+    return NULL;
 }
 
 static void

@@ -9,6 +9,7 @@
 #include "kv-log.h"
 #include "kv-options.h"
 #include "kv-settings-variant.h"
+#include "kv-tunnel-secrets.h"
 
 #include <string.h>
 
@@ -249,7 +250,8 @@ make_update(KvTunnelObject *self, GDBusMethodInvocation *invocation, GError **er
 
     if (!kv_options_check(options, update_options, G_N_ELEMENTS(update_options), error) ||
         !unset(settings, options, error) || !kv_settings_load_variant(settings, changes, error) ||
-        !check_kept(self, settings, error) || !kv_settings_validate_saved(settings, error))
+        !check_kept(self, settings, error) || !kv_settings_validate_saved(settings, error) ||
+        !kv_tunnel_secrets_check(settings, FALSE, error))
         return NULL;
     return g_steal_pointer(&settings);
 }

@@ -532,7 +532,8 @@ kv_tunnel_object_start_async(KvTunnelObject *self, GVariant *secrets, gboolean c
     }
     g_task_set_task_data(task, GINT_TO_POINTER(configure), NULL);
     self->starting = g_steal_pointer(&settings);
-    kv_tunnel_secrets_load_async(self->starting, secrets_loaded, g_steal_pointer(&task));
+    kv_tunnel_secrets_load_async(self->starting, self->read_only, secrets_loaded,
+                                 g_steal_pointer(&task));
 }
 
 gboolean

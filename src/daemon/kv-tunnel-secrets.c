@@ -3,12 +3,34 @@
 
 #include "kv-tunnel-secrets.h"
 
+#include "kv-error.h"
+#include "kv-log.h"
 #include "kv-thread.h"
 
 #include <string.h>
 
 #define CREDENTIALS_VARIABLE "CREDENTIALS_DIRECTORY"
 #define CREDENTIAL_SUFFIX    ".secret"
+
+gboolean
+kv_tunnel_secrets_check(const KvSettings *settings, gboolean of_admin, GError **error)
+{
+    const char *file = kv_settings_get_string(settings, KV_SETTING_SECRET_FILE);
+    g_autofree char *shown = NULL;
+
+    if (file == NULL || (of_admin && g_path_is_absolute(file)))
+        return TRUE;
+    shown = kv_log_escape(file, strlen(file));
+    if (of_admin)
+        g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
+                    "secret-file: \"%s\" is not allowed; allowed: an absolute path", shown);
+    else
+        g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
+                    "secret-file: \"%s\" is not allowed; allowed: only in key files of the "
+                    "administrator's folder; give the secret itself",
+                    shown);
+    return FALSE;
+}
 
 /* systemd itself sees to who may read a credential; the mode that is seen here says nothing. */
 static gboolean
@@ -29,7 +51,7 @@ load_credential(KvSettings *settings, const char *path, GError **error)
 }
 
 static gboolean
-load_secret(KvSettings *settings, GError **error)
+load_secret(KvSettings *settings, gboolean of_admin, GError **error)
 {
     const char *file = kv_settings_get_string(settings, KV_SETTING_SECRET_FILE);
     const char *folder = g_getenv(CREDENTIALS_VARIABLE);
@@ -38,7 +60,7 @@ load_secret(KvSettings *settings, GError **error)
 
     if (file != NULL)
         return kv_settings_load_secret_file(settings, file, error);
-    if (folder == NULL || kv_settings_is_set(settings, KV_SETTING_SECRET))
+    if (!of_admin || folder == NULL || kv_settings_is_set(settings, KV_SETTING_SECRET))
         return TRUE;
     base = g_strconcat(kv_settings_get_string(settings, KV_SETTING_NAME), CREDENTIAL_SUFFIX, NULL);
     path = g_build_filename(folder, base, NULL);
@@ -49,6 +71,7 @@ load_secret(KvSettings *settings, GError **error)
 
 typedef struct {
     KvSettings *settings;
+    gboolean of_admin;
     GTask *task;
     gboolean good;
     GError *error; /* if it is not */
@@ -59,7 +82,7 @@ load_in_thread(gpointer data)
 {
     Load *load = data;
 
-    load->good = load_secret(load->settings, &load->error) &&
+    load->good = load_secret(load->settings, load->of_admin, &load->error) &&
                  kv_settings_validate(load->settings, &load->error);
 }
 
@@ -76,12 +99,14 @@ loaded(gpointer data)
 }
 
 void
-kv_tunnel_secrets_load_async(KvSettings *settings, GAsyncReadyCallback callback, gpointer data)
+kv_tunnel_secrets_load_async(KvSettings *settings, gboolean of_admin, GAsyncReadyCallback callback,
+                             gpointer data)
 {
     g_autofree Load *load = g_new0(Load, 1);
     GError *error = NULL;
 
     load->settings = settings;
+    load->of_admin = of_admin;
     load->task = g_task_new(NULL, NULL, callback, data);
     if (kv_thread_run(load_in_thread, loaded, load, &error)) {
         g_steal_pointer(&load);

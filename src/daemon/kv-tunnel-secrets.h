@@ -5,14 +5,30 @@
 
 #include <gio/gio.h>
 
+/*
+ * Files and credentials with secrets are the administrator's, and only for tunnels that are the
+ * administrator's, too: whoever may make or change another tunnel would else have the daemon read
+ * them, use the secret of somebody else, and lead it where it can be guessed at.
+ */
+
+/**
+ * kv_tunnel_secrets_check:
+ * @of_admin: whether @settings are from a file of the administrator's
+ *
+ * Whether "secret-file" may be as it is there. Else %KV_ERROR_INVALID_SETTING. Pure.
+ */
+gboolean kv_tunnel_secrets_check(const KvSettings *settings, gboolean of_admin,
+                                 GError **error) KV_MUST_USE;
+
 /**
  * kv_tunnel_secrets_load_async:
  * @settings: nobody else's until @callback; what is given there wins
+ * @of_admin: as above
  *
  * Completes @settings for a start: the secret out of the file that "secret-file" names, or else
  * out of the systemd credential NAME.secret, and checks that nothing is missing. Files are read in
  * a thread.
  */
-void kv_tunnel_secrets_load_async(KvSettings *settings, GAsyncReadyCallback callback,
-                                  gpointer data);
+void kv_tunnel_secrets_load_async(KvSettings *settings, gboolean of_admin,
+                                  GAsyncReadyCallback callback, gpointer data);
 gboolean kv_tunnel_secrets_load_finish(GAsyncResult *result, GError **error) KV_MUST_USE;

@@ -115,6 +115,20 @@ kv_settings_load_secret_file(KvSettings *settings, const char *path, GError **er
 }
 
 gboolean
+kv_settings_embed_secret_file(KvSettings *settings, GError **error)
+{
+    const char *file = kv_settings_get_string(settings, KV_SETTING_SECRET_FILE);
+
+    if (file == NULL)
+        return TRUE;
+    if (!kv_settings_load_secret_file(settings, file, error))
+        return FALSE;
+    kv_settings_unset(settings, KV_SETTING_SECRET_FILE);
+    settings->secret_from_file = FALSE;
+    return TRUE;
+}
+
+gboolean
 kv_settings_load_environment(KvSettings *settings, GError **error)
 {
     /* The variable's own memory, which others can read in /proc as long as it is not wiped. */

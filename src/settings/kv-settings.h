@@ -284,6 +284,10 @@ gboolean kv_settings_load_secret_strings(KvSettings *settings, GHashTable *secre
 gboolean kv_settings_load_secret_file(KvSettings *settings, const char *path,
                                       GError **error) KV_MUST_USE;
 
+/* Puts the secret itself in the place of "secret-file", if that is set: for whoever cannot or shall
+ * not read the file. */
+gboolean kv_settings_embed_secret_file(KvSettings *settings, GError **error) KV_MUST_USE;
+
 /**
  * kv_settings_load_environment:
  *

@@ -41,6 +41,11 @@ def key_file(port=1235, **more):
     return "\n".join(["[tunnel]", "role=client", "ip=192.0.2.1", f"port={port}", "secret=hush", *lines, ""])
 
 
+def server_file():
+    """SERVER without a secret."""
+    return "[tunnel]\n" + "".join(f"{key}={SERVER[key]}\n" for key in SERVER if key not in ("secret", "name"))
+
+
 @test("a transient tunnel is not saved, and goes with who made it: stopped, running, or about to start", limit=60)
 def transient(world):
     root = world.start_all()
@@ -466,24 +471,60 @@ def closed_memory(world):
     equal(os.stat(f"/proc/{world.daemon_pid()}/mem").st_uid, 0, "who may look into it")
 
 
-@test("a secret comes from a systemd credential when nothing else has one", limit=30)
+@test("a secret of the administrator's tunnel comes from a systemd credential when nothing else has one", limit=30)
 def credential(world):
     folder = os.path.join(world.dir, "credentials")
     os.mkdir(folder, 0o755)
-    write(folder, "srv.secret", SERVER["secret"] + "\n", 0o644)
+    for name in ("srv", "made"):
+        write(folder, f"{name}.secret", SERVER["secret"] + "\n", 0o644)
+    for name in ("srv", "other"):
+        write(world.config, f"{name}.kcpvpn", server_file())
     world.start_bus()
     world.start_polkit()
     world.start_daemon(env={"CREDENTIALS_DIRECTORY": folder})
     root = world.connect()
-    settings = {k: v for k, v in SERVER.items() if k != "secret"}
-    path = root.create(settings)
-    root.tunnel(path, "Start")
-    root.wait_state(path, "connected")
+    names = {root.get(p, TUNNEL, "Name"): p for p in tunnels(root)}
+    root.tunnel(names["srv"], "Start")
+    root.wait_state(names["srv"], "connected")
     world.veth()
     world.client()
-    equal(root.tunnel(path, "GetSecrets"), {}, "the saved secrets")
-    other = root.create({**settings, "name": "other"})
-    refused(lambda: root.tunnel(other, "Start"), "InvalidSetting", "secret: required")
+    equal(root.tunnel(names["srv"], "GetSecrets"), {}, "the saved secrets")
+    refused(lambda: root.tunnel(names["other"], "Start"), "InvalidSetting", "secret: required")
+    # Who may make tunnels may not take a name to have its secret used.
+    for options in ({}, TRANSIENT):
+        made = root.create({**{k: v for k, v in SERVER.items() if k != "secret"}, "name": "made"}, options)
+        refused(lambda: root.tunnel(made, "Start"), "InvalidSetting", "secret: required")
+        root.tunnel(made, "Delete")
+
+
+@test("a file with a secret is read for tunnels of the administrator only, whoever names it", limit=30)
+def secret_file(world):
+    path = write(world.dir, "secret", SERVER["secret"] + "\n", 0o600)
+    os.chown(path, DAEMON_UID, DAEMON_GID)
+    write(world.config, "srv.kcpvpn", f"{server_file()}secret-file={path}\n")
+    relative = write(world.config, "relative.kcpvpn", f"{server_file()}secret-file=secret\n")
+    planted = write(world.state, "planted.kcpvpn", f"{server_file()}secret-file={path}\n", 0o600)
+    os.chown(planted, DAEMON_UID, DAEMON_GID)
+    os.chown(world.state, DAEMON_UID, DAEMON_GID)
+    root = world.start_all()
+    names = {root.get(p, TUNNEL, "Name"): p for p in tunnels(root)}
+    equal(set(names), {"srv"}, "the tunnels")
+    problems = {p[0]: p[2] for p in root.get(ROOT, MANAGER, "Problems")}
+    equal(set(problems), {relative, planted}, "the files with problems")
+    check("allowed: an absolute path" in problems[relative], problems[relative])
+    check("only in key files of the administrator" in problems[planted], problems[planted])
+    root.tunnel(names["srv"], "Start")
+    root.wait_state(names["srv"], "connected")
+    settings = {k: v for k, v in CLIENT_SETTINGS.items() if k != "secret"}
+    for named in (path, "/nowhere", "secret"):
+        for options in ({}, TRANSIENT):
+            refused(lambda: root.create({**settings, "secret-file": named}, options), "InvalidSetting", "secret-file")
+        text = key_file(name="i").replace("secret=hush", f"secret-file={named}")
+        refused(lambda: root.call(ROOT, MANAGER, "ImportTunnel", GLib.Variant("(sa{sv})", (text, {}))),
+                "InvalidSetting", "secret-file")
+    made = root.create(settings)
+    refused(lambda: root.tunnel(made, "Update", {"secret-file": path}), "InvalidSetting", "secret-file")
+    check("secret-file" not in root.get(made, TUNNEL, "Settings"), "the setting is there")
 
 
 main()

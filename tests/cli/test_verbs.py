@@ -113,6 +113,12 @@ def adds(world):
     equal(world.created, {"name": "home", "role": "client", "ip": "vpn.example.org", "port": 1235,
                           "auto-reconnect": True, "users": ["ann", "bob"], "secret": "hush"})
     world.daemon.remove(f"{MANAGER}/tunnel/7")
+    # The daemon reads no file for it: what is in it goes along.
+    world.run("add", "home", "--role", "client", "--secret-file", world.write("secret", "from a file\n"),
+              env={"KCPVPN_KEY": "hush"})
+    equal(world.created, {"name": "home", "role": "client", "secret": "from a file"})
+    want(world.run("add", "b", "--role", "client", "--secret-file", "/no/such", status=1)[1], "/no/such")
+    world.daemon.remove(f"{MANAGER}/tunnel/7")
     equal(world.json("add", "b", "--role", "server")["Role"], "server")
     want(world.run("add", "b", status=2)[1], "--role", "client, server")
     want(world.run("add", "a/b", "--role", "client", status=2)[1], "name", "a/b")
@@ -148,6 +154,8 @@ def edits(world):
                                    True)])
     world.run("edit", "home", "--secret", "new", "--no-ask")
     equal(world.calls("Update"), [("Update", path, ({"secret": "new"}, {}), False)])
+    world.run("edit", "home", "--secret-file", world.write("secret", "from a file\n"))
+    equal(world.calls("Update"), [("Update", path, ({"secret": "from a file"}, {}), True)])
     want(world.run("edit", "home", "--unset", "prot", status=2)[1], '"prot"')
     want(world.run("edit", "home", "--vni-mode", "tap", status=2)[1], "vni-mode")
     world.daemon.set_state(path, "connected")
@@ -313,6 +321,9 @@ def imports(world):
     want(world.run("import", "-", "-", "--name", "c", status=2)[1], "one file")
     want(world.run("import", "/dev/zero", status=2)[1], "longer than")
     equal(len(seen), 3)
+    secret = world.write("secret", "from a file\n")
+    world.run("import", world.write("d.kcpvpn", f"{named}secret-file={secret}\n"))
+    assert "secret=from a file\n" in seen[3][0] and "secret-file" not in seen[3][0], seen[3]
 
 
 @test("a key file goes to stdout or into a new file of mode 0600, secrets only if asked for")

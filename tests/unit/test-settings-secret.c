@@ -122,6 +122,28 @@ test_modes(Fixture *f, gconstpointer data)
     }
 }
 
+/* Proves: an embedded secret counts as given itself, so that it is saved; without a file nothing
+ * happens, and one that cannot be read changes nothing. */
+static void
+test_embed(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+
+    g_assert_true(kv_settings_embed_secret_file(f->settings, NULL));
+    g_assert_false(kv_settings_is_set(f->settings, KV_SETTING_SECRET));
+    g_assert_true(kv_settings_set_text(f->settings, KV_SETTING_SECRET_FILE, f->path, NULL));
+    g_assert_false(kv_settings_embed_secret_file(f->settings, &error));
+    g_assert_nonnull(error);
+    g_assert_true(kv_settings_is_set(f->settings, KV_SETTING_SECRET_FILE));
+    write_secret(f, "hush\n", -1, 0600);
+    g_assert_true(kv_settings_embed_secret_file(f->settings, NULL));
+    check_secret(f, "hush");
+    text = kv_settings_to_data(f->settings, TRUE);
+    g_assert_nonnull(strstr(text, "secret=hush\n"));
+    g_assert_null(strstr(text, "secret-file"));
+}
+
 /* Proves: symbolic links, folders, devices and missing files are refused. */
 static void
 test_not_a_file(Fixture *f, gconstpointer data)
@@ -218,6 +240,7 @@ main(int argc, char **argv)
     ADD("first-line", test_first_line);
     ADD("bad-first-line", test_bad_first_line);
     ADD("modes", test_modes);
+    ADD("embed", test_embed);
     ADD("not-a-file", test_not_a_file);
     ADD("both", test_both);
     ADD("environment", test_environment);
