@@ -3,6 +3,7 @@
 
 #include "kv-manager-object.h"
 
+#include "kv-autostart.h"
 #include "kv-call.h"
 #include "kv-dbus-generated.h"
 #include "kv-dbus-names.h"
@@ -543,26 +544,10 @@ handle_reload(KvDbusManager1 *skeleton, GDBusMethodInvocation *invocation, GVari
 
 /* --- life ----------------------------------------------------------------------------------- */
 
-static void
-autostarted(GObject *source, GAsyncResult *result, gpointer data)
-{
-    KvTunnelObject *tunnel = KV_TUNNEL_OBJECT(source);
-    const char *name = kv_tunnel_object_get_name(tunnel);
-    g_autoptr(GError) error = NULL;
-
-    if (!kv_tunnel_object_start_finish(tunnel, result, &error))
-        kv_log(KV_LOG_ERROR, "failed", name, NULL, "cannot start: %s", error->message);
-}
-
 void
 kv_manager_object_autostart(KvManagerObject *self)
 {
-    for (guint i = 0; i < self->tunnels->len; i++) {
-        KvTunnelObject *tunnel = self->tunnels->pdata[i];
-
-        if (kv_settings_get_boolean(kv_tunnel_object_get_settings(tunnel), KV_SETTING_AUTOSTART))
-            kv_tunnel_object_start_async(tunnel, NULL, TRUE, autostarted, NULL);
-    }
+    kv_autostart_run(self->services, copy_tunnels(self));
 }
 
 static void

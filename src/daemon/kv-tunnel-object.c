@@ -464,10 +464,11 @@ secrets_loaded(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GTask) task = data;
     KvTunnelObject *self = g_task_get_source_object(task);
     g_autoptr(KvSettings) settings = g_steal_pointer(&self->starting);
-    g_autoptr(KvTunnel) tunnel = NULL;
     GError *error = NULL;
+    g_autoptr(KvTunnelParams) params = kv_tunnel_secrets_load_finish(result, &error);
+    g_autoptr(KvTunnel) tunnel = NULL;
 
-    if (!kv_tunnel_secrets_load_finish(result, &error)) {
+    if (params == NULL) {
         g_task_return_error(task, error);
         answer_waiters(self);
         return;
@@ -478,11 +479,7 @@ secrets_loaded(GObject *source, GAsyncResult *result, gpointer data)
         answer_waiters(self);
         return;
     }
-    tunnel = kv_tunnel_new(self->services->engine, settings, &error);
-    if (tunnel == NULL) {
-        g_task_return_error(task, error);
-        return;
-    }
+    tunnel = kv_tunnel_new_with_params(self->services->engine, g_steal_pointer(&params));
     kv_tunnel_set_configure(tunnel, GPOINTER_TO_INT(g_task_get_task_data(task)));
     launch(self, tunnel);
     if (kv_tunnel_get_state(tunnel) == KV_TUNNEL_STATE_FAILED)

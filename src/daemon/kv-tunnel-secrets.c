@@ -73,8 +73,8 @@ typedef struct {
     KvSettings *settings;
     gboolean of_admin;
     GTask *task;
-    gboolean good;
-    GError *error; /* if it is not */
+    KvTunnelParams *params;
+    GError *error; /* if there are none */
 } Load;
 
 static void
@@ -82,8 +82,9 @@ load_in_thread(gpointer data)
 {
     Load *load = data;
 
-    load->good = load_secret(load->settings, load->of_admin, &load->error) &&
-                 kv_settings_validate(load->settings, &load->error);
+    if (load_secret(load->settings, load->of_admin, &load->error) &&
+        kv_settings_validate(load->settings, &load->error))
+        load->params = kv_tunnel_params_new(load->settings, &load->error);
 }
 
 static void
@@ -92,8 +93,8 @@ loaded(gpointer data)
     g_autofree Load *load = data;
     g_autoptr(GTask) task = load->task;
 
-    if (load->good)
-        g_task_return_boolean(task, TRUE);
+    if (load->params != NULL)
+        g_task_return_pointer(task, load->params, (GDestroyNotify) kv_tunnel_params_unref);
     else
         g_task_return_error(task, load->error);
 }
@@ -116,8 +117,8 @@ kv_tunnel_secrets_load_async(KvSettings *settings, gboolean of_admin, GAsyncRead
     g_object_unref(load->task);
 }
 
-gboolean
+KvTunnelParams *
 kv_tunnel_secrets_load_finish(GAsyncResult *result, GError **error)
 {
-    return g_task_propagate_boolean(G_TASK(result), error);
+    return g_task_propagate_pointer(G_TASK(result), error);
 }

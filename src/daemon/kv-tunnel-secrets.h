@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kv-settings.h"
+#include "kv-tunnel-params.h"
 
 #include <gio/gio.h>
 
@@ -26,9 +27,10 @@ gboolean kv_tunnel_secrets_check(const KvSettings *settings, gboolean of_admin,
  * @of_admin: as above
  *
  * Completes @settings for a start: the secret out of the file that "secret-file" names, or else
- * out of the systemd credential NAME.secret, and checks that nothing is missing. Files are read in
- * a thread.
+ * out of the systemd credential NAME.secret, checks that nothing is missing, and derives the key,
+ * which takes some milliseconds. All of it happens in a thread.
  */
 void kv_tunnel_secrets_load_async(KvSettings *settings, gboolean of_admin,
                                   GAsyncReadyCallback callback, gpointer data);
-gboolean kv_tunnel_secrets_load_finish(GAsyncResult *result, GError **error) KV_MUST_USE;
+/* (transfer full) (nullable): what a tunnel is made of. */
+KvTunnelParams *kv_tunnel_secrets_load_finish(GAsyncResult *result, GError **error) KV_MUST_USE;

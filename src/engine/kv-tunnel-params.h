@@ -9,7 +9,7 @@
  * KvTunnelParams:
  *
  * A tunnel's settings in the form the engine and core use: parsed once at start, never changed
- * after. Made on the main thread, then read by any.
+ * after. Made on any thread, then read by any.
  */
 typedef struct {
     gint refs; /* atomic */

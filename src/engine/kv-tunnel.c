@@ -113,21 +113,24 @@ forget_details(KvTunnelPrivate *priv)
 }
 
 KvTunnel *
-kv_tunnel_new(KvEngine *engine, const KvSettings *settings, GError **error)
+kv_tunnel_new_with_params(KvEngine *engine, KvTunnelParams *params)
 {
-    g_autoptr(KvTunnelParams) params = kv_tunnel_params_new(settings, error);
-    KvTunnelPrivate *priv;
-    KvTunnel *self;
-
-    if (params == NULL)
-        return NULL;
-    self = g_object_new(
+    KvTunnel *self = g_object_new(
         params->role == KV_ROLE_SERVER ? KV_TYPE_TUNNEL_SERVER : KV_TYPE_TUNNEL_CLIENT, NULL);
-    priv = get_private(self);
+    KvTunnelPrivate *priv = get_private(self);
+
     priv->engine = kv_engine_ref(engine);
-    priv->params = g_steal_pointer(&params);
+    priv->params = params;
     forget_details(priv);
     return self;
+}
+
+KvTunnel *
+kv_tunnel_new(KvEngine *engine, const KvSettings *settings, GError **error)
+{
+    KvTunnelParams *params = kv_tunnel_params_new(settings, error);
+
+    return params != NULL ? kv_tunnel_new_with_params(engine, params) : NULL;
 }
 
 static gboolean

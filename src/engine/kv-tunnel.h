@@ -5,6 +5,7 @@
 #include "kv-peer.h"
 #include "kv-settings.h"
 #include "kv-stats.h"
+#include "kv-tunnel-params.h"
 #include "kv-types.h"
 
 #include <gio/gio.h>
@@ -37,6 +38,10 @@ G_DECLARE_DERIVABLE_TYPE(KvTunnel, kv_tunnel, KV, TUNNEL, GObject)
  * that names the setting at fault.
  */
 KvTunnel *kv_tunnel_new(KvEngine *engine, const KvSettings *settings, GError **error) KV_MUST_USE;
+
+/* (transfer full): the same of parameters that were made before, maybe in another thread; takes no
+ * time. @params: (transfer full) */
+KvTunnel *kv_tunnel_new_with_params(KvEngine *engine, KvTunnelParams *params) KV_MUST_USE;
 
 /**
  * kv_tunnel_set_configure:

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Much of everything: calls, tunnels, clients, callers, and traffic while all of that goes on."""
 import json
+import os
 import resource
 import time
 
-from kvbus import (CLIENT, CLIENT_SETTINGS, ERROR, LONG, MANAGER, NAME, NOBODY, ROOT, SERVER, TUNNEL, Error, Gio, GLib, check,
-                   equal, iterate, main, refused, variants, wait_for)
-from kvnet import PORT, PROGRAM, SANITIZED, SECRET, listen, test, wait_until
+from kvbus import (CLIENT, CLIENT_SETTINGS, DAEMON_GID, DAEMON_UID, ERROR, LONG, MANAGER, NAME, NOBODY, ROOT, SERVER,
+                   TUNNEL, Error, Gio, GLib, check, equal, iterate, main, refused, variants, wait_for)
+from kvnet import PORT, PROGRAM, SANITIZED, SECRET, TIME_FACTOR, listen, test, wait_until
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
 SPARE_FDS = 4
@@ -191,6 +192,35 @@ def quotas(world):
     wait_until(lambda: len(root.get(ROOT, MANAGER, "Tunnels")) == 1, 10, "its tunnels are gone")
     again = world.connect(NOBODY)
     again.create({**CLIENT_SETTINGS, "name": "more"}, {"transient": True})
+
+
+@test("a thousand tunnels that start by themselves keep no caller waiting, and all of them start", limit=120)
+def many_autostarts(world):
+    count, longest_allowed_ms = (100 if SANITIZED else 1000), 300 * TIME_FACTOR
+    for i in range(count):
+        path = os.path.join(world.state, f"t{i}.kcpvpn")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(f"[tunnel]\nrole=server\nip=127.0.0.1\nport={2000 + i}\nvni-mode=tun\nvni-name-prefix=k{i}s\n"
+                    f"secret=hush{i}\nautostart=true\n")
+        os.chmod(path, 0o600)
+        os.chown(path, DAEMON_UID, DAEMON_GID)
+    os.chown(world.state, DAEMON_UID, DAEMON_GID)
+    world.start_bus()
+    world.start_daemon()
+    root, took = world.connect(), []
+
+    def get(*what):
+        start = time.monotonic()
+        value = root.get(*what)
+        took.append((time.monotonic() - start) * 1000)
+        return value
+    paths = get(ROOT, MANAGER, "Tunnels")
+    for path in paths:
+        wait_until(lambda path=path: get(path, TUNNEL, "State") == "connected", 60, f"{path} is connected")
+    took.sort()
+    print(f"        {len(took)} calls meanwhile took {took[len(took) // 2]:.1f} ms, the longest {took[-1]:.1f} ms", flush=True)
+    equal(len(paths), count, "the tunnels")
+    check(took[-1] < longest_allowed_ms, f"a call took {took[-1]:.0f} ms")
 
 
 @test("the bus is asked once whose a caller is, however often that calls", limit=30)
