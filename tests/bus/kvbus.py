@@ -8,9 +8,11 @@
 Built upon tests/netns/kvnet.py: @test functions get a BusWorld. KCPVPND_PROGRAM names the daemon.
 """
 import contextlib
+import ctypes
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -358,6 +360,44 @@ class BusWorld(kvnet.World):
     def rss_kib(self):
         with open(f"/proc/{self.daemon_pid()}/status", encoding="ascii") as f:
             return int(next(line for line in f if line.startswith("VmRSS:")).split()[1])
+
+
+# --- threads that stand still
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PTRACE_DETACH, _PTRACE_SEIZE, _PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+_WALL = 0x40000000
+
+
+def _ptrace(request, thread):
+    if _libc.ptrace(request, thread, None, None) != 0:
+        raise OSError(ctypes.get_errno(), f"ptrace({request:#x}) of thread {thread}")
+
+
+def threads(pid, pattern):
+    """The threads of a process with such a name."""
+    found = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/comm", encoding="utf-8") as f:
+            if re.fullmatch(pattern, f.read().strip()):
+                found.append(int(thread))
+    return found
+
+
+@contextlib.contextmanager
+def held(pid, pattern):
+    """Stops some threads of a process and no other, as a slow disk or processor would."""
+    found = threads(pid, pattern)
+    check(found, f"process {pid} has no thread {pattern}")
+    for thread in found:
+        _ptrace(_PTRACE_SEIZE, thread)
+        _ptrace(_PTRACE_INTERRUPT, thread)
+        os.waitpid(thread, _WALL)
+    try:
+        yield
+    finally:
+        for thread in found:
+            _ptrace(_PTRACE_DETACH, thread)
 
 
 def main():

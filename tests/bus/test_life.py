@@ -11,7 +11,7 @@ import time
 
 import kvbus
 from kvbus import (CLIENT_SETTINGS, DAEMON, DAEMON_GID, DAEMON_UID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib,
-                   check, equal, iterate, main, refused, tunnel_arguments, variants, wait_for)
+                   check, equal, held, iterate, main, refused, tunnel_arguments, variants, wait_for)
 from kvnet import shell, test, wait_held, wait_until
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
@@ -230,38 +230,79 @@ def no_bus(world):
     check("no system bus" in third.text(), "it does not say why")
 
 
+class ServiceManager:
+    """What a daemon tells the service manager, in the order in which it came."""
+
+    def __init__(self, world):
+        self.path = os.path.join(world.dir, "notify")
+        self.sock = world.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self.sock.bind(self.path)
+        os.chmod(self.path, 0o777)
+        self.sock.setblocking(False)
+        self.heard = []
+
+    def listen(self):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.heard.append(self.sock.recv(4096).decode())
+        return self.heard
+
+    def hears(self, text):
+        """Waits for it, and forgets all up to it."""
+        wait_until(lambda: text in self.listen(), 5, f"the service manager hears {text}", 0.001)
+        del self.heard[:self.heard.index(text) + 1]
+
+
 @test("the service manager hears that it is ready, how it is, that it lives, that it reloads, and that it ends",
       limit=30)
 def service_manager(world):
-    path = os.path.join(world.dir, "notify")
-    sock = world.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-    sock.bind(path)
-    os.chmod(path, 0o777)
-    sock.setblocking(False)
-    heard = []
-
-    def hears(text):
-        def look():
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    heard.append(sock.recv(4096).decode())
-            return text in heard
-        wait_until(look, 5, f"the service manager hears {text}")
-        del heard[:heard.index(text) + 1]
+    manager = ServiceManager(world)
     world.start_bus()
     world.start_polkit()
-    daemon = world.start_daemon(env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"})
-    hears("READY=1")
+    early = world.connect()
+    daemon = world.start_daemon(env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "200000"}, wait=False)
+    manager.hears("READY=1")
+    equal(early.get(ROOT, MANAGER, "Tunnels"), [], "what it answers once it is ready")
     root = world.connect()
     root.create(SERVER)
-    hears("STATUS=1 tunnels")
-    hears("WATCHDOG=1")
+    manager.hears("STATUS=1 tunnels")
+    manager.hears("WATCHDOG=1")
     daemon.send(signal.SIGHUP)
-    hears("RELOADING=1")
-    hears("READY=1")
+    manager.hears("RELOADING=1")
+    manager.hears("READY=1")
     daemon.send(signal.SIGTERM)
-    hears("STOPPING=1")
+    manager.hears("STOPPING=1")
     daemon.expect_exit(0)
+
+
+@test("it is not ready without its name, and never once it stops, whatever ends meanwhile", limit=60)
+def not_ready(world):
+    manager = ServiceManager(world)
+    env = {"NOTIFY_SOCKET": manager.path}
+    world.start_all()
+    first = world.daemon_process
+    second = world.start_daemon(env=env, wait=False)
+    second.expect_exit(1)
+    check("READY=1" not in manager.listen(), "it was ready without the name")
+    world.kill(first)
+    daemon = world.start_daemon(env=env)
+    manager.hears("READY=1")
+    root = world.connect()
+    path = root.create(SERVER, TRANSIENT)
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    big = write(world.config, "0.kcpvpn", "# nothing\n" * 100000)
+    for i in range(1, 100):
+        os.link(big, os.path.join(world.config, f"{i}.kcpvpn"))
+    with held(daemon.pid, "kcpvpn-w[0-9]+"):  # so that the tunnel is not down before all is read
+        daemon.send(signal.SIGHUP)
+        manager.hears("RELOADING=1")
+        daemon.send(signal.SIGTERM)
+        manager.hears("STOPPING=1")
+        check("0.kcpvpn" not in daemon.text(), "all was read before it stopped: more files are needed")
+        daemon.wait_text("/99.kcpvpn: ")
+    daemon.expect_exit(0)
+    check("READY=1" not in manager.listen(), "it was ready after it stopped")
 
 
 @test("options of the program: unknown and wrong ones are refused with status 2", limit=30)

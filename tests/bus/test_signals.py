@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is told, to whom, and in which order."""
+import os
 import time
 
 from kvbus import GLib
 
-from kvbus import (CLIENT, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, check, equal, iterate, main, refused,
-                   tunnel_arguments, variants, wait_for)
+from kvbus import (CLIENT, DAEMON_GID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, check, equal, held, iterate, main,
+                   refused, tunnel_arguments, variants, wait_for)
 from kvnet import test, wait_until
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
@@ -164,6 +165,42 @@ def clients(world):
     check(not world.s.has_link("kvs0"), "its interface is still there")
     client.wait_exit()
     refused(lambda: root.call(at, CLIENT, "Disconnect", EMPTY), "org.freedesktop.DBus.Error.UnknownMethod")
+
+
+@test("who watches hears of clients in its turn, even if the counters came too late for it", limit=30)
+def late_counters(world):
+    root = world.start_all()
+    world.veth()
+    path = root.create(SERVER)
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    world.client()
+    client = wait_until(lambda: root.get(path, TUNNEL, "Clients"), 5, "the tunnel names the client")[0]
+    root.listen()
+    with held(world.daemon_pid(), "kcpvpn-w.*"):
+        root.tunnel(path, "Watch", 100)
+        iterate(0.45)  # the first turn, which is one of clients, and some that are not
+        equal(changes(root, path, "Statistics") + changes(root, client, "Statistics"), [], "what is told meanwhile")
+    wait_for(lambda: changes(root, path, "Statistics"), 5, "the counters come")
+    iterate(0.1)
+    equal(len(changes(root, client, "Statistics")), 1, "how often the client's counters were told by then")
+
+
+@test("however many files a Reload finds, Tunnels is announced once, with all of them", limit=30)
+def announced_once(world):
+    root = world.start_all()
+    for i in range(20):
+        path = f"{world.config}/t{i:02}.kcpvpn"
+        with open(path, "w", encoding="ascii") as f:
+            f.write("[tunnel]\nrole=client\nip=192.0.2.1\nport=1\n")
+        os.chown(path, 0, DAEMON_GID)
+        os.chmod(path, 0o640)
+    root.listen()
+    note_answer(root, "answer", ROOT, MANAGER, "Reload", EMPTY)
+    announced = changes(root, ROOT, "Tunnels")
+    equal(len(announced), 1, "the announcements")
+    equal(announced[0], [s[3][0] for s in root.signals if s[2] == "InterfacesAdded"], "what was announced")
+    equal(len(announced[0]), 20, "the tunnels")
 
 
 @test("statistics go to who watches, at the chosen pace, until it leaves or says so, and to nobody else",
