@@ -2,14 +2,17 @@
 #include "config.h"
 
 #include "kv-error.h"
+#include "kv-store-folder.h"
 #include "kv-store.h"
 #include "kv-test.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define NOBODY 65534
@@ -559,6 +562,104 @@ test_environment(World *world, gconstpointer data)
     expect(world, "home:a", "");
 }
 
+/* What was written for good while a file is watched. */
+static struct {
+    const char *path;    /* NULL: nothing is watched */
+    ino_t file;          /* the last one that was not a folder */
+    gboolean folder;     /* its folder, the last one */
+    gboolean file_there; /* then */
+    gboolean folders_fail;
+    gboolean files_fail;
+} synced;
+
+int fsync(int fd) __attribute__((visibility("default")));
+
+/* In the place of the C library's, for GLib, too. */
+int
+fsync(int fd)
+{
+    g_autofree char *folder = synced.path != NULL ? g_path_get_dirname(synced.path) : NULL;
+    struct stat wanted;
+    struct stat st;
+
+    if (folder == NULL || fstat(fd, &st) < 0 || stat(folder, &wanted) < 0)
+        return (int) syscall(SYS_fsync, fd);
+    if (S_ISDIR(st.st_mode)) {
+        synced.folder = st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino;
+        synced.file_there = access(synced.path, F_OK) == 0;
+    } else {
+        synced.file = st.st_ino;
+        synced.folder = FALSE;
+    }
+    errno = EIO;
+    if (S_ISDIR(st.st_mode) ? synced.folders_fail : synced.files_fail)
+        return -1;
+    return (int) syscall(SYS_fsync, fd);
+}
+
+/* Proves: a tunnel that was saved is there after a power cut, as it was saved last, and one that
+ * was deleted is not; what the disk refuses to keep is an error, and the old file stays. */
+static void
+test_lasting(World *world, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(world->own, "home.kcpvpn", NULL);
+    g_autofree char *before = NULL;
+    struct stat st;
+
+    make_folders(world);
+    synced.path = path;
+    for (guint i = 0; i < 2; i++) {
+        save(world, "home", i == 0 ? "a" : "b", -1);
+        g_assert_cmpint(stat(path, &st), ==, 0);
+        g_assert_cmpuint(synced.file, ==, st.st_ino);
+        g_assert_true(synced.folder && synced.file_there);
+        synced.folder = FALSE;
+    }
+    g_assert_true(g_file_get_contents(path, &before, NULL, NULL));
+    synced.files_fail = TRUE;
+    save(world, "home", "c", KV_ERROR_IO);
+    save(world, "new", "c", KV_ERROR_IO);
+    synced.files_fail = FALSE;
+    assert_file(world->own, "home.kcpvpn", before);
+    expect(world, "home:b", "");
+    delete (world, "home", -1);
+    g_assert_true(synced.folder && !synced.file_there);
+    save(world, "home", "d", -1);
+    synced.folders_fail = TRUE;
+    delete (world, "home", KV_ERROR_IO);
+    synced.folders_fail = FALSE;
+    delete (world, "home", -1);
+    expect(world, "", "");
+    synced.path = NULL;
+}
+
+/* Proves: a deletion that cannot be made to last is not told as one, if the folder cannot even be
+ * opened for it. In a process of its own, of a user whom modes keep out. */
+static void
+test_unlisted_folder(World *world, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(world->own, "home.kcpvpn", NULL);
+    g_autoptr(GError) error = NULL;
+
+    if (!needs_root())
+        return;
+    if (!g_test_subprocess()) {
+        g_test_trap_subprocess(NULL, 0, 0);
+        g_test_trap_assert_passed();
+        return;
+    }
+    make_folders(world);
+    g_assert_cmpint(g_chmod(world->top, 0711), ==, 0);
+    g_assert_cmpint(chown(world->own, NOBODY, 0), ==, 0);
+    g_assert_cmpint(seteuid(NOBODY), ==, 0);
+    g_assert_true(g_file_set_contents(path, CLIENT("a"), -1, NULL));
+    g_assert_cmpint(g_chmod(world->own, 0300), ==, 0);
+    g_assert_false(kv_store_folder_delete(path, &error));
+    g_assert_error(error, KV_ERROR, KV_ERROR_PERMISSION_DENIED);
+    g_assert_true(g_str_has_suffix(error->message, "cannot be written: Permission denied"));
+    g_assert_cmpint(seteuid(0), ==, 0);
+}
+
 /* Fills the disk below @folder to the last byte, and gives the file's path. */
 static char *
 fill_disk(const char *folder)
@@ -633,5 +734,7 @@ main(int argc, char **argv)
     ADD("/store/order", test_order);
     ADD("/store/environment", test_environment);
     ADD("/store/disk", test_disk);
+    ADD("/store/lasting", test_lasting);
+    ADD("/store/unlisted-folder", test_unlisted_folder);
     return kv_test_main(&argc, &argv);
 }
