@@ -330,7 +330,7 @@ class World:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="kvnet-")
         os.chmod(self.dir, 0o755)
-        self.processes, self.namespaces, self.sockets = [], {}, []
+        self.processes, self.namespaces, self.sockets, self.undos = [], {}, [], []
         self.number = 0
 
     def namespace(self, name):
@@ -409,6 +409,10 @@ class World:
             with contextlib.suppress(Failed):
                 process.wait_exit(5)
 
+    def on_close(self, undo):
+        """Has a function called in the end, whatever happens."""
+        self.undos.append(undo)
+
     def keep(self, sock):
         self.sockets.append(sock)
         return sock
@@ -422,6 +426,8 @@ class World:
             sock.close()
         for namespace in self.namespaces.values():
             shell("ip", "netns", "del", namespace.id, check_status=False)
+        for undo in reversed(self.undos):
+            undo()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

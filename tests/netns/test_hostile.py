@@ -7,8 +7,7 @@ import socket
 import time
 
 import kvwire
-from kvnet import (POOL, PORT, TUN_CLIENT, TUN_SERVER, Capture, check, equal, main, test, transfer,
-                   wait_until)
+from kvnet import POOL, PORT, TUN_CLIENT, TUN_SERVER, Capture, check, equal, main, test, transfer
 
 SERVER = ("10.77.0.1", PORT)
 PLAIN = ("--ds", "0", "--ps", "0")
@@ -187,14 +186,26 @@ def replay(world):
     equal(server.count("client-connected"), 1, "the clients the server ever had")
 
 
-@test("--dscp marks what the server sends")
+def traffic_classes(capture):
+    """(outgoing?, type of service or traffic class) of the UDP datagrams seen"""
+    for outgoing, frame in list(capture.frames):
+        if frame[12:14] == b"\x08\x00" and frame[23] == 17:
+            yield outgoing, frame[15]
+        elif frame[12:14] == b"\x86\xdd" and frame[20] == 17:
+            yield outgoing, (frame[14] & 15) << 4 | frame[15] >> 4
+
+
+@test("--dscp marks what either end sends, over IPv4, over IPv6, and over IPv4 to a server on ::", limit=60)
 def dscp(world):
     world.veth()
-    capture = Capture(world, world.c, "eth0")
-    world.tunnel("--dscp", "46")
-    world.c.can_ping(TUN_SERVER)
-    wait_until(lambda: sum(1 for _ in capture.udp(src_port=PORT)) > 5, 5, "the server sent something")
-    equal({tos for tos, _ in capture.udp(src_port=PORT)}, {46 << 2}, "the types of service of the server's packets")
+    for listens, host in (("0.0.0.0", "10.77.0.1"), ("fd77::1", "fd77::1"), ("::", "10.77.0.1")):
+        capture = Capture(world, world.c, "eth0")
+        server = world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, "--dscp", "46", ip=listens)
+        client = world.client("--dscp", "46", ip=host)
+        transfer(world, world.c, world.s, TUN_SERVER, 100000)
+        equal((client.stop(), server.stop()), (0, 0), "the exit statuses")
+        capture.stop()
+        equal(set(traffic_classes(capture)), {(True, 46 << 2), (False, 46 << 2)}, f"the marks of {listens} and {host}")
 
 
 @test("no two datagrams begin alike, and inner bytes are not seen in clear")

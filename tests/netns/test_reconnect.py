@@ -214,6 +214,21 @@ def mode_change(world):
     world.c.ip("link", "del", "kvc0")
 
 
+@test("an end that stood still for longer than the other waits, as in suspend, is back within seconds", limit=90)
+def standstill(world):
+    world.veth()
+    server, client = world.tunnel(*QUICK, client=("--auto-reconnect",))
+    index = ifindex(world.c)
+    for nth, process in ((2, client), (3, server)):
+        process.send(signal.SIGSTOP)
+        time.sleep(5)
+        process.send(signal.SIGCONT)
+        client.wait_event("connected", 10, nth=nth)
+        world.c.can_ping(TUN_SERVER)
+        equal(ifindex(world.c), index, "the index of the client's interface")
+    equal(len([x for x in world.s.links() if x.startswith("kvs")]), 1, "the interfaces of the server")
+
+
 @test("a client waits for a server that is not there yet, and ends by request while it waits",
       limit=60)
 def early_client(world):

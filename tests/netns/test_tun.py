@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TUN mode: what stands on the devices, and what goes through them."""
+import os
+import shutil
+
 from kvnet import (POOL, PROGRAM, SANITIZED, TUN_CLIENT, TUN_SERVER, check, equal, iperf, main, test,
                    transfer, wait_until)
 
@@ -86,7 +89,8 @@ def rough_bytes(world):
 @test("each FEC shape, and none, carries bytes over loss", limit=90)
 def fec_shapes(world):
     world.linkem("both delay=5ms loss=5", seed=5)
-    for flags_ in (("--ds", "0", "--ps", "0"), ("--ds", "3", "--ps", "2"), ("--datashard", "20", "--parityshard", "10"),
+    for flags_ in (("--ds", "0", "--ps", "0"), ("--ds", "10", "--ps", "0"), ("--ds", "1", "--ps", "1"),
+                   ("--ds", "3", "--ps", "2"), ("--ds", "200", "--ps", "55"), ("--datashard", "20", "--parityshard", "10"),
                    ("--rapid-fec",)):
         s, c = world.tunnel(*flags_)
         transfer(world, world.c, world.s, TUN_SERVER, 500000)
@@ -132,6 +136,49 @@ def old_habits(world):
     c.wait_event("connected")
     world.c.can_ping("192.168.88.0")
 
+
+def hosts_file(world, namespace, line):
+    """Gives a namespace a hosts file of its own, for programs that are started there."""
+    folder = f"/etc/netns/{namespace.id}"
+    os.makedirs(folder)
+    world.on_close(lambda: shutil.rmtree(folder))
+    with open(os.path.join(folder, "hosts"), "w", encoding="ascii") as f:
+        f.write(f"127.0.0.1 localhost\n{line}\n")
+
+
+@test("the long examples of the older program work as they stand: a host name, a hook folder, a fixed address, a bridge",
+      limit=60)
+def examples(world):
+    world.veth()
+    hosts_file(world, world.c, "10.77.0.1 server1")
+    hooks = os.path.join(world.dir, "kcpvpn-hooks")
+    os.mkdir(hooks, 0o755)
+
+    def run(name, namespace, line):
+        process = world.start([PROGRAM, *line.split(), "--log-json"], name, namespace, {"KCPVPN_KEY": "pre-shared-key"})
+        process.wait_event("listening" if line.startswith("server") else "connected")
+        return process
+
+    plain = "client --client-id client1 --ip server1 --port 1235 --kcp-mode normal --dscp 46"
+    server = run("tun", world.s, "server --ip 0.0.0.0 --port 1235 --kcp-mode normal --dscp 46 --local-ip 192.168.88.0 "
+                 f"--vni-mode tun --assignable-ips 192.168.88.0/24 --hook-dir {hooks}")
+    client = run("client1", world.c, plain)
+    equal(world.c.ipv4("kvc0"), [("192.168.88.1", "192.168.88.0", 32)], "the first client's address")
+    world.c.can_ping("192.168.88.0")
+    equal(client.stop(), 0, "its exit status")
+    fixed = run("client2", world.c, plain + " --vni-mtu 1200 --local-ip 192.168.88.255 --vni-name kvc_c1")
+    equal(world.c.ipv4("kvc_c1"), [("192.168.88.255", "192.168.88.0", 32)], "the second client's address")
+    equal(world.c.link("kvc_c1")["mtu"], 1200, "its MTU")
+    world.c.can_ping("192.168.88.0")
+    equal((fixed.stop(), server.stop()), (0, 0), "the exit statuses")
+    world.s.ip("link", "add", "br0", "type", "bridge")
+    world.s.ip("addr", "add", "192.168.88.1/24", "dev", "br0")
+    world.s.ip("link", "set", "br0", "up")
+    run("tap", world.s, "server --ip 0.0.0.0 --port 1235 --kcp-mode normal --dscp 46 --local-ip 192.168.88.1 "
+        "--vni-mode tap --assignable-ips 192.168.88.2-192.168.88.254 --netmask 255.255.255.0 "
+        f"--hook-dir {hooks} --bridge br0")
+    run("client3", world.c, plain)
+    world.c.can_ping("192.168.88.1")
 
 
 @test("an MTU beyond what one frame carries is lowered, with a warning, and full packets pass", limit=60)
