@@ -162,6 +162,28 @@ def rights(world):
     equal(run(world, "list", "--names"), "new\n", "what is left")
 
 
+@test("nobody sends a client away without the right to; with it, it goes", limit=30)
+def kick_denied(world):
+    root = world.start_all()
+    world.veth()
+    path = root.create(SERVER)
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    client = world.client("--client-id", "phone")
+    wait_until(lambda: "phone" in run(world, "clients", "--ids"), 5, "the client is listed")
+    for answer, said in (("no", "polkit rule"), ("challenge", "--ask")):
+        world.answer(answer)
+        has(run(world, "kick", "srv", "phone", uid=NOBODY, status=4), said)
+        asked = world.asked()[-1]
+        equal((asked["action"], asked["details"]["tunnel"], asked["details"]["client"]),
+              ("org.kcpvpn.client.disconnect", "srv", "phone"), "what was asked for")
+    world.c.can_ping("192.168.88.1")
+    check(client.alive() and "phone" in run(world, "clients", "--ids"), "the client is gone")
+    world.answer("yes")
+    equal(run(world, "kick", "srv", "phone", uid=NOBODY), "phone: disconnected\n", "kick")
+    client.wait_exit()
+
+
 @test("polkit may ask a person unless --no-ask says otherwise", limit=30)
 def asking(world):
     root = world.start_all()

@@ -3,6 +3,7 @@
 """Callers, daemon, bus and polkit that go at the worst moment; saved tunnels, and files edited by hand."""
 import contextlib
 import os
+import pwd
 import random
 import resource
 import signal
@@ -10,9 +11,9 @@ import socket
 import time
 
 import kvbus
-from kvbus import (CLIENT_SETTINGS, DAEMON, DAEMON_GID, DAEMON_UID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib,
+from kvbus import (CLIENT_SETTINGS, DAEMON, DAEMON_GID, DAEMON_UID, LONG, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib,
                    check, equal, held, iterate, main, refused, tunnel_arguments, variants, wait_for)
-from kvnet import shell, test, wait_held, wait_until
+from kvnet import SANITIZED, shell, test, wait_held, wait_until
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
 TRANSIENT = {"transient": True}
@@ -84,29 +85,39 @@ def owner_rights(world):
     owner.tunnel(path, "Delete")
 
 
-@test("a caller that leaves while polkit thinks gets nothing done, at whatever moment it leaves", limit=240)
+@test("a caller that leaves while polkit thinks gets nothing done, at whatever moment it leaves, and leaves nothing",
+      limit=1500 if LONG else 120)
 def caller_leaves(world):
     root = world.start_all()
     path = root.create(SERVER)
-    before = root.get(path, TUNNEL, "Settings")
-    rounds = 60
-    for i in range(rounds):
-        caller = world.connect(NOBODY)
-        world.answer("hang")
-        calls = [(path, TUNNEL, "Update", tunnel_arguments("Update", [{"port": 7}])),
-                 (path, TUNNEL, "Start", EMPTY), (path, TUNNEL, "Delete", EMPTY),
-                 (ROOT, MANAGER, "CreateTunnel", create_arguments({**SERVER, "name": "x"}))]
+    settings = root.get(path, TUNNEL, "Settings")
+    # Each user may call some times a second only.
+    users = [user.pw_uid for user in pwd.getpwall() if user.pw_uid not in (0, DAEMON_UID)]
+    calls = [(path, TUNNEL, "Update", tunnel_arguments("Update", [{"port": 7}])),
+             (path, TUNNEL, "Start", EMPTY), (path, TUNNEL, "Delete", EMPTY),
+             (ROOT, MANAGER, "CreateTunnel", create_arguments({**SERVER, "name": "x"}))]
+    world.answer("hang")
+
+    def leave(i):
+        caller = kvbus.Caller(world.address, users[i % len(users)])
         caller.start_call(*calls[i % len(calls)])
         caller.bus.flush_sync()
-        time.sleep(random.Random(i).uniform(0, 0.02))
+        time.sleep(random.Random(i).uniform(0, 0.05))
         caller.close()
-        time.sleep(random.Random(-i).uniform(0, 0.02))
+        time.sleep(random.Random(-i).uniform(0, 0.01))
         world.release()
-        if i % 10 == 9:
-            time.sleep(1)
-    iterate(0.2)
+    for i in range(100):
+        leave(i)
+    iterate(0.3)
+    before = world.rss_kib(), world.fds()
+    for i in range(100, 10100 if LONG else 160):
+        leave(i)
+    iterate(0.3)
+    after = world.rss_kib(), world.fds()
     equal(tunnels(root), [path], "the tunnels")
-    equal((root.state(path), root.get(path, TUNNEL, "Settings")), ("stopped", before), "the tunnel")
+    equal((root.state(path), root.get(path, TUNNEL, "Settings")), ("stopped", settings), "the tunnel")
+    equal(after[1], before[1], "file descriptors")
+    check(SANITIZED or after[0] <= before[0] + 500, f"memory grew from {before[0]} to {after[0]} KiB")
 
 
 @test("a tunnel that is deleted while polkit thinks about another call is not touched by that call", limit=30)
