@@ -212,9 +212,13 @@ class Namespace:
     def __init__(self, name, ident):
         self.name, self.id = name, ident
         shell("ip", "netns", "add", ident)
-        self.sysctl("net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0",
-                    "net.ipv4.tcp_no_metrics_save=1")
-        self.ip("link", "set", "lo", "up")
+        try:
+            self.sysctl("net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0",
+                        "net.ipv4.tcp_no_metrics_save=1")
+            self.ip("link", "set", "lo", "up")
+        except Failed:
+            shell("ip", "netns", "del", ident)
+            raise
 
     def ip(self, *args, **kw):
         return shell("ip", "-n", self.id, *args, **kw)
