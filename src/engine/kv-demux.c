@@ -17,17 +17,19 @@ struct _KvDemux {
     uint32_t mask;
     uint32_t used;
     uint32_t half_open;
+    uint32_t half_open_max;
     KvTime bucket_time; /* the bucket is full at this time plus burst over rate */
     uint8_t hash_key[crypto_shorthash_KEYBYTES];
 };
 
 KvDemux *
-kv_demux_new(void)
+kv_demux_new(guint half_open_max)
 {
     KvDemux *demux = g_new0(KvDemux, 1);
 
     demux->slots = g_new0(KvDemuxEntry *, TABLE_MIN_SLOTS);
     demux->mask = TABLE_MIN_SLOTS - 1;
+    demux->half_open_max = half_open_max;
     crypto_shorthash_keygen(demux->hash_key);
     return demux;
 }
@@ -101,7 +103,7 @@ kv_demux_admit(KvDemux *demux, KvTime now)
 {
     const KvTime token = KV_TIME_S / KV_DEMUX_NEW_PER_S;
 
-    if (demux->used >= ENTRIES_MAX || demux->half_open >= KV_DEMUX_HALF_OPEN_MAX)
+    if (demux->used >= ENTRIES_MAX || demux->half_open >= demux->half_open_max)
         return KV_DROP_RATE;
     if (now > KV_DEMUX_NEW_BURST * token)
         demux->bucket_time = MAX(demux->bucket_time, now - KV_DEMUX_NEW_BURST * token);

@@ -15,7 +15,7 @@
  */
 typedef struct _KvDemux KvDemux;
 
-#define KV_DEMUX_HALF_OPEN_MAX 512
+#define KV_DEMUX_HALF_OPEN_MAX 512 /* of a server, over all of its workers */
 #define KV_DEMUX_NEW_PER_S     20
 #define KV_DEMUX_NEW_BURST     50
 
@@ -26,7 +26,8 @@ typedef struct {
     gboolean half_open;
 } KvDemuxEntry;
 
-KvDemux *kv_demux_new(void) KV_MUST_USE;
+/* @half_open_max: this worker's part of KV_DEMUX_HALF_OPEN_MAX. */
+KvDemux *kv_demux_new(guint half_open_max) KV_MUST_USE;
 void kv_demux_free(KvDemux *demux);
 
 /* (transfer none) (nullable): whose datagrams come from @remote. O(1). */

@@ -479,7 +479,7 @@ worker_start(KvWorker *worker, gpointer data)
     KvPump *pump = data;
     g_autoptr(GError) error = NULL;
 
-    pump->demux = kv_demux_new();
+    pump->demux = kv_demux_new(KV_DEMUX_HALF_OPEN_MAX / pump->params->workers);
     pump->links = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     pump->ended = g_ptr_array_new_with_free_func(g_free);
     pump->udp_watch.ready = udp_ready;

@@ -3,11 +3,12 @@
 """What strangers and old captures may not do; and what leaves on the wire."""
 import os
 import random
+import select
 import socket
 import time
 
 import kvwire
-from kvnet import POOL, PORT, TUN_CLIENT, TUN_SERVER, Capture, check, equal, main, test, transfer
+from kvnet import POOL, PORT, TUN_CLIENT, TUN_SERVER, Capture, check, equal, main, test, transfer, wait_until
 
 SERVER = ("10.77.0.1", PORT)
 PLAIN = ("--ds", "0", "--ps", "0")
@@ -105,6 +106,27 @@ def half_open(world):
     late = world.client(*PLAIN, "--auto-reconnect", ip="10.77.3.1", namespace=third, name="late", crypt="none", wait=False)
     late.wait_event("connected", 40)
     check(len(server.lines) < 2000, f"the log stays bounded: {len(server.lines)} lines")
+
+
+@test("no more than 512 sessions are half-open at a time, however many workers a server has", limit=60)
+def half_open_bound(world):
+    world.veth()
+    world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, "--workers", "16", *PLAIN, crypt="none")
+    socks = [world.keep(world.c.socket(kind=socket.SOCK_DGRAM)) for _ in range(700)]
+    for i, sock in enumerate(socks):
+        hello = kvwire.segment(i, kvwire.PUSH, 0, kvwire.frame(kvwire.SYN, 2))
+        sock.sendto(kvwire.datagram(hello), SERVER)
+        if i % 50 == 0:
+            time.sleep(0.01)
+
+    def count_answered():
+        return len(select.select(socks, [], [], 0)[0])
+
+    wait_until(lambda: count_answered() > 300, 8, "most are let in")
+    time.sleep(0.5)
+    answered = count_answered()
+    print(f"        {answered} of {len(socks)} were let in", flush=True)
+    check(answered <= 512, f"{answered} of {len(socks)} were let in")
 
 
 def time_transfer(world, n_bytes):

@@ -6,7 +6,8 @@
 
 #include <arpa/inet.h>
 
-#define N_ENTRIES 3000
+#define N_ENTRIES     3000
+#define HALF_OPEN_MAX 128
 
 static KvSockaddr
 make_address(uint32_t n)
@@ -24,7 +25,7 @@ static void
 test_find_after_random_changes(void)
 {
     static KvDemuxEntry entries[N_ENTRIES];
-    g_autoptr(KvDemux) demux = kv_demux_new();
+    g_autoptr(KvDemux) demux = kv_demux_new(HALF_OPEN_MAX);
     KvTestRandom random;
     guint in = 0;
 
@@ -56,7 +57,7 @@ test_find_after_random_changes(void)
 static void
 test_address_families(void)
 {
-    g_autoptr(KvDemux) demux = kv_demux_new();
+    g_autoptr(KvDemux) demux = kv_demux_new(HALF_OPEN_MAX);
     KvDemuxEntry v4 = {.remote = make_address(1)};
     KvDemuxEntry v6 = {0};
     KvSockaddr other_port;
@@ -82,7 +83,7 @@ test_rate_of_strangers(void)
     const KvTime starts[] = {0, KV_TIME_S, 1000000 * KV_TIME_S};
 
     for (guint i = 0; i < G_N_ELEMENTS(starts); i++) {
-        g_autoptr(KvDemux) demux = kv_demux_new();
+        g_autoptr(KvDemux) demux = kv_demux_new(HALF_OPEN_MAX);
         KvTime now = starts[i] + 10 * KV_TIME_S;
         guint admitted = 0;
 
@@ -101,11 +102,11 @@ test_rate_of_strangers(void)
 static void
 test_half_open_bound(void)
 {
-    static KvDemuxEntry entries[KV_DEMUX_HALF_OPEN_MAX];
-    g_autoptr(KvDemux) demux = kv_demux_new();
+    static KvDemuxEntry entries[HALF_OPEN_MAX];
+    g_autoptr(KvDemux) demux = kv_demux_new(HALF_OPEN_MAX);
     KvTime now = 1000 * KV_TIME_S;
 
-    for (guint i = 0; i < KV_DEMUX_HALF_OPEN_MAX; i++) {
+    for (guint i = 0; i < HALF_OPEN_MAX; i++) {
         entries[i].remote = make_address(i);
         g_assert_cmpint(kv_demux_admit(demux, now += KV_TIME_S), ==, KV_DROP_NONE);
         kv_demux_add(demux, &entries[i]);
@@ -113,7 +114,7 @@ test_half_open_bound(void)
     g_assert_cmpint(kv_demux_admit(demux, now += KV_TIME_S), ==, KV_DROP_RATE);
     kv_demux_establish(demux, &entries[0]);
     g_assert_cmpint(kv_demux_admit(demux, now += KV_TIME_S), ==, KV_DROP_NONE);
-    for (guint i = 0; i < KV_DEMUX_HALF_OPEN_MAX; i++)
+    for (guint i = 0; i < HALF_OPEN_MAX; i++)
         kv_demux_remove(demux, &entries[i]);
     g_assert_cmpuint(kv_demux_get_half_open(demux), ==, 0);
 }
