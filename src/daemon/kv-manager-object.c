@@ -11,9 +11,10 @@
 #include "kv-log.h"
 #include "kv-notify.h"
 #include "kv-options.h"
+#include "kv-reloader.h"
 #include "kv-settings-variant.h"
-#include "kv-tunnel-object.h"
 #include "kv-tunnel-secrets.h"
+#include "kv-tunnel-set.h"
 
 #include <string.h>
 
@@ -21,10 +22,8 @@ struct _KvManagerObject {
     GObject parent_instance;
     const KvServices *services;
     KvDbusManager1 *skeleton;
-    GPtrArray *tunnels; /* KvTunnelObject, oldest first */
-    GHashTable *by_name;
-    GHashTable *saving; /* names of tunnels that are being saved for the first time */
-    guint64 last_number;
+    KvTunnelSet *set;
+    KvReloader *reloader;
 };
 
 G_DEFINE_FINAL_TYPE(KvManagerObject, kv_manager_object, G_TYPE_OBJECT)
@@ -35,9 +34,8 @@ kv_manager_object_finalize(GObject *object)
     KvManagerObject *self = KV_MANAGER_OBJECT(object);
 
     g_object_unref(self->skeleton);
-    g_ptr_array_unref(self->tunnels);
-    g_hash_table_unref(self->by_name);
-    g_hash_table_unref(self->saving);
+    g_clear_object(&self->reloader);
+    g_clear_object(&self->set);
     G_OBJECT_CLASS(kv_manager_object_parent_class)->finalize(object);
 }
 
@@ -51,66 +49,32 @@ static void
 kv_manager_object_init(KvManagerObject *self)
 {
     self->skeleton = kv_dbus_manager1_skeleton_new();
-    self->tunnels = g_ptr_array_new_with_free_func(g_object_unref);
-    self->by_name = g_hash_table_new(g_str_hash, g_str_equal);
-    self->saving = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
-/* --- the set of tunnels --------------------------------------------------------------------- */
+/* --- what there is --------------------------------------------------------------------------- */
 
 static void
-announce_tunnels(KvManagerObject *self)
+announce_tunnels(KvTunnelSet *set, gpointer data)
 {
-    g_autoptr(GPtrArray) paths = g_ptr_array_sized_new(self->tunnels->len + 1);
+    KvManagerObject *self = data;
+    g_autoptr(GPtrArray) tunnels = kv_tunnel_set_copy(set);
+    g_autoptr(GPtrArray) paths = g_ptr_array_sized_new(tunnels->len + 1);
 
-    for (guint i = 0; i < self->tunnels->len; i++)
-        g_ptr_array_add(paths, (gpointer) kv_tunnel_object_get_path(self->tunnels->pdata[i]));
+    for (guint i = 0; i < tunnels->len; i++)
+        g_ptr_array_add(paths, (gpointer) kv_tunnel_object_get_path(tunnels->pdata[i]));
     g_ptr_array_add(paths, NULL);
     kv_dbus_manager1_set_tunnels(self->skeleton, (const char *const *) paths->pdata);
-    kv_notify_status("%u tunnels", self->tunnels->len);
+    kv_notify_status("%u tunnels", tunnels->len);
     g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(self->skeleton));
 }
 
 static void
-tunnel_removed(KvTunnelObject *tunnel, gpointer data)
+announce_problems(KvReloader *reloader, GVariant *problems, gpointer data)
 {
     KvManagerObject *self = data;
 
-    g_hash_table_remove(self->by_name, kv_tunnel_object_get_name(tunnel));
-    g_ptr_array_remove(self->tunnels, tunnel);
-    announce_tunnels(self);
-}
-
-/* (transfer none): to be announced by the caller, who may add more. */
-static KvTunnelObject *
-add_tunnel(KvManagerObject *self, const KvTunnelOrigin *origin)
-{
-    KvTunnelObject *tunnel = kv_tunnel_object_new(self->services, origin, ++self->last_number);
-
-    g_signal_connect(tunnel, "removed", G_CALLBACK(tunnel_removed), self);
-    g_ptr_array_add(self->tunnels, tunnel);
-    g_hash_table_insert(self->by_name, (gpointer) kv_tunnel_object_get_name(tunnel), tunnel);
-    return tunnel;
-}
-
-/* (transfer full): for loops in which tunnels may go. */
-static GPtrArray *
-copy_tunnels(KvManagerObject *self)
-{
-    GPtrArray *copy = g_ptr_array_new_with_free_func(g_object_unref);
-
-    for (guint i = 0; i < self->tunnels->len; i++)
-        g_ptr_array_add(copy, g_object_ref(self->tunnels->pdata[i]));
-    return copy;
-}
-
-static gboolean
-check_name_free(KvManagerObject *self, const char *name, GError **error)
-{
-    if (!g_hash_table_contains(self->by_name, name) && !g_hash_table_contains(self->saving, name))
-        return TRUE;
-    g_set_error(error, KV_ERROR, KV_ERROR_EXISTS, "name: there is a tunnel %s already", name);
-    return FALSE;
+    kv_dbus_manager1_set_problems(self->skeleton, problems);
+    g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(self->skeleton));
 }
 
 /* --- CreateTunnel and ImportTunnel ---------------------------------------------------------- */
@@ -177,7 +141,8 @@ parse_new(KvManagerObject *self, GDBusMethodInvocation *invocation, GError **err
         return NULL;
     }
     if (!kv_settings_validate_saved(settings, error) ||
-        !kv_tunnel_secrets_check(settings, FALSE, error) || !check_name_free(self, name, error))
+        !kv_tunnel_secrets_check(settings, FALSE, error) ||
+        !kv_tunnel_set_check_free(self->set, name, error))
         return NULL;
     return g_steal_pointer(&settings);
 }
@@ -186,9 +151,9 @@ static void
 add_and_answer(KvManagerObject *self, GDBusMethodInvocation *invocation,
                const KvTunnelOrigin *origin)
 {
-    KvTunnelObject *tunnel = add_tunnel(self, origin);
+    KvTunnelObject *tunnel = kv_tunnel_set_add(self->set, origin);
 
-    announce_tunnels(self);
+    kv_tunnel_set_tell(self->set);
     g_dbus_method_invocation_return_value(invocation,
                                           g_variant_new("(o)", kv_tunnel_object_get_path(tunnel)));
 }
@@ -220,7 +185,7 @@ created_saved(GObject *store, GAsyncResult *result, gpointer data)
     KvTunnelOrigin origin = {
         .settings = create->settings, .file = file, .held = TRUE, .uid = create->uid};
 
-    g_hash_table_remove(self->saving, kv_settings_get_string(create->settings, KV_SETTING_NAME));
+    kv_tunnel_set_release(self->set, kv_settings_get_string(create->settings, KV_SETTING_NAME));
     if (file != NULL) {
         add_and_answer(self, create->invocation, &origin);
         return;
@@ -266,8 +231,7 @@ create_allowed(gpointer object, GDBusMethodInvocation *invocation, guint32 uid)
         create_transient(create);
         return;
     }
-    g_hash_table_add(self->saving,
-                     g_strdup(kv_settings_get_string(create->settings, KV_SETTING_NAME)));
+    kv_tunnel_set_reserve(self->set, kv_settings_get_string(create->settings, KV_SETTING_NAME));
     kv_store_save_async(self->services->store, create->settings, NULL, created_saved, create);
     g_steal_pointer(&create);
 }
@@ -303,7 +267,7 @@ find_allowed(gpointer object, GDBusMethodInvocation *invocation, guint32 uid)
     const char *name;
 
     g_variant_get_child(g_dbus_method_invocation_get_parameters(invocation), 0, "&s", &name);
-    tunnel = g_hash_table_lookup(self->by_name, name);
+    tunnel = kv_tunnel_set_find(self->set, name);
     if (tunnel == NULL) {
         g_autofree char *shown = kv_log_escape(name, strlen(name));
 
@@ -332,190 +296,26 @@ handle_find(KvDbusManager1 *skeleton, GDBusMethodInvocation *invocation, const c
 
 /* --- Reload --------------------------------------------------------------------------------- */
 
-static GVariant *
-make_problems(const KvStoreContents *contents, GPtrArray *refused)
-{
-    GVariantBuilder builder;
-
-    g_variant_builder_init(&builder, G_VARIANT_TYPE("a(sus)"));
-    for (guint i = 0; i < contents->problems->len; i++) {
-        const KvStoreProblem *problem = contents->problems->pdata[i];
-
-        g_variant_builder_add(&builder, "(sus)", problem->path, problem->line, problem->message);
-    }
-    for (guint i = 0; i < refused->len; i++) {
-        const KvStoreEntry *entry = refused->pdata[i];
-
-        g_variant_builder_add(&builder, "(sus)", entry->path, 0,
-                              "a transient tunnel has this name; it is read at the next Reload "
-                              "after that has gone");
-    }
-    return g_variant_builder_end(&builder);
-}
-
-static void
-down_for_removal(gpointer data)
-{
-    g_autoptr(KvTunnelObject) tunnel = data;
-
-    kv_tunnel_object_remove(tunnel);
-}
-
-/* Keeps @tunnel from being changed while it stops: what is saved then would be nobody's. Returns:
- * FALSE: a change is being saved, after which the tunnel has its file, or is gone anyway. */
-static gboolean
-begin_end(KvTunnelObject *tunnel, const char *why)
-{
-    const char *name = kv_tunnel_object_get_name(tunnel);
-
-    if (!kv_tunnel_object_begin_change(tunnel, NULL))
-        return FALSE;
-    kv_log(KV_LOG_INFO, "delete", name, NULL, "ends: %s", why);
-    return TRUE;
-}
-
-/* One that makes room for another of its name, which its file describes now. */
-typedef struct {
-    KvManagerObject *self;
-    KvTunnelObject *tunnel;
-} Replacement;
-
-static void
-read_again(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!kv_manager_object_load_finish(KV_MANAGER_OBJECT(source), result, &error))
-        kv_log(KV_LOG_ERROR, "broken-store", NULL, NULL, "saved tunnels: %s", error->message);
-}
-
-static void
-down_for_replacement(gpointer data)
-{
-    g_autofree Replacement *replacement = data;
-    g_autoptr(KvManagerObject) self = replacement->self;
-    g_autoptr(KvTunnelObject) tunnel = replacement->tunnel;
-
-    kv_tunnel_object_remove(tunnel);
-    kv_manager_object_load_async(self, read_again, NULL);
-}
-
-static void
-replace_tunnel(KvManagerObject *self, KvTunnelObject *tunnel)
-{
-    Replacement *replacement;
-
-    if (!begin_end(tunnel, "its file is for the other side now"))
-        return;
-    replacement = g_new0(Replacement, 1);
-    replacement->self = g_object_ref(self);
-    replacement->tunnel = g_object_ref(tunnel);
-    kv_tunnel_object_stop(tunnel, down_for_replacement, replacement);
-}
-
-static gboolean
-has_role_of(const KvStoreEntry *entry, KvTunnelObject *tunnel)
-{
-    return kv_settings_get_role(entry->settings) ==
-           kv_settings_get_role(kv_tunnel_object_get_settings(tunnel));
-}
-
-/* Saved tunnels whose file is gone, or is now for the other side. */
-static void
-end_stale(KvManagerObject *self, const KvStoreContents *contents)
-{
-    g_autoptr(GPtrArray) tunnels = copy_tunnels(self);
-
-    for (guint i = 0; i < tunnels->len; i++) {
-        KvTunnelObject *tunnel = tunnels->pdata[i];
-        const char *file = kv_tunnel_object_get_file(tunnel);
-        const KvStoreEntry *entry =
-            kv_store_contents_find(contents, kv_tunnel_object_get_name(tunnel));
-
-        if (file == NULL)
-            continue;
-        if (entry == NULL && !kv_store_contents_has_problem(contents, file)) {
-            if (begin_end(tunnel, "its file is gone"))
-                kv_tunnel_object_stop(tunnel, down_for_removal, g_object_ref(tunnel));
-        } else if (entry != NULL && !has_role_of(entry, tunnel)) {
-            replace_tunnel(self, tunnel);
-        }
-    }
-}
-
-/* @refused: gets what cannot be taken. */
-static void
-take_entry(KvManagerObject *self, const KvStoreEntry *entry, GPtrArray *refused)
-{
-    const char *name = kv_settings_get_string(entry->settings, KV_SETTING_NAME);
-    KvTunnelObject *tunnel = g_hash_table_lookup(self->by_name, name);
-    KvTunnelOrigin origin = {
-        .settings = entry->settings, .file = entry->path, .read_only = entry->read_only};
-
-    if (g_hash_table_contains(self->saving, name))
-        return;
-    if (tunnel == NULL)
-        add_tunnel(self, &origin);
-    else if (kv_tunnel_object_get_file(tunnel) == NULL)
-        g_ptr_array_add(refused, (gpointer) entry);
-    else if (has_role_of(entry, tunnel))
-        kv_tunnel_object_set_settings(tunnel, entry->settings, entry->path, entry->read_only);
-}
-
-static void
-loaded(GObject *store, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    KvManagerObject *self = g_task_get_source_object(task);
-    GError *error = NULL;
-    g_autoptr(KvStoreContents) contents = kv_store_load_finish(KV_STORE(store), result, &error);
-    g_autoptr(GPtrArray) refused = g_ptr_array_new();
-
-    if (contents == NULL) {
-        g_task_return_error(task, error);
-        return;
-    }
-    for (guint i = 0; i < contents->problems->len; i++) {
-        const KvStoreProblem *problem = contents->problems->pdata[i];
-
-        if (problem->line > 0)
-            kv_log(KV_LOG_ERROR, "broken-file", NULL, NULL, "%s:%u: %s", problem->path,
-                   problem->line, problem->message);
-        else
-            kv_log(KV_LOG_ERROR, "broken-file", NULL, NULL, "%s: %s", problem->path,
-                   problem->message);
-    }
-    end_stale(self, contents);
-    for (guint i = 0; i < contents->entries->len; i++)
-        take_entry(self, contents->entries->pdata[i], refused);
-    announce_tunnels(self);
-    kv_dbus_manager1_set_problems(self->skeleton, make_problems(contents, refused));
-    g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(self->skeleton));
-    g_task_return_boolean(task, TRUE);
-}
-
 void
 kv_manager_object_load_async(KvManagerObject *self, GAsyncReadyCallback callback, gpointer data)
 {
-    kv_store_load_async(self->services->store, NULL, loaded,
-                        g_task_new(self, NULL, callback, data));
+    kv_reloader_run_async(self->reloader, callback, data);
 }
 
 gboolean
 kv_manager_object_load_finish(KvManagerObject *self, GAsyncResult *result, GError **error)
 {
-    return g_task_propagate_boolean(G_TASK(result), error);
+    return kv_reloader_run_finish(self->reloader, result, error);
 }
 
 static void
 reloaded(GObject *source, GAsyncResult *result, gpointer data)
 {
-    KvManagerObject *self = KV_MANAGER_OBJECT(source);
     GDBusMethodInvocation *invocation = data;
     GError *error = NULL;
 
-    if (kv_manager_object_load_finish(self, result, &error))
-        kv_dbus_manager1_complete_reload(self->skeleton, invocation);
+    if (kv_reloader_run_finish(KV_RELOADER(source), result, &error))
+        g_dbus_method_invocation_return_value(invocation, NULL);
     else
         g_dbus_method_invocation_take_error(invocation, error);
 }
@@ -547,7 +347,7 @@ handle_reload(KvDbusManager1 *skeleton, GDBusMethodInvocation *invocation, GVari
 void
 kv_manager_object_autostart(KvManagerObject *self)
 {
-    kv_autostart_run(self->services, copy_tunnels(self));
+    kv_autostart_run(self->services, kv_tunnel_set_copy(self->set));
 }
 
 static void
@@ -575,7 +375,11 @@ kv_manager_object_new(const KvServices *services)
     KvManagerObject *self = g_object_new(KV_TYPE_MANAGER_OBJECT, NULL);
 
     self->services = services;
+    self->set = kv_tunnel_set_new(services);
+    self->reloader = kv_reloader_new(services, self->set);
     fill(self);
+    g_signal_connect_object(self->set, "changed", G_CALLBACK(announce_tunnels), self, 0);
+    g_signal_connect_object(self->reloader, "problems", G_CALLBACK(announce_problems), self, 0);
     g_signal_connect(self->skeleton, "handle-create-tunnel", G_CALLBACK(handle_new), self);
     g_signal_connect(self->skeleton, "handle-import-tunnel", G_CALLBACK(handle_new), self);
     g_signal_connect(self->skeleton, "handle-find-tunnel", G_CALLBACK(handle_find), self);
@@ -589,7 +393,7 @@ kv_manager_object_export(KvManagerObject *self, GError **error)
     if (!g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(self->skeleton),
                                           self->services->bus, KV_DBUS_PATH, error))
         return FALSE;
-    announce_tunnels(self);
+    kv_tunnel_set_tell(self->set);
     return TRUE;
 }
 
@@ -600,42 +404,16 @@ kv_manager_object_unexport(KvManagerObject *self)
         g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(self->skeleton));
 }
 
-typedef struct {
-    guint left;
-    void (*done)(gpointer data);
-    gpointer data;
-} StopAll;
-
-static void
-one_stopped(gpointer data)
-{
-    StopAll *all = data;
-
-    if (--all->left > 0)
-        return;
-    all->done(all->data);
-    g_free(all);
-}
-
 void
 kv_manager_object_stop(KvManagerObject *self, void (*done)(gpointer data), gpointer data)
 {
-    g_autoptr(GPtrArray) tunnels = copy_tunnels(self);
-    StopAll *all = g_new0(StopAll, 1);
-
-    all->left = tunnels->len + 1; /* one for this function, so that it is not done too early */
-    all->done = done;
-    all->data = data;
-    for (guint i = 0; i < tunnels->len; i++)
-        kv_tunnel_object_stop(tunnels->pdata[i], one_stopped, all);
-    one_stopped(all);
+    kv_tunnel_set_stop(self->set, done, data);
 }
 
 void
 kv_manager_object_remove(KvManagerObject *self)
 {
     g_signal_handlers_disconnect_by_data(self->skeleton, self);
-    while (self->tunnels->len > 0)
-        kv_tunnel_object_remove(self->tunnels->pdata[self->tunnels->len - 1]);
+    kv_tunnel_set_remove_all(self->set);
     kv_manager_object_unexport(self);
 }
