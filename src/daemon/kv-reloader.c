@@ -9,6 +9,7 @@ struct _KvReloader {
     GObject parent_instance;
     const KvServices *services;
     KvTunnelSet *set;
+    GHashTable *ending; /* names of tunnels that stop and go; value: read again afterwards */
 };
 
 G_DEFINE_FINAL_TYPE(KvReloader, kv_reloader, G_TYPE_OBJECT)
@@ -18,7 +19,10 @@ static guint problems_signal;
 static void
 kv_reloader_finalize(GObject *object)
 {
-    g_object_unref(KV_RELOADER(object)->set);
+    KvReloader *self = KV_RELOADER(object);
+
+    g_object_unref(self->set);
+    g_hash_table_unref(self->ending);
     G_OBJECT_CLASS(kv_reloader_parent_class)->finalize(object);
 }
 
@@ -33,6 +37,7 @@ kv_reloader_class_init(KvReloaderClass *klass)
 static void
 kv_reloader_init(KvReloader *self)
 {
+    self->ending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
 KvReloader *
@@ -86,32 +91,11 @@ log_problems(const KvStoreContents *contents)
 /* --- tunnels that end ---------------------------------------------------------------------------
  */
 
-static void
-down_for_removal(gpointer data)
-{
-    g_autoptr(KvTunnelObject) tunnel = data;
-
-    kv_tunnel_object_remove(tunnel);
-}
-
-/* Keeps @tunnel from being changed while it stops: what is saved then would be nobody's. Returns:
- * FALSE: a change is being saved, after which the tunnel has its file, or is gone anyway. */
-static gboolean
-begin_end(KvTunnelObject *tunnel, const char *why)
-{
-    const char *name = kv_tunnel_object_get_name(tunnel);
-
-    if (!kv_tunnel_object_begin_change(tunnel, NULL))
-        return FALSE;
-    kv_log(KV_LOG_INFO, "delete", name, NULL, "ends: %s", why);
-    return TRUE;
-}
-
-/* One that makes room for another of its name, which its file describes now. */
+/* A tunnel that stops, and goes when it is down. */
 typedef struct {
     KvReloader *self;
     KvTunnelObject *tunnel;
-} Replacement;
+} Ending;
 
 static void
 read_again(GObject *source, GAsyncResult *result, gpointer data)
@@ -123,27 +107,36 @@ read_again(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
-down_for_replacement(gpointer data)
+down(gpointer data)
 {
-    g_autofree Replacement *replacement = data;
-    g_autoptr(KvReloader) self = replacement->self;
-    g_autoptr(KvTunnelObject) tunnel = replacement->tunnel;
+    g_autofree Ending *ending = data;
+    g_autoptr(KvReloader) self = ending->self;
+    g_autoptr(KvTunnelObject) tunnel = ending->tunnel;
+    const char *name = kv_tunnel_object_get_name(tunnel);
+    gboolean again = GPOINTER_TO_INT(g_hash_table_lookup(self->ending, name));
 
+    g_hash_table_remove(self->ending, name);
     kv_tunnel_object_remove(tunnel);
-    kv_reloader_run_async(self, read_again, NULL);
+    if (again)
+        kv_reloader_run_async(self, read_again, NULL);
 }
 
+/* Nothing of @tunnel is saved while it stops, as it would be nobody's. A change that is being saved
+ * comes before: after that the tunnel has its file, or is gone anyway. */
 static void
-replace_tunnel(KvReloader *self, KvTunnelObject *tunnel)
+end_tunnel(KvReloader *self, KvTunnelObject *tunnel, const char *why)
 {
-    Replacement *replacement;
+    const char *name = kv_tunnel_object_get_name(tunnel);
+    Ending *ending;
 
-    if (!begin_end(tunnel, "its file is for the other side now"))
+    if (!kv_tunnel_object_begin_change(tunnel, NULL))
         return;
-    replacement = g_new0(Replacement, 1);
-    replacement->self = g_object_ref(self);
-    replacement->tunnel = g_object_ref(tunnel);
-    kv_tunnel_object_stop(tunnel, down_for_replacement, replacement);
+    kv_log(KV_LOG_INFO, "delete", name, NULL, "ends: %s", why);
+    g_hash_table_insert(self->ending, g_strdup(name), GINT_TO_POINTER(FALSE));
+    ending = g_new0(Ending, 1);
+    ending->self = g_object_ref(self);
+    ending->tunnel = g_object_ref(tunnel);
+    kv_tunnel_object_stop(tunnel, down, ending);
 }
 
 static gboolean
@@ -167,12 +160,10 @@ end_stale(KvReloader *self, const KvStoreContents *contents)
 
         if (file == NULL)
             continue;
-        if (entry == NULL && !kv_store_contents_has_problem(contents, file)) {
-            if (begin_end(tunnel, "its file is gone"))
-                kv_tunnel_object_stop(tunnel, down_for_removal, g_object_ref(tunnel));
-        } else if (entry != NULL && !has_role_of(entry, tunnel)) {
-            replace_tunnel(self, tunnel);
-        }
+        if (entry == NULL && !kv_store_contents_has_problem(contents, file))
+            end_tunnel(self, tunnel, "its file is gone");
+        else if (entry != NULL && !has_role_of(entry, tunnel))
+            end_tunnel(self, tunnel, "its file is for the other side now");
     }
 }
 
@@ -190,7 +181,10 @@ take_entry(KvReloader *self, const KvStoreEntry *entry, GPtrArray *refused)
 
     if (kv_tunnel_set_is_reserved(self->set, name))
         return;
-    if (tunnel == NULL)
+    /* The next tunnel of this name, which has to wait for the one that stops. */
+    if (g_hash_table_contains(self->ending, name))
+        g_hash_table_insert(self->ending, g_strdup(name), GINT_TO_POINTER(TRUE));
+    else if (tunnel == NULL)
         kv_tunnel_set_add(self->set, &origin);
     else if (kv_tunnel_object_get_file(tunnel) == NULL)
         g_ptr_array_add(refused, (gpointer) entry);

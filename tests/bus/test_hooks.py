@@ -144,6 +144,50 @@ def stuck_helper(world):
     check("1235" not in world.s.run("ss", "-lun"), "the port is still taken")
 
 
+@test("a tunnel whose file is back before it is down is back, too, as the file says then", limit=60)
+def back_while_it_ends(world):
+    hooks = Hooks(world)
+    with open(os.path.join(hooks.dir, "slow"), "w", encoding="ascii") as f:
+        f.write(f"#!/bin/sh\nsleep 1\necho slow >>{hooks.log}\n")
+    os.chmod(os.path.join(hooks.dir, "slow"), 0o755)
+    hooks.start_helper()
+    path = os.path.join(world.config, "a.kcpvpn")
+
+    def write(port, role="server"):
+        side = "vni-mode=tun\n" if role == "server" else ""
+        with open(path, "w", encoding="ascii") as f:
+            f.write(f"[tunnel]\nrole={role}\nip=0.0.0.0\nport={port}\n{side}secret=hush\ndown=slow\n")
+        os.chown(path, 0, kvbus.DAEMON_GID)
+        os.chmod(path, 0o640)
+    write(1235)
+    root = hooks.start_all()
+
+    def reload():
+        root.call(kvbus.ROOT, kvbus.MANAGER, "Reload", "(@a{sv} {},)")
+
+    def tunnels():
+        return root.get(kvbus.ROOT, kvbus.MANAGER, "Tunnels")
+    for port, role in ((1236, "server"), (1237, "client"), (1238, "server")):
+        old = tunnels()[0]
+        if root.get(old, kvbus.TUNNEL, "Role") == "server":
+            root.tunnel(old, "Start")
+            root.wait_state(old, "connected")
+        os.unlink(path)
+        reload()
+        reload()
+        write(port, role)
+        reload()
+        reload()
+        wait_until(lambda old=old: tunnels() and tunnels() != [old], 10, "there is a new tunnel")
+        settings = root.get(tunnels()[0], kvbus.TUNNEL, "Settings")
+        equal((settings["port"], settings["role"]), (port, role), "the new tunnel")
+        root.tunnel(tunnels()[0], "Stop")
+    equal(hooks.lines(), ["slow", "slow"], "the hooks that ran")
+    os.unlink(path)
+    reload()
+    wait_until(lambda: tunnels() == [], 10, "the tunnel is gone")
+
+
 @test("who may create and modify tunnels but not have programs run gets none into a tunnel", limit=40)
 def rights(world):
     root = world.start_all()
