@@ -33,11 +33,11 @@ write_line(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoint
         return G_LOG_WRITER_HANDLED;
     if (g_log_writer_is_journald(STDERR_FILENO))
         return g_log_writer_journald(level, fields, n_fields, data);
-    if (!to_syslog)
-        return g_log_writer_standard_streams(level, fields, n_fields, data);
-    line = g_log_writer_format_fields(level, fields, n_fields, FALSE);
-    syslog(LOG_DAEMON | priority, "%s", line);
-    return G_LOG_WRITER_HANDLED;
+    if (to_syslog) {
+        line = g_log_writer_format_fields(level, fields, n_fields, FALSE);
+        syslog(LOG_DAEMON | priority, "%s", line);
+    }
+    return g_log_writer_standard_streams(level, fields, n_fields, data);
 }
 
 void

@@ -5,9 +5,10 @@
 
 /**
  * kv_nm_log_init:
- * @debug: everything, and to stderr; else as NetworkManager tells its plugins by NM_VPN_LOG_LEVEL
- *     (a number of syslog's) and NM_VPN_LOG_SYSLOG (1: not to stderr, which leads nowhere)
+ * @debug: everything; else as NetworkManager tells its plugins by NM_VPN_LOG_LEVEL (a number of
+ *     syslog's) and NM_VPN_LOG_SYSLOG (1: to syslog, too)
  *
- * Installs the writer of GLib's log lines. Once, before the first of them.
+ * Installs the writer of GLib's log lines, to stderr or to the journal behind it. Once, before the
+ * first of them.
  */
 void kv_nm_log_init(gboolean debug);

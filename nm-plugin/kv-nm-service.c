@@ -21,6 +21,7 @@ struct _KvNmService {
     guint told_index;   /* of the interface then: another one of the same name has nothing yet */
     gboolean may_ask;   /* for another secret: a person is there who gave this one */
     KvSecret *tried;
+    guint stop_id;
 };
 
 G_DEFINE_FINAL_TYPE(KvNmService, kv_nm_service, NM_TYPE_VPN_SERVICE_PLUGIN)
@@ -41,6 +42,7 @@ kv_nm_service_dispose(GObject *object)
 
     close_tunnel(self);
     g_clear_pointer(&self->tried, kv_secret_free);
+    g_clear_handle_id(&self->stop_id, g_source_remove);
     G_OBJECT_CLASS(kv_nm_service_parent_class)->dispose(object);
 }
 
@@ -206,22 +208,38 @@ begin(KvNmService *self, NMConnection *connection, gboolean interactive, GError 
 }
 
 static gboolean
+stop_due(gpointer data)
+{
+    KvNmService *self = data;
+
+    self->stop_id = 0;
+    g_object_set(self, NM_VPN_SERVICE_PLUGIN_STATE, NM_VPN_SERVICE_STATE_STOPPED, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+/* A profile that is refused is the end, too, but the caller shall hear the reason before that. */
+static gboolean
+begin_first(KvNmService *self, NMConnection *connection, gboolean interactive, GError **error)
+{
+    g_clear_pointer(&self->tried, kv_secret_free);
+    if (begin(self, connection, interactive, error))
+        return TRUE;
+    if (self->stop_id == 0)
+        self->stop_id = g_idle_add(stop_due, self);
+    return FALSE;
+}
+
+static gboolean
 connect_plain(NMVpnServicePlugin *plugin, NMConnection *connection, GError **error)
 {
-    KvNmService *self = KV_NM_SERVICE_PLUGIN(plugin);
-
-    g_clear_pointer(&self->tried, kv_secret_free);
-    return begin(self, connection, FALSE, error);
+    return begin_first(KV_NM_SERVICE_PLUGIN(plugin), connection, FALSE, error);
 }
 
 static gboolean
 connect_interactive(NMVpnServicePlugin *plugin, NMConnection *connection, GVariant *details,
                     GError **error)
 {
-    KvNmService *self = KV_NM_SERVICE_PLUGIN(plugin);
-
-    g_clear_pointer(&self->tried, kv_secret_free);
-    return begin(self, connection, TRUE, error);
+    return begin_first(KV_NM_SERVICE_PLUGIN(plugin), connection, TRUE, error);
 }
 
 static gboolean

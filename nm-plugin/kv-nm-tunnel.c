@@ -155,7 +155,7 @@ trouble(KvNmTunnel *self, GError *error)
 {
     g_dbus_error_strip_remote_error(error);
     if (self->established && may_pass(error)) {
-        g_message("the tunnel is made anew: %s", error->message);
+        g_message("the tunnel is made anew, kcpvpnd could not keep it: %s", error->message);
         schedule_remake(self);
         return;
     }
