@@ -156,6 +156,14 @@ new_groups(Advanced *self)
 
 /* --- the dialog ------------------------------------------------------------------------------ */
 
+static void
+name_button(GtkWidget *dialog, int response)
+{
+    GtkWidget *button = gtk_dialog_get_widget_for_response(GTK_DIALOG(dialog), response);
+
+    kv_gtk_name(button, gtk_button_get_label(GTK_BUTTON(button)));
+}
+
 /* Buttons below the text, which GTK puts right into the corner. */
 static void
 add_button_margins(GtkWidget *dialog)
@@ -182,6 +190,8 @@ new_dialog(GtkWindow *parent)
                                              (use_header ? GTK_DIALOG_USE_HEADER_BAR : 0),
                                          _("_Cancel"), GTK_RESPONSE_CANCEL, _("OK"),
                                          GTK_RESPONSE_OK, NULL);
+    name_button(dialog, GTK_RESPONSE_CANCEL);
+    name_button(dialog, GTK_RESPONSE_OK);
     gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_OK);
     gtk_window_set_default_size(GTK_WINDOW(dialog), WIDTH, HEIGHT);
     if (!use_header)

@@ -157,6 +157,7 @@ set_up_page(KvNmEditor *self, GtkBuilder *builder)
     static const KvSettingId general[] = {KV_SETTING_IP, KV_SETTING_PORT, KV_SETTING_KCP_MODE};
     static const KvSettingId authentication[] = {KV_SETTING_CLIENT_ID, KV_SETTING_SECRET};
     GtkWidget *show = GTK_WIDGET(gtk_builder_get_object(builder, "show-secret"));
+    GtkWidget *advanced = GTK_WIDGET(gtk_builder_get_object(builder, "advanced"));
     int top = 0;
 
     self->page = g_object_ref_sink(GTK_WIDGET(gtk_builder_get_object(builder, "page")));
@@ -170,8 +171,9 @@ set_up_page(KvNmEditor *self, GtkBuilder *builder)
     gtk_grid_attach(GTK_GRID(gtk_builder_get_object(builder, "authentication")), show, 1, top, 1,
                     1);
     g_signal_connect_object(show, "toggled", G_CALLBACK(on_show_secret), self, 0);
-    g_signal_connect_object(gtk_builder_get_object(builder, "advanced"), "clicked",
-                            G_CALLBACK(on_advanced), self, 0);
+    kv_gtk_name(show, kv_gtk_check_get_label(show));
+    kv_gtk_name(advanced, gtk_button_get_label(GTK_BUTTON(advanced)));
+    g_signal_connect_object(advanced, "clicked", G_CALLBACK(on_advanced), self, 0);
     set_up_secret(self);
     kv_gtk_show_all(self->page);
     update_problem(self);

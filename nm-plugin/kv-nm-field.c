@@ -314,6 +314,7 @@ kv_nm_field_new(const KvSetting *row, gboolean required, KvNmFieldNote note, KvN
     if (row->type != KV_SETTING_TYPE_BOOLEAN)
         field->label = g_object_ref_sink(new_label(row, field->control));
     gtk_widget_set_name(field->control, row->key);
+    kv_gtk_name(field->control, _(row->form_label));
     gtk_widget_set_hexpand(field->control, TRUE);
     kv_gtk_hide_on_purpose(field->note);
     set_tooltip(field);

@@ -54,6 +54,16 @@ kv_gtk_check_set_active(GtkWidget *check, gboolean active)
 #endif
 }
 
+static inline const char *
+kv_gtk_check_get_label(GtkWidget *check)
+{
+#if KV_GTK_IS_4
+    return gtk_check_button_get_label(GTK_CHECK_BUTTON(check));
+#else
+    return gtk_button_get_label(GTK_BUTTON(check));
+#endif
+}
+
 static inline void
 kv_gtk_box_append(GtkWidget *box, GtkWidget *child)
 {
@@ -147,6 +157,26 @@ kv_gtk_window_destroy(GtkWidget *window)
     gtk_window_destroy(GTK_WINDOW(window));
 #else
     gtk_widget_destroy(window);
+#endif
+}
+
+/* What programs for people who do not see call @widget: @label without the mark of its key. GTK 3
+ * would say nothing, or the value; GTK 4 the text with the mark, and once more what its label says.
+ */
+static inline void
+kv_gtk_name(GtkWidget *widget, const char *label)
+{
+    g_auto(GStrv) parts = g_strsplit(label, "_", 2);
+    g_autofree char *name = g_strjoinv("", parts);
+
+#if KV_GTK_IS_4
+    if (GTK_IS_CHECK_BUTTON(widget))
+        gtk_accessible_update_property(GTK_ACCESSIBLE(widget), GTK_ACCESSIBLE_PROPERTY_LABEL, name,
+                                       -1);
+    else
+        gtk_accessible_reset_property(GTK_ACCESSIBLE(widget), GTK_ACCESSIBLE_PROPERTY_LABEL);
+#else
+    atk_object_set_name(gtk_widget_get_accessible(widget), name);
 #endif
 }
 
