@@ -367,6 +367,16 @@ kv_nm_ip_config_new(GVariant *tunnel, GError **error)
     return g_steal_pointer(&config);
 }
 
+GVariant *
+kv_nm_ip_config_without_way(const KvNmIpConfig *config)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(config->config);
+    const Address nowhere = {.family = AF_INET, .ip4.s_addr = htonl(INADDR_LOOPBACK)};
+
+    insert_address(&dict, NM_VPN_PLUGIN_CONFIG_EXT_GATEWAY, &nowhere);
+    return g_variant_dict_end(&dict);
+}
+
 void
 kv_nm_ip_config_free(KvNmIpConfig *config)
 {

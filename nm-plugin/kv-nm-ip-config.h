@@ -34,6 +34,10 @@ typedef struct {
  */
 KvNmIpConfig *kv_nm_ip_config_new(GVariant *tunnel, GError **error) KV_MUST_USE;
 
+/* (transfer floating): Config with a gateway, as there must be one, that takes no route to reach:
+ * this host itself. */
+GVariant *kv_nm_ip_config_without_way(const KvNmIpConfig *config) KV_MUST_USE;
+
 void kv_nm_ip_config_free(KvNmIpConfig *config);
 
 /* Whether both say the same; %NULL is equal to nothing. */

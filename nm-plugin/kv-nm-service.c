@@ -13,12 +13,16 @@
 
 #include <net/if.h>
 
+/* NetworkManager changes routes when it is idle. */
+#define ROUTE_GONE_MS 300
+
 struct _KvNmService {
     NMVpnServicePlugin parent_instance;
     KvNmTunnel *tunnel;
     guint n_tunnels;
     KvNmIpConfig *told; /* NetworkManager, last */
     guint told_index;   /* of the interface then: another one of the same name has nothing yet */
+    guint tell_id;      /* while NetworkManager is to take the way to the server away */
     gboolean may_ask;   /* for another secret: a person is there who gave this one */
     KvSecret *tried;
     guint stop_id;
@@ -30,6 +34,7 @@ G_DEFINE_FINAL_TYPE(KvNmService, kv_nm_service, NM_TYPE_VPN_SERVICE_PLUGIN)
 static void
 close_tunnel(KvNmService *self)
 {
+    g_clear_handle_id(&self->tell_id, g_source_remove);
     g_clear_pointer(&self->tunnel, kv_nm_tunnel_close);
     g_clear_pointer(&self->told, kv_nm_ip_config_free);
     self->told_index = 0;
@@ -122,14 +127,43 @@ tunnel_configured(GVariant *properties, gpointer data)
     if (kv_nm_ip_config_equal(config, self->told) && index == self->told_index)
         return;
     g_message("connected, interface %s", interface);
+    g_clear_handle_id(&self->tell_id, g_source_remove);
     tell(self, config);
     g_clear_pointer(&self->told, kv_nm_ip_config_free);
     self->told = g_steal_pointer(&config);
     self->told_index = index;
 }
 
+static gboolean
+tell_again(gpointer data)
+{
+    KvNmService *self = data;
+
+    self->tell_id = 0;
+    tell(self, self->told);
+    return G_SOURCE_REMOVE;
+}
+
+/* NetworkManager asks the kernel for the way to the server, and gets the host route that it made
+ * for the network before. So it is told of a gateway that needs none, and once that route is gone,
+ * of the true one again. Nothing of it is of use to a tunnel that is connected: the daemon connects
+ * meanwhile. */
+static void
+tunnel_moved(gpointer data)
+{
+    KvNmService *self = data;
+    g_autoptr(GVariant) no_way = NULL;
+
+    if (self->told == NULL || self->tell_id != 0)
+        return;
+    no_way = g_variant_ref_sink(kv_nm_ip_config_without_way(self->told));
+    nm_vpn_service_plugin_set_config(NM_VPN_SERVICE_PLUGIN(self), no_way);
+    self->tell_id = g_timeout_add(ROUTE_GONE_MS, tell_again, self);
+}
+
 static const KvNmTunnelEvents tunnel_events = {
     .configured = tunnel_configured,
+    .moved = tunnel_moved,
     .failed = tunnel_failed,
 };
 

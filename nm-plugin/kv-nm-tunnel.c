@@ -273,13 +273,18 @@ properties_changed(GDBusProxy *proxy, GVariant *changed, GStrv invalidated, gpoi
 }
 
 static void
-log_state(KvDbusTunnel1 *proxy, const char *state, const char *old_state, const char *reason,
-          gpointer data)
+state_changed(KvDbusTunnel1 *proxy, const char *state, const char *old_state, const char *reason,
+              gpointer data)
 {
+    g_autoptr(KvNmTunnel) self = tunnel_ref(data);
+
     if (reason[0] != '\0')
         g_message("%s: %s", state, reason);
     else
         g_debug("%s", state);
+    if (self->established && g_strcmp0(old_state, KV_DBUS_STATE_CONNECTED) == 0 &&
+        g_strcmp0(state, KV_DBUS_STATE_CONNECTING) == 0)
+        self->events.moved(self->data);
 }
 
 /* --- making it ------------------------------------------------------------------------------- */
@@ -333,7 +338,7 @@ proxy_made(GObject *source, GAsyncResult *result, gpointer data)
     }
     g_signal_connect(self->proxy, "notify::g-name-owner", G_CALLBACK(owner_changed), self);
     g_signal_connect(self->proxy, "g-properties-changed", G_CALLBACK(properties_changed), self);
-    g_signal_connect(self->proxy, "state-changed", G_CALLBACK(log_state), self);
+    g_signal_connect(self->proxy, "state-changed", G_CALLBACK(state_changed), self);
     call_start(self);
 }
 

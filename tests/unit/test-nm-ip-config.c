@@ -332,6 +332,33 @@ test_equal(void)
     g_assert_false(kv_nm_ip_config_equal(NULL, NULL));
 }
 
+/* Proves: without the way to the server, all else stays the same. */
+static void
+test_without_way(void)
+{
+    static const char *const endpoints[] = {"203.0.113.1:1235", "[2001:db8::1]:1235"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(endpoints); i++) {
+        g_autofree char *text =
+            g_strdup_printf("'Interface': <'kvc0'>, 'Endpoint': <'%s'>, 'Mtu': <uint32 1400>, " TUN
+                            "'Addresses': <[" IP4 "]>",
+                            endpoints[i]);
+        g_autoptr(GVariant) tunnel = parse(text);
+        g_autoptr(KvNmIpConfig) config = kv_nm_ip_config_new(tunnel, NULL);
+        g_autoptr(GVariant) got = g_variant_ref_sink(kv_nm_ip_config_without_way(config));
+        g_auto(GVariantDict) back = G_VARIANT_DICT_INIT(got);
+        g_autoptr(GVariant) gateway = g_variant_lookup_value(config->config, "gateway", NULL);
+        g_autoptr(GVariant) same = NULL;
+        guint32 address;
+
+        g_assert_true(g_variant_lookup(got, "gateway", "u", &address));
+        g_assert_cmphex(address, ==, htonl(INADDR_LOOPBACK));
+        g_variant_dict_insert_value(&back, "gateway", gateway);
+        same = g_variant_ref_sink(g_variant_dict_end(&back));
+        g_assert_true(g_variant_equal(same, config->config));
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -343,5 +370,6 @@ main(int argc, char **argv)
     g_test_add_func("/nm-ip-config/config", test_config);
     g_test_add_func("/nm-ip-config/mistakes", test_mistakes);
     g_test_add_func("/nm-ip-config/equal", test_equal);
+    g_test_add_func("/nm-ip-config/without-way", test_without_way);
     return kv_test_main(&argc, &argv);
 }
