@@ -15,17 +15,21 @@ import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "netns"))
+for folder in ("netns", "cli"):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), folder))
 
 import kvnet  # noqa: E402
 from kvnet import Failed, Skipped, check, equal, shell, wait_until  # noqa: E402,F401
+from kvpty import Terminal  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NEEDED = ("NetworkManager", "nmcli", "dbus-daemon", "gdbus", "unshare", "setpriv", "ip", "useradd", "ping")
@@ -132,6 +136,23 @@ class Far(kvnet.Namespace):
         self.name, self.id = "far", ident  # nm-sandbox has made it
 
 
+class Person(Terminal):
+    """At a terminal; what is waited for comes after what was waited for before."""
+
+    def __init__(self, *words):
+        super().__init__(list(words), dict(os.environ))
+        self.seen = 0
+
+    def expect(self, part, seconds=20):
+        end = time.monotonic() + seconds * kvnet.TIME_FACTOR
+        while part not in self.text[self.seen:]:
+            left = end - time.monotonic()
+            if left <= 0 or (not self.read(left) and part not in self.text[self.seen:]):
+                raise Failed(f"no {part!r} on the terminal: {self.text!r}")
+        self.seen = self.text.index(part, self.seen) + len(part)
+        return self.text
+
+
 class Box(kvnet.World):
     """What one test has: the client's side here, the server's in far."""
 
@@ -139,10 +160,26 @@ class Box(kvnet.World):
         super().__init__()
         kvnet.PROGRAM = os.path.join(build, "src/cli/kcpvpn")
         kvnet.LINKEM = os.path.join(build, "tests/lib/linkem/linkem")
-        self.here, self.far = Here(), Far(os.environ["NMSB_FAR"])
+        self.here, self.far = Here(), None
+        if os.path.exists("/run/netns/" + os.environ["NMSB_FAR"]):
+            self.far = Far(os.environ["NMSB_FAR"])
         self.address4, self.address6 = os.environ["NMSB_SRV4"], os.environ["NMSB_SRV6"]
         self.logs = os.environ["NMSB_LOGS"]
-        open_tun_device()
+        self.said = []
+        ear = make_devices("/run/nm-sandbox/dev")
+        threading.Thread(target=self._hear, args=(ear,), daemon=True).start()
+        if self.far:
+            # The far side would answer for its end of a tunnel on the bare link, too.
+            for network in ("192.168.88.0/24", "192.168.99.0/24"):
+                self.here.ip("route", "add", "unreachable", network, "metric", "4000000000")
+
+    def _hear(self, ear):
+        while True:
+            self.said.append(re.sub(r"^<\d+>", "", ear.recv(65536).decode("utf-8", "replace")).strip())
+
+    def plugin_log(self):
+        """What the plugin's processes said, line by line."""
+        return [line for line in list(self.said) if "nm-kcpvpn" in line]
 
     # --- the far side
 
@@ -158,6 +195,7 @@ class Box(kvnet.World):
         """Fails unless nmcli does; returns (status, what it said)."""
         done = subprocess.run([*who, "nmcli", *args], capture_output=True, text=True, check=False,
                               stdin=subprocess.DEVNULL, timeout=(seconds + 5) * kvnet.TIME_FACTOR)
+
         check(done.returncode != 0, f"nmcli {' '.join(args)} did not fail: {done.stdout}")
         return done.returncode, (done.stderr + done.stdout).strip()
 
@@ -165,7 +203,7 @@ class Box(kvnet.World):
         """Adds a profile; its data by keys with "_" for "-". Only the tunnel's network goes through it."""
         items = {"ip": self.address4, "port": kvnet.PORT, "crypt": "aes",
                  **{key.replace("_", "-"): value for key, value in data.items()}}
-        text = ", ".join(f"{key} = {str(value).replace(':', chr(92) + ':')}" for key, value in items.items())
+        text = ", ".join(f"{key} = {value}" for key, value in items.items())
         secrets = ("vpn.secrets", f"secret={secret}") if secret is not None else ()
         self.nmcli("connection", "add", "type", "vpn", "vpn-type", "kcpvpn", "con-name", name, "vpn.data", text,
                    *secrets, "ipv4.never-default", "yes", "ipv6.never-default", "yes", *more, who=who)
@@ -211,7 +249,9 @@ class Box(kvnet.World):
         routes = sorted(shell("ip", *family, "route", "show", "table", "all")
                         for family in (("-4",), ("-6",)))
         routes = [re.sub(r" expires \d+sec", "", text) for text in routes]
-        with open("/run/NetworkManager/resolv.conf", encoding="utf-8") as file:
+        dns = []
+        with contextlib.suppress(FileNotFoundError), \
+                open("/run/NetworkManager/resolv.conf", encoding="utf-8") as file:
             dns = [line for line in file.read().splitlines() if not line.startswith("#")]
         profiles = self.nmcli("-t", "-f", "NAME,TYPE", "connection", "show", "--active")
         return {"links": links, "addresses": addresses, "routes": routes, "rules": shell("ip", "rule"),
@@ -252,16 +292,29 @@ def kill_one(program, number=signal.SIGKILL):
     wait_until(lambda: process not in find_processes(program), 10, f"{program} ends")
 
 
-def open_tun_device():
-    """As it is on most systems: open for everybody; nobody outside the box sees it."""
-    os.mknod("/run/nm-sandbox/tun", stat.S_IFCHR | 0o666, os.makedev(10, 200))
-    os.chmod("/run/nm-sandbox/tun", 0o666)
-    shell("mount", "--bind", "/run/nm-sandbox/tun", "/dev/net/tun")
+def make_devices(folder):
+    """A /dev of the box's own: the tun device is open for everybody, as it is on most systems, and what is said to
+    syslog is heard here and nowhere else. Returns the socket."""
+    os.makedirs(os.path.join(folder, "net"))
+    for name, major, minor in (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9),
+                               ("tty", 5, 0), ("ptmx", 5, 2), ("net/tun", 10, 200)):
+        os.mknod(os.path.join(folder, name), stat.S_IFCHR | 0o666, os.makedev(major, minor))
+        os.chmod(os.path.join(folder, name), 0o666)
+    for name in ("pts", "shm"):
+        os.mkdir(os.path.join(folder, name))
+        shell("mount", "--bind", "/dev/" + name, os.path.join(folder, name))
+    os.symlink("/proc/self/fd", os.path.join(folder, "fd"))
+    ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ear.bind(os.path.join(folder, "log"))
+    os.chmod(os.path.join(folder, "log"), 0o666)
+    shell("mount", "--rbind", folder, "/dev")
+    return ear
 
 
 def _print_logs(box):
     for process in box.processes:
         print(f"        {process.name}:\n{process.tail()}", flush=True)
+    print("        plugin:\n" + "\n".join("    | " + line[:300] for line in box.plugin_log()[-40:]), flush=True)
     for name in ("dbus", "nm"):
         lines = [line for line in box.log(name).splitlines() if name != "nm" or "vpn" in line or "kcpvpn" in line]
         print(f"        {name}.log:\n" + "\n".join("    | " + line[:300] for line in lines[-40:]), flush=True)
