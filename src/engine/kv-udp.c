@@ -137,7 +137,8 @@ bind_and_connect(int fd, const KvUdpConfig *config, GError **error)
         int errnum = errno;
 
         text = kv_sockaddr_to_string(&config->local);
-        kv_error_set_errno(error, errnum, "cannot bind UDP address %s", text);
+        kv_error_set_errno(error, errnum, "cannot bind UDP address %s%s", text,
+                           errnum == EACCES ? ", which takes CAP_NET_BIND_SERVICE" : "");
         return FALSE;
     }
     /* Only now: a socket that shares from the start would join another server's group, and its
