@@ -3,7 +3,7 @@
 
 #include <glib.h>
 
-/* Text as a terminal shows it. Pure; any thread. */
+/* Text from outside and as a terminal shows it. Pure; any thread. */
 
 /* How many columns of a terminal the first @len bytes of valid UTF-8 take: wide characters two. */
 guint kv_text_columns(const char *text, gsize len);
@@ -22,3 +22,14 @@ gboolean kv_text_is_control(gunichar c);
  * Returns: (transfer full): valid UTF-8 of one line.
  */
 char *kv_text_make_printable(const char *text);
+
+/* (transfer full): the same, cut after 64 bytes and then ending in "...": for a message that quotes
+ * what was wrong. */
+char *kv_text_quote(const char *text);
+
+#define KV_TEXT_ESCAPE_MAX 128 /* bytes that kv_text_escape() keeps */
+
+/* (transfer full): bytes of a peer or a program, for the log: the backslash and every byte outside
+ * printable ASCII as \xHH, so that none stands for another; cut after %KV_TEXT_ESCAPE_MAX bytes,
+ * then ending in "...". */
+char *kv_text_escape(const char *bytes, gsize len);

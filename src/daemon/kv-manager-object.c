@@ -13,6 +13,7 @@
 #include "kv-options.h"
 #include "kv-reloader.h"
 #include "kv-settings-variant.h"
+#include "kv-text.h"
 #include "kv-tunnel-secrets.h"
 #include "kv-tunnel-set.h"
 
@@ -269,7 +270,7 @@ find_allowed(gpointer object, GDBusMethodInvocation *invocation, guint32 uid)
     g_variant_get_child(g_dbus_method_invocation_get_parameters(invocation), 0, "&s", &name);
     tunnel = kv_tunnel_set_find(self->set, name);
     if (tunnel == NULL) {
-        g_autofree char *shown = kv_log_escape(name, strlen(name));
+        g_autofree char *shown = kv_text_quote(name);
 
         g_dbus_method_invocation_return_error(invocation, KV_ERROR, KV_ERROR_NOT_FOUND,
                                               "there is no tunnel %s", shown);

@@ -5,6 +5,7 @@
 
 #include "kv-error.h"
 #include "kv-log.h"
+#include "kv-text.h"
 
 #include <string.h>
 
@@ -12,7 +13,7 @@ static gboolean
 fail_unknown(const char *name, const KvOption *known, gsize n_known, GError **error)
 {
     g_autoptr(GString) allowed = g_string_new(n_known == 0 ? "no option" : NULL);
-    g_autofree char *shown = kv_log_escape(name, strlen(name));
+    g_autofree char *shown = kv_text_quote(name);
 
     for (gsize i = 0; i < n_known; i++)
         g_string_append_printf(allowed, "%s%s", i > 0 ? ", " : "", known[i].name);

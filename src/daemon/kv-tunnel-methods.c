@@ -9,6 +9,7 @@
 #include "kv-log.h"
 #include "kv-options.h"
 #include "kv-settings-variant.h"
+#include "kv-text.h"
 #include "kv-tunnel-secrets.h"
 
 #include <string.h>
@@ -224,7 +225,7 @@ unset(KvSettings *settings, GVariant *options, GError **error)
         const KvSetting *row = kv_setting_find(keys[i]);
 
         if (row == NULL || strcmp(row->key, keys[i]) != 0) {
-            g_autofree char *shown = kv_log_escape(keys[i], strlen(keys[i]));
+            g_autofree char *shown = kv_text_quote(keys[i]);
 
             g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
                         "option unset: \"%s\" is not a known setting", shown);

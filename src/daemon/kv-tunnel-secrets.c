@@ -5,6 +5,7 @@
 
 #include "kv-error.h"
 #include "kv-log.h"
+#include "kv-text.h"
 #include "kv-thread.h"
 
 #include <string.h>
@@ -20,7 +21,7 @@ kv_tunnel_secrets_check(const KvSettings *settings, gboolean of_admin, GError **
 
     if (file == NULL || (of_admin && g_path_is_absolute(file)))
         return TRUE;
-    shown = kv_log_escape(file, strlen(file));
+    shown = kv_text_quote(file);
     if (of_admin)
         g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
                     "secret-file: \"%s\" is not allowed; allowed: an absolute path", shown);

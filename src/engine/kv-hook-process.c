@@ -5,6 +5,7 @@
 
 #include "kv-error.h"
 #include "kv-log.h"
+#include "kv-text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define LINE_MAX_BYTES 128 /* what kv_log_escape() keeps */
+#define LINE_MAX_BYTES KV_TEXT_ESCAPE_MAX
 #define READ_BYTES     16384
 
 /* The leader is watched through a pidfd and reaped last: until then its number cannot be taken
@@ -50,7 +51,7 @@ log_line(KvHookProcess *self)
 
     if (self->line_len == 0)
         return;
-    text = kv_log_escape(self->line, self->line_len);
+    text = kv_text_escape(self->line, self->line_len);
     kv_log(KV_LOG_INFO, "hook-output", self->tunnel, self->peer, "Hook %s: %s", self->path, text);
     self->line_len = 0;
     self->n_lines++;

@@ -7,6 +7,7 @@
 #include "kv-hook-process.h"
 #include "kv-ip4.h"
 #include "kv-log.h"
+#include "kv-text.h"
 
 #include <string.h>
 
@@ -318,7 +319,7 @@ kv_hooks_run(KvHooks *hooks, KvHookEvent event, const char *key, const KvHookInf
 
     if (path == NULL)
         return;
-    peer = kv_log_escape(info->client_id, strlen(info->client_id));
+    peer = kv_text_escape(info->client_id, strlen(info->client_id));
     command = kv_hook_command_new(path, get_log_name(hooks, info->interface_name), peer);
     g_strfreev(command->variables);
     command->variables = build_client_variables(info);

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ESCAPE_MAX       128
 #define LIMIT_LINES      10
 #define LIMIT_WINDOW     KV_TIME_S
 #define OWN_DOMAIN_START "kcpvpn"
@@ -374,20 +373,4 @@ kv_log_limited(const char *class_id, KvLogLevel level, const char *event, const 
     message = g_strdup_vprintf(format, args);
     va_end(args);
     emit(level, event, tunnel, peer, message);
-}
-
-char *
-kv_log_escape(const char *text, gsize len)
-{
-    GString *escaped = g_string_new(NULL);
-
-    for (gsize i = 0; i < MIN(len, ESCAPE_MAX); i++) {
-        if (text[i] < 0x20 || text[i] > 0x7e || text[i] == '\\')
-            g_string_append_printf(escaped, "\\x%02x", (guchar) text[i]);
-        else
-            g_string_append_c(escaped, text[i]);
-    }
-    if (len > ESCAPE_MAX)
-        g_string_append(escaped, "...");
-    return g_string_free(escaped, FALSE);
 }

@@ -6,7 +6,7 @@
 /**
  * Structured log lines, from the engine upwards. One domain for each folder (G_LOG_DOMAIN);
  * fields KV_EVENT, KV_TUNNEL, KV_PEER and MESSAGE_ID where they apply. Peer data is escaped by
- * the caller with kv_log_escape(); secrets appear at no level. Any thread.
+ * the caller with kv_text_escape(); secrets appear at no level. Any thread.
  */
 typedef enum {
     KV_LOG_ERROR,
@@ -54,7 +54,3 @@ void kv_log(KvLogLevel level, const char *event, const char *tunnel, const char 
  * second is preceded by one that tells how many were left out. For what a peer can cause. */
 void kv_log_limited(const char *class_id, KvLogLevel level, const char *event, const char *tunnel,
                     const char *peer, const char *format, ...) G_GNUC_PRINTF(6, 7);
-
-/* (transfer full): @text with the backslash and every byte outside printable ASCII as \xHH, cut
- * after 128 bytes of @text, then ending in "...". */
-char *kv_log_escape(const char *text, gsize len);

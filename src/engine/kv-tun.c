@@ -5,6 +5,7 @@
 
 #include "kv-error.h"
 #include "kv-gso.h"
+#include "kv-text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -197,7 +198,7 @@ kv_tun_open(KvVniMode mode, const char *name, gboolean persistent, GError **erro
     g_autoptr(KvTun) tun = NULL;
 
     if (!name_is_valid(name)) {
-        g_autofree char *escaped = g_strescape(name, NULL);
+        g_autofree char *escaped = kv_text_quote(name);
 
         g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
                     "Bad interface name \"%s\": it must be 1 to 15 printable characters without "

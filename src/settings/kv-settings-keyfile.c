@@ -5,6 +5,7 @@
 
 #include "kv-i18n.h"
 #include "kv-settings-private.h"
+#include "kv-text.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -79,7 +80,7 @@ read_group(Reader *reader, char *line, GError **error)
         return kv_settings_fail(error, _("a group must end in \"]\""));
     line[len - 1] = '\0';
     if (strcmp(line + 1, GROUP) != 0) {
-        shown = kv_settings_escape(line + 1);
+        shown = kv_text_quote(line + 1);
         return kv_settings_fail(error, _("\"%s\" is not a known group; allowed: %s"), shown, GROUP);
     }
     if (reader->in_group)
@@ -92,7 +93,7 @@ static gboolean
 check_new_key(const Reader *reader, const KvSetting *row, const char *key, GError **error)
 {
     if (row == NULL || strcmp(row->key, key) != 0) {
-        g_autofree char *shown = kv_settings_escape(key);
+        g_autofree char *shown = kv_text_quote(key);
 
         return kv_settings_fail(error, _("\"%s\" is not a known setting"), shown);
     }
@@ -274,7 +275,7 @@ name_after_file(KvSettings *settings, const char *path)
 static KvSettings *
 read_file(const KvRole *role, const char *path, GError **error)
 {
-    g_autofree char *shown = kv_settings_escape(path);
+    g_autofree char *shown = kv_text_quote(path);
     g_autoptr(KvSettings) loaded = NULL;
     g_autofree char *buf = NULL;
     mode_t mode;

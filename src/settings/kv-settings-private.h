@@ -21,9 +21,6 @@ struct _KvSettings {
 /* Sets a %KV_ERROR_INVALID_SETTING. Returns: FALSE, for the caller to return. */
 gboolean kv_settings_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* (transfer full): text from outside for a message: cut short, control characters escaped. */
-char *kv_settings_escape(const char *text);
-
 /**
  * kv_settings_read_file:
  * @extra_flags: for open(), such as O_NOFOLLOW

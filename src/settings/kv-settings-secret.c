@@ -6,6 +6,7 @@
 #include "kv-error.h"
 #include "kv-i18n.h"
 #include "kv-settings-private.h"
+#include "kv-text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +42,7 @@ char *
 kv_settings_read_file(const char *path, int extra_flags, gsize max, mode_t *mode, gsize *len,
                       GError **error)
 {
-    g_autofree char *shown = kv_settings_escape(path);
+    g_autofree char *shown = kv_text_quote(path);
     g_autofree char *buf = NULL;
     kv_autofd int fd = -1;
     struct stat st;
@@ -90,7 +91,7 @@ take_first_line(KvSettings *settings, const char *shown, char *buf, gsize len, G
 gboolean
 kv_settings_load_secret_file(KvSettings *settings, const char *path, GError **error)
 {
-    g_autofree char *shown = kv_settings_escape(path);
+    g_autofree char *shown = kv_text_quote(path);
     g_autofree char *buf = NULL;
     mode_t mode;
     gsize len;

@@ -5,6 +5,7 @@
 
 #include "kv-i18n.h"
 #include "kv-settings-private.h"
+#include "kv-text.h"
 
 #include <string.h>
 
@@ -27,7 +28,7 @@ find_row(const char *key, gboolean secret, GError **error)
     const KvSetting *row = kv_setting_find(key);
 
     if (row == NULL || strcmp(row->key, key) != 0) {
-        g_autofree char *shown = kv_settings_escape(key);
+        g_autofree char *shown = kv_text_quote(key);
 
         kv_settings_fail(error, _("\"%s\" is not a known setting"), shown);
         return NULL;

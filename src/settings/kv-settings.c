@@ -6,12 +6,10 @@
 #include "kv-error.h"
 #include "kv-i18n.h"
 #include "kv-settings-private.h"
+#include "kv-text.h"
 
 #include <stdarg.h>
 #include <string.h>
-
-/* Longest piece of a wrong value that a message repeats, bytes. */
-#define QUOTED_MAX 64
 
 gboolean
 kv_settings_fail(GError **error, const char *format, ...)
@@ -24,26 +22,6 @@ kv_settings_fail(GError **error, const char *format, ...)
     va_end(args);
     g_set_error_literal(error, KV_ERROR, KV_ERROR_INVALID_SETTING, message);
     return FALSE;
-}
-
-char *
-kv_settings_escape(const char *text)
-{
-    g_autoptr(GString) out = g_string_new(NULL);
-    size_t len = strlen(text);
-
-    for (size_t i = 0; i < MIN(len, QUOTED_MAX); i++) {
-        guchar c = (guchar) text[i];
-
-        if (c < 0x20 || c == 0x7f)
-            g_string_append_printf(out, "\\x%02x", c);
-        else
-            g_string_append_c(out, text[i]);
-    }
-    if (len > QUOTED_MAX)
-        g_string_append(out, "...");
-    /* Also mends a character that the cut went through. */
-    return g_utf8_make_valid(out->str, -1);
 }
 
 static void
@@ -251,7 +229,7 @@ fail_value(const KvSetting *row, const char *text, GError **error)
     if (row->type == KV_SETTING_TYPE_SECRET)
         return kv_settings_fail(error, _("%s: this value is not allowed; allowed: %s"), row->key,
                                 allowed);
-    quoted = kv_settings_escape(text);
+    quoted = kv_text_quote(text);
     return kv_settings_fail(error, _("%s: \"%s\" is not allowed; allowed: %s"), row->key, quoted,
                             allowed);
 }

@@ -299,36 +299,6 @@ test_threads(void)
     run_alone(check_threads);
 }
 
-/* Proves: no byte that a terminal or a parser acts upon survives, and the length is bounded. */
-static void
-test_escape(void)
-{
-    static const struct {
-        const char *text;
-        gsize len;
-        const char *want;
-    } rows[] = {
-        {"", 0, ""},
-        {"client_1-A", 10, "client_1-A"},
-        {"a\nb\x1b[0m", 7, "a\\x0ab\\x1b[0m"},
-        {"\x00\xff\x7f ~", 5, "\\x00\\xff\\x7f ~"},
-        {"\\x41", 4, "\\x5cx41"},
-    };
-    g_autofree char *longest = g_strnfill(128, 'x');
-    g_autofree char *longer = g_strnfill(129, 'x');
-    g_autofree char *whole = kv_log_escape(longest, 128);
-    g_autofree char *cut = kv_log_escape(longer, 129);
-
-    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *escaped = kv_log_escape(rows[i].text, rows[i].len);
-
-        g_assert_cmpstr(escaped, ==, rows[i].want);
-    }
-    g_assert_cmpstr(whole, ==, longest);
-    g_assert_cmpuint(strlen(cut), ==, 131);
-    g_assert_true(g_str_has_suffix(cut, "xxx..."));
-}
-
 /* Proves: the four names are understood, nothing else. */
 static void
 test_level_names(void)
@@ -392,7 +362,6 @@ main(int argc, char **argv)
     g_test_add_func("/log/limit", test_limit);
     g_test_add_func("/log/threads", test_threads);
     g_test_add_func("/log/deaf-pipe", test_deaf_pipe);
-    g_test_add_func("/log/escape", test_escape);
     g_test_add_func("/log/level-names", test_level_names);
     return kv_test_main(&argc, &argv);
 }

@@ -46,8 +46,8 @@ test_check(void)
     }
 }
 
-/* Proves: a name's control characters and bytes that are not UTF-8 are shown as numbers, and a long
- * one is cut. */
+/* Proves: a name's control characters are shown as numbers, other characters as they are, and a
+ * long one is cut. */
 static void
 test_odd_name(void)
 {
@@ -62,7 +62,7 @@ test_odd_name(void)
     g_variant_dict_insert(&dict, name, "b", TRUE);
     options = g_variant_ref_sink(g_variant_dict_end(&dict));
     g_assert_false(kv_options_check(options, known, G_N_ELEMENTS(known), &error));
-    g_assert_true(g_str_has_prefix(error->message, "\"\\x0a\\xc3\\xa9xxx"));
+    g_assert_true(g_str_has_prefix(error->message, "\"\\x0a\xc3\xa9xxx"));
     g_assert_cmpuint(strlen(error->message), <, 250);
 }
 
