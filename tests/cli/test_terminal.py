@@ -69,6 +69,24 @@ def secret_refused(world):
     equal(world.calls("Start"), [])
 
 
+@test("where the locale has no UTF-8, what is shown on a terminal is ASCII, the live view's lines too")
+def ascii_only(world):
+    path = world.daemon.add_tunnel(1, "home", State=text("connected"))
+    for words in (("status", "home", "--watch", "--interval", "100"), ("monitor",), ("list",), ("show", "home")):
+        for locale in ("C", "POSIX", "C.UTF-8"):
+            terminal = open_terminal(world, *words, LC_ALL=locale)
+            for count in range(1, 4):
+                time.sleep(0.15)
+                world.daemon.change(path, Statistics=GLib.Variant("a{sv}", {
+                    "rx-bytes": GLib.Variant("t", count * count * 100000), "tx-bytes": GLib.Variant("t", count)}))
+            if words[0] == "status":
+                terminal.expect("\u2588" if locale == "C.UTF-8" else "=#")
+            if words[0] in ("status", "monitor"):
+                terminal.signal(signal.SIGINT)
+            terminal.wait()
+            assert locale == "C.UTF-8" or terminal.text.isascii(), (words, locale, terminal.text)
+
+
 @test("the live view is drawn in place, follows state and statistics, and Ctrl-C ends it")
 def live(world):
     path = world.daemon.add_tunnel(1, "home", State=text("connected"))
