@@ -9,17 +9,30 @@
 #define COPY_DELAY_MAX (8 * KV_TIME_MS)
 #define COPY_DELAY_RTT 24 /* so many parts of the RTT */
 
-/* What copies may cost: a sixteenth of what is sent, or the share of holes if that is more;
- * a little in any second; and saved up from that the first rounds of a transfer, until the path is
- * half full: they sum up to one filling of it, with two copies to two. Where much is lost a whole
- * copy is worth its price, and the reserve gets an inner TCP through its slow start. */
-#define ALLOWANCE_SHARE     16
-#define SHARE_HEAVY         5       /* times the holes */
-#define ALLOWANCE_PER_S     16384   /* bytes */
-#define ALLOWANCE_MAX_LEAST 1048576 /* bytes, and so much at the start */
-#define ALLOWANCE_MAX_BDPS  2
-#define RESERVE             (3 * ALLOWANCE_MAX_LEAST)
-#define SPARSE_BYTES        16384 /* under way: with so few, FEC groups do not fill soon */
+/* What copies may cost. They are paid, byte by byte, out of an allowance.
+ *
+ * It is earned in two ways: with each byte that is sent, see get_share(), and with time, so that
+ * sparse packets can have copies, too: INCOME_PER_S, but not more than a sixteenth of a slow path.
+ *
+ * What is not spent is saved up to a limit, and at the start the limit is there at once. Copies of
+ * the first rounds of a transfer, until the path is half full, add up to one filling of the path,
+ * or to two where each datagram gets two copies. So that much may be saved, SAVED_LEAST on any
+ * path; and RESERVE on top, which is touched only where much is lost: there a copy is worth its
+ * price, and the reserve gets an inner TCP through its slow start.
+ *
+ * On a slow path these are many seconds of all that it can carry, and a transfer that is going on
+ * would have to wait for copies that were saved up before it. So once the rate of the path is known
+ * the whole is held to SAVED_TIME of it; the reserve is what gives way first, the two fillings
+ * never do. */
+#define SHARE_LEAST  (HOLE_ONE / 16)
+#define SHARE_HEAVY  5     /* times the holes */
+#define INCOME_PER_S 16384 /* bytes */
+#define INCOME_PART  16    /* of the rate, if that is less */
+#define SAVED_BDPS   2
+#define SAVED_LEAST  1048576 /* bytes */
+#define RESERVE      (3 * SAVED_LEAST)
+#define SAVED_TIME   (KV_TIME_S / 2)
+#define SPARSE_BYTES 16384 /* under way: with so few, FEC groups do not fill soon */
 
 /* The share of segments that others overtook, in 1/2^20, or that were given up, averaged over about
  * 512, less at the start. A hole that FEC closed shows only in this way. Copies of sparse segments
@@ -37,7 +50,8 @@ void
 kv_kcp_copy_init(KvKcp *kcp, KvTime now)
 {
     kcp->copy = (KvKcpCopy){
-        .allowance = RESERVE + ALLOWANCE_MAX_LEAST,
+        .allowance = SAVED_LEAST + RESERVE,
+        .reserve = RESERVE,
         .earned_at = now,
         .holes = HOLE_AT_START,
     };
@@ -81,22 +95,40 @@ is_busy(const KvKcp *kcp)
 static uint32_t
 get_share(const KvKcp *kcp)
 {
-    uint32_t least = HOLE_ONE / ALLOWANCE_SHARE;
     uint32_t holes = (uint32_t) kcp->copy.holes;
 
     if (is_busy(kcp))
-        return least;
+        return SHARE_LEAST;
     if (is_heavy(kcp))
         return MIN(holes * SHARE_HEAVY, HOLE_ONE);
-    return MAX(holes, least);
+    return MAX(holes, SHARE_LEAST);
+}
+
+/* What is saved up beyond the limit is lost. */
+static void
+hold_to_limit(KvKcp *kcp)
+{
+    KvKcpCopy *copy = &kcp->copy;
+    uint64_t rate = kv_pacer_get_known_rate(&kcp->pacer);
+    uint64_t fillings = MIN(SAVED_BDPS * kv_pacer_get_bdp(&kcp->pacer), G_MAXUINT32 / 2);
+    uint64_t usual = MAX(fillings, SAVED_LEAST);
+    uint64_t limit = usual + RESERVE;
+
+    if (rate > 0) {
+        limit = MIN(limit, MAX(fillings, rate * SAVED_TIME / KV_TIME_S));
+        usual = MIN(usual, limit);
+    }
+    copy->reserve = (uint32_t) (limit - usual);
+    copy->allowance = (uint32_t) MIN(copy->allowance, limit);
 }
 
 static uint32_t
-get_max(const KvKcp *kcp)
+get_income(const KvKcp *kcp, KvTime spent)
 {
-    uint64_t wanted = ALLOWANCE_MAX_BDPS * kv_pacer_get_bdp(&kcp->pacer);
+    uint64_t rate = kv_pacer_get_known_rate(&kcp->pacer);
+    uint64_t per_s = rate > 0 ? MIN(INCOME_PER_S, rate / INCOME_PART) : INCOME_PER_S;
 
-    return RESERVE + (uint32_t) CLAMP(wanted, ALLOWANCE_MAX_LEAST, G_MAXUINT32 / 2);
+    return (uint32_t) (per_s * MIN(spent, 10 * KV_TIME_S) / KV_TIME_S);
 }
 
 static void
@@ -107,10 +139,10 @@ earn(KvKcp *kcp, size_t len, KvTime now)
 
     copy->allowance += (uint32_t) ((uint64_t) len * get_share(kcp) / HOLE_ONE);
     if (spent >= KV_TIME_MS) {
-        copy->allowance += ALLOWANCE_PER_S * MIN(spent, 10 * KV_TIME_S) / KV_TIME_S;
+        copy->allowance += get_income(kcp, spent);
         copy->earned_at = now;
     }
-    copy->allowance = MIN(copy->allowance, get_max(kcp));
+    hold_to_limit(kcp);
 }
 
 void
@@ -138,9 +170,8 @@ void
 kv_kcp_copy_plan(KvKcp *kcp)
 {
     KvKcpCopy *copy = &kcp->copy;
-    uint32_t kept = kcp->copy.holes >= HOLE_RESERVE ? 0 : RESERVE;
-    uint32_t left = copy->allowance - MIN(copy->allowance, kept);
-    guint most = left / kcp->config.mtu;
+    uint32_t kept = copy->holes >= HOLE_RESERVE ? 0 : MIN(copy->reserve, copy->allowance);
+    guint most = (copy->allowance - kept) / kcp->config.mtu;
 
     copy->has_repair = FALSE;
     if (!kcp->config.tuning.early_copy)

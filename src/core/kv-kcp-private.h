@@ -107,6 +107,7 @@ typedef struct {
 /* Early copies, see kv-kcp-copy.c. */
 typedef struct {
     uint32_t allowance; /* bytes */
+    uint32_t reserve;   /* so many of them are only for paths that lose much */
     int32_t holes;      /* share of segments that came late */
     uint32_t n_learned;
     KvTime earned_at;

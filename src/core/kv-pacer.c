@@ -107,6 +107,12 @@ kv_pacer_get_bdp(const KvPacer *pacer)
     return get_sending_rate(pacer) * pacer->min_rtt / KV_TIME_S;
 }
 
+uint64_t
+kv_pacer_get_known_rate(const KvPacer *pacer)
+{
+    return pacer->mode == KV_PACER_STARTUP ? 0 : get_sending_rate(pacer);
+}
+
 /* Whether @rtt is that of a queue. */
 static gboolean
 is_queued(const KvPacer *pacer, KvTime rtt)

@@ -113,6 +113,9 @@ KvTime kv_pacer_get_next(const KvPacer *pacer);
 /* Delivered bytes per second; 0: not known yet. */
 uint64_t kv_pacer_get_bandwidth(const KvPacer *pacer);
 
+/* What is to be sent each second so that the known path is full; 0: still looked for. */
+uint64_t kv_pacer_get_known_rate(const KvPacer *pacer);
+
 /* Bytes that fill the known path without a queue; 0: not known yet. */
 uint64_t kv_pacer_get_bdp(const KvPacer *pacer);
 

@@ -273,6 +273,41 @@ test_sparse(void)
     }
 }
 
+/* Proves: copies never take more than their share of a slow path that loses: a sixteenth of what is
+ * sent and as much for the time that passes, and half a second of the path saved up. */
+static void
+test_slow_link_copies(void)
+{
+    static const double losses[] = {0.05, 0.10, 0.20};
+    const double rate = 1e6, seconds = 15;
+
+    for (guint i = 0; i < G_N_ELEMENTS(losses); i++) {
+        KvSimLink link = {.delay = 25 * KV_TIME_MS,
+                          .rate = (uint64_t) rate,
+                          .queue_bytes = 12500,
+                          .loss = losses[i]};
+        g_autoptr(KvSimKcp) pair = make_bulk(&link, TRUE, 1024);
+        KvKcp *kcp = kv_sim_kcp_get_machine(pair, 0);
+        KvKcpState before, after;
+        double copies, sent, most;
+
+        /* until the rate is known */
+        kv_sim_kcp_run(pair, 3 * KV_TIME_S);
+        kv_kcp_get_state(kcp, &before);
+        kv_sim_kcp_run(pair, (KvTime) seconds * KV_TIME_S);
+        kv_kcp_get_state(kcp, &after);
+        copies = (double) (after.early_copies - before.early_copies) * 1322;
+        sent = (double) (after.segments_sent - before.segments_sent) * 1322;
+        /* What loss takes is sent on top of what arrives, so up to twice the rate of the link
+         * passes for that of the path. */
+        most = sent / 16 + 2 * rate / 8 * (seconds / 16 + 0.5);
+        g_test_message("loss %.2f: %.3f of what was sent were copies, %.3f allowed", losses[i],
+                       copies / sent, most / sent);
+        g_assert_cmpfloat(copies, >, 0);
+        g_assert_cmpfloat(copies, <=, most);
+    }
+}
+
 /* Proves: questions and answers, one small packet under way at a time, say nothing about the rate
  * of the path: bulk that follows is not slower than bulk from the start. */
 static void
@@ -532,6 +567,7 @@ main(int argc, char **argv)
     add_paths();
     g_test_add_func("/sim/kcp/goodput", test_goodput);
     g_test_add_func("/sim/kcp/sparse", test_sparse);
+    g_test_add_func("/sim/kcp/slow-link-copies", test_slow_link_copies);
     g_test_add_func("/sim/kcp/turns-then-bulk", test_turns_then_bulk);
     g_test_add_func("/sim/kcp/longer-path", test_longer_path);
     g_test_add_func("/sim/kcp/short-queue", test_short_queue);
