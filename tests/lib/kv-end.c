@@ -128,12 +128,12 @@ kv_end_default_config(KvRole role)
 KvEnd *
 kv_end_new(const KvV1Config *config, KvCipher cipher, uint64_t seed, KvTime now)
 {
-    return kv_end_new_with_secret(config, cipher, "secret", seed, now);
+    return kv_end_new_with_secret(config, cipher, "secret", KV_V1_SALT, seed, now);
 }
 
 KvEnd *
-kv_end_new_with_secret(const KvV1Config *config, KvCipher cipher, const char *secret, uint64_t seed,
-                       KvTime now)
+kv_end_new_with_secret(const KvV1Config *config, KvCipher cipher, const char *secret,
+                       const char *salt, uint64_t seed, KvTime now)
 {
     KvEnd *end = g_new0(KvEnd, 1);
     uint8_t key[KV_V1_KEY_BYTES] = {0};
@@ -142,7 +142,7 @@ kv_end_new_with_secret(const KvV1Config *config, KvCipher cipher, const char *se
     /* The key is slow to derive, and the weak ciphers have no use for it. */
     if (cipher != KV_CIPHER_NONE)
         g_assert_true(
-            kv_v1_derive_key((const uint8_t *) secret, strlen(secret), KV_V1_SALT, key, &error));
+            kv_v1_derive_key((const uint8_t *) secret, strlen(secret), salt, key, &error));
     end->buf = g_malloc(INNER_MAX);
     end->config = *config;
     end->crypt = kv_v1_crypt_new(cipher, key, &error);

@@ -50,9 +50,9 @@ KvV1Config kv_end_default_config(KvRole role);
 /* A session of @config under @cipher, with a pool of its own. */
 KvEnd *kv_end_new(const KvV1Config *config, KvCipher cipher, uint64_t seed, KvTime now);
 
-/* The same with a secret of one's choice. */
+/* The same with a secret and a salt of one's choice. */
 KvEnd *kv_end_new_with_secret(const KvV1Config *config, KvCipher cipher, const char *secret,
-                              uint64_t seed, KvTime now);
+                              const char *salt, uint64_t seed, KvTime now);
 
 /* Keeps what arrives in @inner from now on. */
 void kv_end_keep_inner(KvEnd *end);

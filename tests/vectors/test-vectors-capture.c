@@ -393,7 +393,7 @@ test_server(gconstpointer data)
     info = decode(capture.said[TO_SERVER].control, 0);
     answer = decode(capture.said[TO_CLIENT].control, 0);
     config = make_config(&capture, KV_ROLE_SERVER);
-    end = kv_end_new_with_secret(&config, capture.cipher, capture.secret, 1, START);
+    end = kv_end_new_with_secret(&config, capture.cipher, capture.secret, KV_V1_SALT, 1, START);
     kv_end_keep_inner(end);
     end->answer = (KvAnswer){.type = answer.type == KV_V1_CONTROL_REJECTED    ? KV_ANSWER_REJECT
                                      : answer.type == KV_V1_CONTROL_EXHAUSTED ? KV_ANSWER_EXHAUSTED
@@ -442,7 +442,7 @@ test_client(gconstpointer data)
     answer = decode(capture.said[TO_CLIENT].control, 0);
     config = make_config(&capture, KV_ROLE_CLIENT);
     config.client = info.client;
-    end = kv_end_new_with_secret(&config, capture.cipher, capture.secret, 1, START);
+    end = kv_end_new_with_secret(&config, capture.cipher, capture.secret, KV_V1_SALT, 1, START);
     kv_end_keep_inner(end);
 
     replay(&capture, end, TO_CLIENT, &said);
