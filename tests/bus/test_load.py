@@ -158,7 +158,7 @@ def many_clients(world):
 @test("users other than root are held to their share, and root is not", limit=60)
 def quotas(world):
     root = world.start_all()
-    user = world.connect(NOBODY)
+    user, same_user = world.connect(NOBODY), world.connect(NOBODY)
     world.answer("yes")
 
     def calls(caller, n):
@@ -173,7 +173,9 @@ def quotas(world):
     path = root.create(CLIENT_SETTINGS)
     good = calls(user, 200)
     check(20 <= good <= 60, f"{good} of 200 calls in a row were let through")
-    equal(calls(world.connect(NOBODY), 1), 0, "calls by another connection of the same user")
+    # A share grows by ten calls a second: a slow machine may have earned one or two since.
+    more = calls(same_user, 20)
+    check(more <= 5, f"{more} of 20 calls by another connection of the same user were let through")
     equal(calls(root, 200), 200, "calls by root")
     time.sleep(1.2)
     check(calls(user, 30) >= 10, "the share does not come back")
