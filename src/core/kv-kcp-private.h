@@ -269,6 +269,10 @@ void kv_kcp_rack_on_sent(KvKcp *kcp, KvSegment *segment, KvTime now);
 void kv_kcp_rack_on_idle(KvKcp *kcp);
 gboolean kv_kcp_rack_may_send(const KvKcp *kcp, KvTime now);
 void kv_kcp_rack_flush(KvKcp *kcp, KvTime now);
+
+/* What waits, or its first two segments while the peer is silent, may leave now; the time until it
+ * is sent again no longer counts how often that was in vain. */
+void kv_kcp_rack_hurry(KvKcp *kcp);
 KvTime kv_kcp_rack_deadline(const KvKcp *kcp);
 
 /* kv-kcp-copy.c: early copies, on top of rack */

@@ -360,6 +360,14 @@ time_out(KvKcp *kcp, KvTime now)
     rack->timeout_ts = (uint32_t) (now / KV_TIME_MS);
 }
 
+void
+kv_kcp_rack_hurry(KvKcp *kcp)
+{
+    kcp->rack.backoff = 0;
+    kcp->rack.probed = FALSE;
+    kcp->rack.credits = MAX(kcp->rack.credits, TIMEOUT_CREDITS);
+}
+
 static void
 probe_tail(KvKcp *kcp)
 {

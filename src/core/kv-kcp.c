@@ -255,6 +255,17 @@ kv_kcp_flush(KvKcp *kcp, KvTime now)
 }
 
 void
+kv_kcp_hurry(KvKcp *kcp)
+{
+    if (!kcp->config.tuning.rack)
+        return;
+    kv_kcp_rack_hurry(kcp);
+    kcp->probe_wait = 0;
+    if (kcp->rmt_wnd == 0)
+        kcp->probe |= KV_KCP_ASK_SEND;
+}
+
+void
 kv_kcp_input_end(KvKcp *kcp, KvTime now)
 {
     if (kcp->config.tuning.flush_on_input)

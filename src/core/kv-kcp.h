@@ -34,7 +34,8 @@ typedef struct _KvKcp KvKcp;
  * @rack: losses are told by time (RFC 8985): a segment is lost when one sent later has arrived
  *   and a reordering window (an eighth of the RTT, 10 ms at the most, wider after a needless
  *   repeat) has passed. As published a segment goes out again with every second ack that passes it.
- *   A closed window is asked after from 200 ms on instead of 7 s.
+ *   A closed window is asked after from 200 ms on instead of 7 s. Neither waits as long as the
+ *   peer's silence would have it once the connection ends (kv_kcp_hurry()).
  * @ack_repeat: the ack of a segment that came early is sent once more with the next one: until
  *   the gap before it closes no una speaks for it, and losing it makes the peer repeat in vain.
  * @tail_probe: the last segment goes out again after two RTTs of silence, long before its
@@ -175,6 +176,15 @@ size_t kv_kcp_recv_message(KvKcp *kcp, uint8_t *buf, size_t cap);
  * Called after every write (unless the caller batches), and by kv_kcp_advance() on its timer.
  */
 void kv_kcp_flush(KvKcp *kcp, KvTime now);
+
+/**
+ * kv_kcp_hurry:
+ *
+ * For the last words of a connection, after they were written: forgets how long the peer has been
+ * silent or its window closed, which by now makes repeats and questions rare. As published nothing
+ * happens, and new segments leave at once anyway.
+ */
+void kv_kcp_hurry(KvKcp *kcp);
 
 /**
  * kv_kcp_output:

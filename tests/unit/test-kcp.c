@@ -227,6 +227,28 @@ test_window_probe(Fixture *f, gconstpointer data)
     g_assert_cmpint(cmds[0], ==, PUSH);
 }
 
+/* Proves: last words do not wait for the next question after a window that was closed for long. */
+static void
+test_hurry(Fixture *f, gconstpointer data)
+{
+    uint8_t cmds[64];
+
+    feed(f, &(Segment){.cmd = TELL, .wnd = 0}, 0);
+    for (guint i = 0; i < 30; i++) {
+        f->now += KV_TIME_S;
+        drain(f, cmds, 64);
+    }
+    f->now += KV_TIME_MS;
+    g_assert_true(send_bytes(f, 8));
+    g_assert_cmpuint(drain(f, cmds, 64), ==, 0);
+    kv_kcp_hurry(f->kcp);
+    g_assert_cmpuint(drain(f, cmds, 64), ==, 1);
+    g_assert_cmpint(cmds[0], ==, ASK);
+    f->now += 200 * KV_TIME_MS;
+    g_assert_cmpuint(drain(f, cmds, 64), ==, 1);
+    g_assert_cmpint(cmds[0], ==, ASK);
+}
+
 /* Proves: a window question is answered, and both answers and acks are given once. */
 static void
 test_answers(Fixture *f, gconstpointer data)
@@ -387,6 +409,7 @@ main(int argc, char **argv)
         {"/kcp/empty-segments/wrap", &wrap, test_empty_segments},
         {"/kcp/window-probe/published", &wrap, test_window_probe},
         {"/kcp/window-probe/tuned", &tuned_wrap, test_window_probe},
+        {"/kcp/hurry", &tuned, test_hurry},
         {"/kcp/answers", &published, test_answers},
         {"/kcp/repeated-acks", &tuned, test_repeated_acks},
         {"/kcp/ack-flood", &published, test_ack_flood},

@@ -38,6 +38,7 @@ kv_v1_linger(KvV1 *v1, KvReason reason, KvTime how_long, KvTime now)
         return;
     v1->state = KV_V1_CLOSING;
     v1->reason = reason;
+    kv_kcp_hurry(v1->kcp);
     v1->linger_deadline = kv_time_add(now, how_long);
 }
 
