@@ -15,6 +15,7 @@
 #include "kv-peer-private.h"
 #include "kv-resolve.h"
 #include "kv-tunnel-private.h"
+#include "kv-vni-names.h"
 
 /* How long an earlier session may take to answer before a new one of the same client takes its
  * place: some round trips of a bad link. */
@@ -27,7 +28,7 @@ typedef struct {
     GPtrArray *pumps;  /* KvPump, until each said it is gone */
     GHashTable *peers; /* PeerKey → KvPeer */
     GPtrArray *claims; /* Claim */
-    guint next_vni;
+    KvVniNames vni_names;
     GCancellable *resolving; /* while the name service is asked */
     GError *failure;
 } KvTunnelServer;
@@ -296,13 +297,21 @@ run_hook(KvTunnelServer *self, KvPeer *peer, KvHookEvent event)
         kv_hooks_run(self->hooks, event, key, &info);
 }
 
+/* Another program may own a name of ours. */
+static gboolean
+is_name_taken(gpointer netlink, const char *name)
+{
+    return kv_netlink_link_exists(netlink, name);
+}
+
 static KvTun *
 create_device(KvTunnelServer *self, KvPeer *peer, GError **error)
 {
     KvTunnelParams *params = get_params(self);
     KvNetlink *netlink = kv_engine_get_netlink(kv_tunnel_get_engine((KvTunnel *) self));
     const KvClientInfo *client = kv_peer_get_client(peer);
-    g_autofree char *name = g_strdup_printf("%s%u", params->vni_name_prefix, self->next_vni++);
+    g_autofree char *name =
+        kv_vni_names_take(&self->vni_names, params->vni_name_prefix, is_name_taken, netlink, error);
     gboolean is_tun = params->vni_mode == KV_VNI_MODE_TUN;
     KvDevicePlan plan = {
         .mode = params->vni_mode,
@@ -314,12 +323,8 @@ create_device(KvTunnelServer *self, KvPeer *peer, GError **error)
     };
     KvTun *tun;
 
-    /* Another program may own a name of ours; the counter goes on, as it never goes back. */
-    while (kv_netlink_link_exists(netlink, name)) {
-        g_free(name);
-        name = g_strdup_printf("%s%u", params->vni_name_prefix, self->next_vni++);
-        plan.name = name;
-    }
+    if (name == NULL)
+        return NULL;
     tun = kv_device_create(netlink, &plan, error);
     if (tun != NULL)
         kv_peer_set_interface(peer, kv_tun_get_name(tun));
