@@ -7,6 +7,8 @@
 #include "kv-outer.h"
 #include "kv-seal.h"
 #include "kv-vector.h"
+#include "native/kv-native-config.h"
+#include "native/kv-reset-token.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -70,15 +72,32 @@ check_outer(JsonObject *one)
     kv_vector_assert_bytes(keys.head, sizeof keys.head, head, "head key");
 }
 
-/* Proves: the keys that hide and filter datagrams are those of the document. */
+static void
+check_reset_token(JsonObject *one)
+{
+    g_autoptr(GBytes) from = kv_vector_get_hex(one, "from");
+    g_autoptr(GBytes) want = kv_vector_get_hex(one, "token");
+    uint8_t key[KV_RESET_KEY_BYTES];
+    uint8_t token[KV_RESET_TOKEN_BYTES];
+
+    kv_reset_key_derive(key, get_data(from));
+    kv_reset_token_derive(key, (uint32_t) kv_vector_get_int(one, "index"), token);
+    kv_vector_assert_bytes(token, sizeof token, want, "reset token");
+}
+
+/* Proves: the keys that hide and filter datagrams are those of the document, and so are the tokens
+ * of forgotten sessions. */
 static void
 test_keys(void)
 {
     g_autoptr(JsonParser) parser = kv_vector_load("native/keys.json", "native-keys");
     JsonArray *outer = kv_vector_get_array(kv_vector_get_root(parser), "outer");
+    JsonArray *reset = kv_vector_get_array(kv_vector_get_root(parser), "reset");
 
     for (guint i = 0; i < json_array_get_length(outer); i++)
         check_outer(json_array_get_object_element(outer, i));
+    for (guint i = 0; i < json_array_get_length(reset); i++)
+        check_reset_token(json_array_get_object_element(reset, i));
 }
 
 /* --- handshakes ----------------------------------------------------------------------------- */
@@ -188,6 +207,33 @@ write_response(JsonObject *one, KvNoise *noise, uint8_t *body)
            kv_noise_write(noise, payload, 4 + g_bytes_get_size(records), body + RESPONSE_HEAD);
 }
 
+/* The records of both ends are allowed, and say what the document's example says. */
+static void
+check_records(JsonObject *one)
+{
+    static const char *const names[] = {"initiator_records", "responder_records"};
+    gboolean full = strncmp(kv_vector_get_string(one, "name"), "keys", 4) == 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(GBytes) records = kv_vector_get_hex(one, names[i]);
+        g_auto(KvNativeConfig) config = {0};
+        uint8_t bad;
+
+        kv_native_config_init(&config);
+        g_assert_true(
+            kv_native_config_read(&config, get_data(records), g_bytes_get_size(records), &bad));
+        if (!full)
+            continue;
+        g_assert_cmpuint(config.mtu, ==, i == 0 ? 1420 : 1400);
+        g_assert_cmpstr(config.client_id, ==, i == 0 ? "laptop" : "");
+        g_assert_cmpuint(config.capabilities, ==, i == 0 ? 3 : 0);
+        g_assert_cmpuint(config.wants->len, ==, i == 0 ? 1 : 0);
+        g_assert_cmpuint(config.addresses->len, ==, i == 0 ? 0 : 2);
+        g_assert_cmpuint(config.domains->len, ==, i == 0 ? 0 : 2);
+        g_assert_cmpstr(config.banner, ==, i == 0 ? NULL : "Guten Tag");
+    }
+}
+
 static void
 check_handshake(JsonObject *one)
 {
@@ -205,6 +251,7 @@ check_handshake(JsonObject *one)
     size_t len;
     Keys keys;
 
+    check_records(one);
     load_keys(&keys, one);
     initiator = kv_noise_new(
         pattern, TRUE, PROLOGUE, strlen(PROLOGUE),
