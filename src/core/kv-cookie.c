@@ -9,8 +9,7 @@
 #include <string.h>
 
 static void
-bake(const uint8_t secret[32], const KvCookieAddress *address,
-     uint8_t cookie[KV_OUTER_COOKIE_BYTES])
+bake(const uint8_t secret[32], const KvEndpoint *address, uint8_t cookie[KV_OUTER_COOKIE_BYTES])
 {
     uint8_t text[sizeof address->ip + 2];
 
@@ -20,8 +19,8 @@ bake(const uint8_t secret[32], const KvCookieAddress *address,
 }
 
 void
-kv_cookie_jar_bake(KvCookieJar *jar, const KvCookieAddress *address, KvTime now,
-                   const KvRandom *random, uint8_t cookie[KV_OUTER_COOKIE_BYTES])
+kv_cookie_jar_bake(KvCookieJar *jar, const KvEndpoint *address, KvTime now, const KvRandom *random,
+                   uint8_t cookie[KV_OUTER_COOKIE_BYTES])
 {
     if (!jar->filled[0] || kv_time_elapsed(now, jar->made[0]) >= KV_COOKIE_BAKING) {
         memcpy(jar->secrets[1], jar->secrets[0], sizeof jar->secrets[1]);
@@ -35,7 +34,7 @@ kv_cookie_jar_bake(KvCookieJar *jar, const KvCookieAddress *address, KvTime now,
 }
 
 gboolean
-kv_cookie_jar_check(const KvCookieJar *jar, const KvCookieAddress *address, KvTime now,
+kv_cookie_jar_check(const KvCookieJar *jar, const KvEndpoint *address, KvTime now,
                     const uint8_t *datagram, size_t len)
 {
     for (guint i = 0; i < G_N_ELEMENTS(jar->secrets); i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "kv-endpoint.h"
 #include "kv-macros.h"
 #include "kv-outer.h"
 #include "kv-random.h"
@@ -22,16 +23,10 @@ typedef struct {
     gboolean filled[2];
 } KvCookieJar;
 
-/* Where a datagram came from: an IPv6 address, or an IPv4 one mapped into it; host byte order. */
-typedef struct {
-    uint8_t ip[16];
-    uint16_t port;
-} KvCookieAddress;
-
 /* Writes the cookie of @address; draws a new secret from @random when the last is too old. */
-void kv_cookie_jar_bake(KvCookieJar *jar, const KvCookieAddress *address, KvTime now,
+void kv_cookie_jar_bake(KvCookieJar *jar, const KvEndpoint *address, KvTime now,
                         const KvRandom *random, uint8_t cookie[KV_OUTER_COOKIE_BYTES]);
 
 /* Whether @datagram, which passed kv_outer_check(), shows a cookie of @address still fresh. */
-gboolean kv_cookie_jar_check(const KvCookieJar *jar, const KvCookieAddress *address, KvTime now,
+gboolean kv_cookie_jar_check(const KvCookieJar *jar, const KvEndpoint *address, KvTime now,
                              const uint8_t *datagram, size_t len) KV_MUST_USE;

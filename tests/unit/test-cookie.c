@@ -18,7 +18,7 @@ typedef struct {
     KvTestRandom state;
     KvRandom random;
     KvCookieJar jar;
-    KvCookieAddress address;
+    KvEndpoint address;
     KvOuterKeys keys;
     uint8_t datagram[LEN];
 } World;

@@ -302,7 +302,7 @@ check_cookie(JsonObject *one)
     g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func((GDestroyNotify) g_bytes_unref);
     KvRandom random = {fill_from_script, &(Script){pieces, 0}};
     uint8_t initiation[KV_OUTER_HEAD_BYTES + 1] = {0};
-    KvCookieAddress from = {.port = (uint16_t) kv_vector_get_int(one, "port")};
+    KvEndpoint from = {.port = (uint16_t) kv_vector_get_int(one, "port")};
     uint8_t cookie[KV_OUTER_COOKIE_BYTES];
     uint8_t buf[KV_OUTER_REPLY_MAX];
     KvCookieJar jar = {0};
