@@ -3,14 +3,13 @@
 
 #include "kv-error.h"
 #include "kv-hook-server.h"
-#include "kv-i18n.h"
 #include "kv-log.h"
 #include "kv-signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
-#include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -50,7 +49,7 @@ take_socket(GError **error)
         return FIRST_PASSED_FD;
     }
     g_set_error_literal(error, KV_ERROR, KV_ERROR_FAILED,
-                        _("no socket was passed: this program is started by kcpvpn-hooks.socket"));
+                        "no socket was passed: this program is started by kcpvpn-hooks.socket");
     return -1;
 }
 
@@ -58,26 +57,26 @@ static gboolean
 parse_options(int *argc, char ***argv, gboolean *version, GError **error)
 {
     const GOptionEntry entries[] = {
-        {"version", 0, 0, G_OPTION_ARG_NONE, version, N_("Print the version"), NULL},
+        {"version", 0, 0, G_OPTION_ARG_NONE, version, "Print the version and end", NULL},
         {NULL},
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 
-    g_option_context_set_summary(context, _("Runs hooks for kcpvpnd; started by systemd."));
-    g_option_context_add_main_entries(context, entries, GETTEXT_PACKAGE);
+    g_option_context_set_summary(context, "Runs hooks for kcpvpnd: see kcpvpn-hooks(8)");
+    g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, argc, argv, error))
         return FALSE;
     if (*argc == 1)
         return TRUE;
-    g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING, _("unknown argument \"%s\""),
-                (*argv)[1]);
+    g_set_error(error, KV_ERROR, KV_ERROR_INVALID_ARGUMENT,
+                "\"%s\" is not allowed; kcpvpn-hooks takes options only, see --help", (*argv)[1]);
     return FALSE;
 }
 
 static int
 complain(int status, const GError *error)
 {
-    g_printerr("kcpvpn-hooks: %s\n", error->message);
+    fprintf(stderr, "kcpvpn-hooks: %s\n", error->message);
     return status;
 }
 
@@ -116,21 +115,17 @@ main(int argc, char **argv)
     int listener;
 
     kv_signals_hold();
-    setlocale(LC_ALL, "");
-    bindtextdomain(GETTEXT_PACKAGE, KV_LOCALE_DIR);
-    bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
-    textdomain(GETTEXT_PACKAGE);
     if (!parse_options(&argc, &argv, &version, &error))
         return complain(EXIT_USAGE, error);
     if (version) {
-        g_print("kcpvpn-hooks %s\n", PACKAGE_VERSION);
+        printf("kcpvpn-hooks %s\n", PACKAGE_VERSION);
         return EXIT_SUCCESS;
     }
     kv_signals_end_by();
     listener = take_socket(&error);
     if (listener >= 0 && geteuid() != 0)
         g_set_error_literal(&error, KV_ERROR, KV_ERROR_PERMISSION_DENIED,
-                            _("only root can run hooks as another user"));
+                            "only root can run hooks as another user");
     if (error != NULL)
         return complain(EXIT_FAILURE, error);
     kv_log_init(KV_LOG_INFO, KV_LOG_FORMAT_TEXT);
