@@ -193,6 +193,15 @@ check_settings(const KvSettings *settings)
     return KV_EXIT_OK;
 }
 
+/* A file that is not there is as wrong a setting as any. */
+static KvExit
+exit_from_wrong_settings(const GError *error)
+{
+    if (g_error_matches(error, KV_ERROR, KV_ERROR_NOT_FOUND))
+        return KV_EXIT_USAGE;
+    return kv_exit_from_error(error);
+}
+
 KvExit
 kv_cmd_run(KvRole role, KvArgs *args)
 {
@@ -206,7 +215,7 @@ kv_cmd_run(KvRole role, KvArgs *args)
     settings = read_settings(role, args, &error);
     if (settings == NULL) {
         kv_cmd_complain(error->message);
-        return kv_exit_from_error(error);
+        return exit_from_wrong_settings(error);
     }
     return kv_args_has(args, KV_OPTION_CHECK) ? check_settings(settings)
                                               : run_settings(settings, args);

@@ -4,7 +4,7 @@
 import os
 import shutil
 
-from kvnet import (POOL, PORT, PROGRAM, SECRET, TUN_SERVER, Skipped, check, equal, main, shell, test,
+from kvnet import (POOL, PORT, PROGRAM, SECRET, TOP, TUN_SERVER, Skipped, check, equal, main, shell, test,
                    wait_until)
 
 RIGHTS_MISSING = 4
@@ -53,6 +53,52 @@ def no_rights(world):
     second = world.server(prefix=(*OPEN_TUN, *NOBODY), program=program, port=PORT + 1, name="server2", wait=False)
     second.expect_exit(RIGHTS_MISSING, 20)
     check("CAP_NET_ADMIN" in second.text(), "the server's message names the capability")
+
+
+def unit_setting(name):
+    """What the units of single key files say."""
+    with open(os.path.join(TOP, "data/systemd/kcpvpn-role@.service.in"), encoding="utf-8") as f:
+        return next(line.split("=", 1)[1] for line in f if line.startswith(name + "=")).split()
+
+
+@test("the units of single key files do not try again what cannot mend itself, and else they do", limit=60)
+def wrong_files(world):
+    final = {int(word) for word in unit_setting("RestartPreventExitStatus")}
+    equal(unit_setting("Restart"), ["on-failure"], "Restart")
+    program = os.path.join(world.dir, "kcpvpn")
+    shutil.copy(PROGRAM, program)
+    os.chmod(program, 0o755)
+
+    def put(name, text, mode=0o644):
+        path = os.path.join(world.dir, name)
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    good = f"[tunnel]\nrole=client\nip=127.0.0.1\nport={PORT}\ncrypt=aes\n"
+    put("locked", SECRET, 0o600)
+    os.mkdir(os.path.join(world.dir, "closed"), 0o700)
+    wrong = {
+        "unreadable": (put("unreadable.kcpvpn", good, 0o600), "Permission denied"),
+        "below a closed folder": (os.path.join(world.dir, "closed/x.kcpvpn"), "Permission denied"),
+        "missing": (os.path.join(world.dir, "missing.kcpvpn"), "No such file"),
+        "a folder": (world.dir, "not a regular file"),
+        "everybody's": (put("public.kcpvpn", good + f"secret={SECRET}\n"), "chmod o-rwx"),
+        "broken": (put("broken.kcpvpn", "[tunnel]\nport=many\n"), "port"),
+        "the other side's": (put("other.kcpvpn", good.replace("client", "server")), "role"),
+        "with an unreadable secret": (put("secret1.kcpvpn", good + f"secret-file={world.dir}/locked\n"), "Permission denied"),
+        "with a missing secret": (put("secret2.kcpvpn", good + f"secret-file={world.dir}/none\n"), "No such file"),
+    }
+    for what, (path, text) in wrong.items():
+        process = world.start([*NOBODY, program, "client", "--config", path], what.replace(" ", "-"), world.s)
+        status = process.wait_exit(20)
+        check(status in final, f"{what}: status {status} is tried again: {process.text()}")
+        check(text in process.text(), f"{what}: {process.text()!r} without {text!r}")
+    pool = ("--local-ip", TUN_SERVER, "--assignable-ips", POOL)
+    world.server(*pool)
+    second = world.server(*pool, name="second", wait=False)
+    check(second.wait_exit() not in (0, *final), "a port that is taken for now is not tried again")
 
 
 @test("the unit example of the older program (Type=simple, User=nobody) works with its rights",
