@@ -65,7 +65,7 @@ announce_tunnels(KvTunnelSet *set, gpointer data)
         g_ptr_array_add(paths, (gpointer) kv_tunnel_object_get_path(tunnels->pdata[i]));
     g_ptr_array_add(paths, NULL);
     kv_dbus_manager1_set_tunnels(self->skeleton, (const char *const *) paths->pdata);
-    kv_notify_status("%u tunnels", tunnels->len);
+    kv_notify_status(tunnels->len == 1 ? "%u tunnel" : "%u tunnels", tunnels->len);
     g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(self->skeleton));
 }
 

@@ -208,7 +208,9 @@ drop_pending(KvHooks *self)
 {
     if (self->pending.length > 0)
         kv_log(KV_LOG_WARNING, "hook-failed", self->log_name, NULL,
-               "%u hooks were not run any more", self->pending.length);
+               self->pending.length == 1 ? "%u hook was not run any more"
+                                         : "%u hooks were not run any more",
+               self->pending.length);
     g_queue_clear_full(&self->pending, (GDestroyNotify) job_free);
 }
 

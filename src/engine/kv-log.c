@@ -179,11 +179,13 @@ write_line(const GString *line)
 {
     pthread_mutex_lock(&write_lock);
     if (n_unwritten > 0) {
-        g_autofree char *note = g_strdup_printf(
-            line_format == KV_LOG_FORMAT_JSON
-                ? "{\"level\":\"warning\",\"message\":\"%u lines lost, nobody read them\"}\n"
-                : "warning: %u lines lost, nobody read them\n",
+        g_autofree char *what = g_strdup_printf(
+            n_unwritten == 1 ? "%u line lost, nobody read it" : "%u lines lost, nobody read them",
             n_unwritten);
+        g_autofree char *note = g_strdup_printf(line_format == KV_LOG_FORMAT_JSON
+                                                    ? "{\"level\":\"warning\",\"message\":\"%s\"}\n"
+                                                    : "warning: %s\n",
+                                                what);
 
         if (write_text(note, strlen(note)))
             n_unwritten = 0;
