@@ -74,19 +74,20 @@ class Eyes:
             if child is not None:
                 yield from self._walk(child)
 
-    def look(self, role, name):
-        """What is there now by that name; None. A window that is being made changes under the look."""
+    def look(self, role, name, about=None):
+        """What is there now by that name, and described so; None. A window that is being made changes under the look."""
         with contextlib.suppress(self.error):
             for node in self._walk(self.atspi.get_desktop(0)):
                 if node.get_name() == name and node.get_role_name() in role.split("|") and \
-                        node.get_state_set().contains(self.atspi.StateType.VISIBLE):
+                        about in (None, node.get_description()) and node.get_state_set().contains(
+                            self.atspi.StateType.VISIBLE):
                     return node
         return None
 
-    def find(self, role, name, seconds=15):
+    def find(self, role, name, about=None, seconds=15):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            node = self.look(role, name)
+            node = self.look(role, name, about)
             if node is not None:
                 return node
             time.sleep(0.05)
@@ -101,12 +102,12 @@ class Eyes:
     def press(self, role, name):
         self.find(role, name).get_action_iface().do_action(0)
 
-    def type(self, role, name, text):
-        node = self.find(role, name)
+    def type(self, role, name, text, about=None):
+        node = self.find(role, name, about)
         assert node.get_editable_text_iface().set_text_contents(text), f"{name} takes no text"
 
-    def read(self, role, name):
-        text = self.find(role, name).get_text_iface()
+    def read(self, role, name, about=None):
+        text = self.find(role, name, about).get_text_iface()
         return text.get_text(0, text.get_character_count())
 
     def is_sensitive(self, role, name):
