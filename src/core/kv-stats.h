@@ -8,14 +8,16 @@ typedef enum {
     KV_DROP_NONE,      /* it was not dropped */
     KV_DROP_SHORT,     /* too short to be a datagram */
     KV_DROP_CHECKSUM,  /* wrong secret or cipher, or damaged */
-    KV_DROP_REPLAY,    /* a nonce seen before */
+    KV_DROP_REPLAY,    /* a nonce or number seen before */
     KV_DROP_CONV,      /* of another conversation */
     KV_DROP_FEC,       /* a FEC header that makes no sense */
     KV_DROP_KCP,       /* a segment that makes no sense */
-    KV_DROP_STRANGER,  /* unknown sender whose first segment does not start a session */
-    KV_DROP_RATE,      /* unknown sender above the rate or the number of half-open sessions */
+    KV_DROP_STRANGER,  /* unknown sender whose first segment does not start a session, or whose key
+                          is not admitted */
+    KV_DROP_RATE,      /* sender above the rate or the number of half-open sessions */
     KV_DROP_NO_MEMORY, /* pool or table at its bound */
-    KV_DROP_MALFORMED, /* an inner packet that is not IP (tun) or no Ethernet frame (tap) */
+    KV_DROP_MALFORMED, /* an inner packet that is not IP (tun) or no Ethernet frame (tap), or a
+                          handshake that breaks the protocol */
     KV_DROP_DEVICE,    /* the TUN or TAP device refused it */
     KV_DROP_SOCKET,    /* the UDP socket refused it */
     KV_DROP_QUEUE,     /* dropped on purpose from a queue that stood too long */

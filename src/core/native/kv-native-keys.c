@@ -9,5 +9,6 @@ void
 kv_native_keys_clear(KvNativeKeys *keys)
 {
     kv_native_config_clear(&keys->remote);
+    kv_native_config_clear(&keys->local);
     sodium_memzero(keys, sizeof *keys);
 }

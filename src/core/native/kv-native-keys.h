@@ -37,6 +37,7 @@ typedef struct {
     uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* with keys: who the peer is; else zeros */
     KvOuterKeys remote_outer;                   /* for what goes out */
     KvNativeConfig remote;                      /* what the peer said */
+    KvNativeConfig local;                       /* responder: what it granted */
 } KvNativeKeys;
 
 /* Wipes and frees all that is in @keys; it may be cleared again. */
