@@ -22,11 +22,25 @@ struct _KvBusLink {
 
 static void retry_later(KvBusLink *self);
 
+/* GDBus calls a connection closed, too, when there is something on it that it cannot read, but does
+ * not hang up: on that one the bus would still see our name, and not give it to the next. */
+static void
+hang_up(GDBusConnection *bus)
+{
+    GIOStream *stream = g_dbus_connection_get_stream(bus);
+
+    /* Fails if the bus has hung up, which is just as well. */
+    if (G_IS_SOCKET_CONNECTION(stream))
+        (void) g_socket_shutdown(g_socket_connection_get_socket(G_SOCKET_CONNECTION(stream)), TRUE,
+                                 TRUE, NULL);
+}
+
 static void
 closed(GDBusConnection *bus, gboolean remote_peer_vanished, GError *error, gpointer data)
 {
     KvBusLink *self = data;
 
+    hang_up(bus);
     g_signal_handlers_disconnect_by_data(bus, self);
     g_clear_object(&self->bus);
     self->changed(self->data, NULL);

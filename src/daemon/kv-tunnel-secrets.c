@@ -38,11 +38,14 @@ static gboolean
 load_credential(KvSettings *settings, const char *path, GError **error)
 {
     g_autofree char *text = NULL;
+    g_autoptr(GError) why = NULL;
     gsize len;
     gboolean ok;
 
-    if (!g_file_get_contents(path, &text, &len, error))
+    if (!g_file_get_contents(path, &text, &len, &why)) {
+        g_set_error(error, KV_ERROR, KV_ERROR_IO, "credential: %s", why->message);
         return FALSE;
+    }
     text[strcspn(text, "\r\n")] = '\0';
     ok = kv_settings_set_text(settings, KV_SETTING_SECRET, text, error);
     if (!ok)

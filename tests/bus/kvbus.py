@@ -18,6 +18,7 @@ import signal
 import stat
 import sys
 import time
+import xml.etree.ElementTree as ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "netns"))
 
@@ -202,6 +203,14 @@ class Pending:
         if isinstance(self.result, Error):
             raise self.result
         return self.result
+
+
+def interfaces():
+    """The elements of data/dbus that describe interfaces."""
+    folder = os.path.join(kvnet.TOP, "data/dbus")
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".xml"):
+            yield from ElementTree.parse(os.path.join(folder, name)).iter("interface")
 
 
 def variant(value):

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from kvbus import GLib
 
 from kvbus import (CLIENT, CLIENT_SETTINGS, ERROR, MANAGER, NOBODY, PROPERTIES, ROOT, SERVER, TUNNEL,
-                   Error, check, equal, iterate, main, refused, tunnel_arguments, variants, wait_for)
+                   Error, check, equal, interfaces, iterate, main, refused, tunnel_arguments, variants, wait_for)
 from kvnet import test, wait_until
 
 NO_OPTIONS = "@a{sv} {}"
@@ -104,13 +104,6 @@ def patiently(caller, *call):
             if e.name != ERROR + "Exhausted" or "too many calls" not in e.message:
                 raise
             time.sleep(0.1)
-
-
-def interfaces():
-    folder = os.path.join(os.path.dirname(__file__), "../../data/dbus")
-    for name in sorted(os.listdir(folder)):
-        if name.endswith(".xml"):
-            yield from ElementTree.parse(os.path.join(folder, name)).iter("interface")
 
 
 @test("every method of the interfaces is tried here, and the bus shows just those", limit=60)
