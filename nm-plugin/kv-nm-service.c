@@ -25,7 +25,6 @@ struct _KvNmService {
     guint tell_id;      /* while NetworkManager is to take the way to the server away */
     gboolean may_ask;   /* for another secret: a person is there who gave this one */
     KvSecret *tried;
-    guint stop_id;
 };
 
 G_DEFINE_FINAL_TYPE(KvNmService, kv_nm_service, NM_TYPE_VPN_SERVICE_PLUGIN)
@@ -47,25 +46,31 @@ kv_nm_service_dispose(GObject *object)
 
     close_tunnel(self);
     g_clear_pointer(&self->tried, kv_secret_free);
-    g_clear_handle_id(&self->stop_id, g_source_remove);
     G_OBJECT_CLASS(kv_nm_service_parent_class)->dispose(object);
 }
 
 /* --- what the tunnel tells ------------------------------------------------------------------- */
 
+/* A server of protocol v1 refuses an address: the one asked for, or any, as none is left. That is
+ * not a failed login, which NetworkManager's clients call wrong secrets. */
 static NMVpnPluginFailure
 failure_from_error(const GError *error)
 {
     if (g_error_matches(error, KV_ERROR, KV_ERROR_REFUSED))
-        return NM_VPN_PLUGIN_FAILURE_LOGIN_FAILED;
+        return NM_VPN_PLUGIN_FAILURE_BAD_IP_CONFIG;
     return NM_VPN_PLUGIN_FAILURE_CONNECT_FAILED;
 }
 
+/* What libnm stops before it was connected it calls a failure to connect, too, and NetworkManager
+ * believes the reason that it hears last. So it is stopping already. */
 static void
 give_up(KvNmService *self, NMVpnPluginFailure reason)
 {
     close_tunnel(self);
+    g_clear_pointer(&self->tried, kv_secret_free);
+    g_object_set(self, NM_VPN_SERVICE_PLUGIN_STATE, NM_VPN_SERVICE_STATE_STOPPING, NULL);
     nm_vpn_service_plugin_failure(NM_VPN_SERVICE_PLUGIN(self), reason);
+    g_object_set(self, NM_VPN_SERVICE_PLUGIN_STATE, NM_VPN_SERVICE_STATE_STOPPED, NULL);
 }
 
 /* In protocol v1 a server is silent when the secret is wrong, as if it were not there. */
@@ -92,6 +97,17 @@ tunnel_failed(const GError *error, gpointer data)
         ask_again(self);
     else
         give_up(self, failure_from_error(error));
+}
+
+/* Whether the interface that NetworkManager knows is still there. If it is told of one that is not,
+ * it gives the connection up. */
+static gboolean
+has_told_interface(KvNmService *self)
+{
+    const char *interface = "";
+
+    g_variant_lookup(self->told->config, NM_VPN_PLUGIN_CONFIG_TUNDEV, "&s", &interface);
+    return self->told_index != 0 && if_nametoindex(interface) == self->told_index;
 }
 
 static void
@@ -126,6 +142,9 @@ tunnel_configured(GVariant *properties, gpointer data)
     index = if_nametoindex(interface);
     if (kv_nm_ip_config_equal(config, self->told) && index == self->told_index)
         return;
+    /* Just removed: the daemon is about to say so, and to make another one. */
+    if (index == 0 && self->told_index != 0)
+        return;
     g_message("connected, interface %s", interface);
     g_clear_handle_id(&self->tell_id, g_source_remove);
     tell(self, config);
@@ -140,21 +159,22 @@ tell_again(gpointer data)
     KvNmService *self = data;
 
     self->tell_id = 0;
-    tell(self, self->told);
+    if (has_told_interface(self))
+        tell(self, self->told);
     return G_SOURCE_REMOVE;
 }
 
 /* NetworkManager asks the kernel for the way to the server, and gets the host route that it made
- * for the network before. So it is told of a gateway that needs none, and once that route is gone,
- * of the true one again. Nothing of it is of use to a tunnel that is connected: the daemon connects
- * meanwhile. */
+ * for the network before, which may have had another gateway. So it is told of a gateway that needs
+ * none, and once that route is gone, of the true one again. Nothing of it is of use to a tunnel
+ * that is connected: the daemon connects meanwhile. */
 static void
-tunnel_moved(gpointer data)
+tunnel_lost(gpointer data)
 {
     KvNmService *self = data;
     g_autoptr(GVariant) no_way = NULL;
 
-    if (self->told == NULL || self->tell_id != 0)
+    if (self->told == NULL || self->tell_id != 0 || !has_told_interface(self))
         return;
     no_way = g_variant_ref_sink(kv_nm_ip_config_without_way(self->told));
     nm_vpn_service_plugin_set_config(NM_VPN_SERVICE_PLUGIN(self), no_way);
@@ -163,7 +183,7 @@ tunnel_moved(gpointer data)
 
 static const KvNmTunnelEvents tunnel_events = {
     .configured = tunnel_configured,
-    .moved = tunnel_moved,
+    .lost = tunnel_lost,
     .failed = tunnel_failed,
 };
 
@@ -211,8 +231,13 @@ read_profile(KvNmService *self, NMConnection *connection, GError **error)
         return NULL;
     }
     settings = kv_nm_profile_to_settings(vpn, &wrong);
-    if (settings != NULL && set_name(self, settings, connection, &wrong) &&
-        kv_settings_validate(settings, &wrong))
+    if (settings != NULL && kv_settings_get_secret(settings, KV_SETTING_SECRET) == NULL)
+        g_set_error(&wrong, KV_ERROR, KV_ERROR_INVALID_SETTING,
+                    _("%s: required, but not given; allowed: in the profile, or from its user's "
+                      "agent, unless the profile says that it is not required"),
+                    kv_setting_get(KV_SETTING_SECRET)->key);
+    else if (settings != NULL && set_name(self, settings, connection, &wrong) &&
+             kv_settings_validate(settings, &wrong))
         return g_steal_pointer(&settings);
     g_warning("the profile is refused: %s", wrong->message);
     g_set_error_literal(error, NM_VPN_PLUGIN_ERROR, NM_VPN_PLUGIN_ERROR_BAD_ARGUMENTS,
@@ -242,25 +267,10 @@ begin(KvNmService *self, NMConnection *connection, gboolean interactive, GError 
 }
 
 static gboolean
-stop_due(gpointer data)
-{
-    KvNmService *self = data;
-
-    self->stop_id = 0;
-    g_object_set(self, NM_VPN_SERVICE_PLUGIN_STATE, NM_VPN_SERVICE_STATE_STOPPED, NULL);
-    return G_SOURCE_REMOVE;
-}
-
-/* A profile that is refused is the end, too, but the caller shall hear the reason before that. */
-static gboolean
 begin_first(KvNmService *self, NMConnection *connection, gboolean interactive, GError **error)
 {
     g_clear_pointer(&self->tried, kv_secret_free);
-    if (begin(self, connection, interactive, error))
-        return TRUE;
-    if (self->stop_id == 0)
-        self->stop_id = g_idle_add(stop_due, self);
-    return FALSE;
+    return begin(self, connection, interactive, error);
 }
 
 static gboolean

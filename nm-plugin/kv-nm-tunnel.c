@@ -14,8 +14,9 @@
 #include <net/if.h>
 #include <string.h>
 
-/* The bus may have to start the daemon first. */
-#define CALL_TIMEOUT_MS  25000
+/* None: what a daemon that hangs makes in the end must not be there unknown, and if it dies, or
+ * cannot be started, the bus answers. NetworkManager has a limit of its own for connecting. */
+#define CALL_TIMEOUT_MS  G_MAXINT
 #define CLOSE_TIMEOUT_MS 5000
 
 /* Between two tries to make it anew. */
@@ -135,6 +136,9 @@ remake_due(gpointer data)
 static void
 schedule_remake(KvNmTunnel *self)
 {
+    /* One that is there, but could not be started, has the name. */
+    if (self->path != NULL)
+        call_delete(self, FALSE);
     drop(self);
     self->next_name = 0;
     self->remake_id = g_timeout_add(self->remake_ms, remake_due, self);
@@ -282,9 +286,10 @@ state_changed(KvDbusTunnel1 *proxy, const char *state, const char *old_state, co
         g_message("%s: %s", state, reason);
     else
         g_debug("%s", state);
-    if (self->established && g_strcmp0(old_state, KV_DBUS_STATE_CONNECTED) == 0 &&
-        g_strcmp0(state, KV_DBUS_STATE_CONNECTING) == 0)
-        self->events.moved(self->data);
+    if (self->established && (g_strcmp0(state, KV_DBUS_STATE_WAITING) == 0 ||
+                              (g_strcmp0(old_state, KV_DBUS_STATE_CONNECTED) == 0 &&
+                               g_strcmp0(state, KV_DBUS_STATE_CONNECTING) == 0)))
+        self->events.lost(self->data);
 }
 
 /* --- making it ------------------------------------------------------------------------------- */

@@ -17,8 +17,9 @@ typedef struct _KvNmTunnel KvNmTunnel;
 typedef struct {
     /* It is connected, or was and something about it changed. @properties: a{sv} of Tunnel1. */
     void (*configured)(GVariant *properties, gpointer data);
-    /* The network below changed, and the daemon connects again from the new address. */
-    void (*moved)(gpointer data);
+    /* It is connected no more, and is about to connect again: the network below changed, or the
+     * server cannot be reached. Called again after each try in vain. */
+    void (*lost)(gpointer data);
     /* It is over, or could not be connected at the first try: close it, here or later. */
     void (*failed)(const GError *error, gpointer data);
 } KvNmTunnelEvents;

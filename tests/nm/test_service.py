@@ -15,7 +15,7 @@ import kvnm  # noqa: E402, I001 (it finds kvfake)
 import kvfake  # noqa: E402
 from gi.repository import GLib  # noqa: E402
 from kvfake import BusError, equal, test, want  # noqa: E402
-from kvnm import (BAD_IP_CONFIG, CONNECT_FAILED, DATA, INIT, LOGIN_FAILED, SECRETS, STARTED, STARTING, STOPPED,  # noqa: E402
+from kvnm import (BAD_IP_CONFIG, CONNECT_FAILED, DATA, INIT, SECRETS, STARTED, STARTING, STOPPED,  # noqa: E402
                   address, connected, ip4, ip6, one_address)
 
 ASKED = {**DATA, "secret-flags": "2"}
@@ -32,8 +32,9 @@ def refused(call, word, *parts):
 
 
 def check_failed(world, reason, *log):
-    world.wait_signal("Failure", reason)
-    world.wait_signal("StateChanged", STOPPED)
+    """NetworkManager believes the last reason that it hears."""
+    signals = world.wait_signal("StateChanged", STOPPED)
+    equal([signal for signal in signals if signal[0] == "Failure"], [("Failure", reason)])
     want(world.wait_end(), *log)
 
 
@@ -122,6 +123,30 @@ def roams(world):
     world.set_state("connecting", Endpoint=GLib.Variant("s", "[2001:db8::7]:1235"))
     [(_, config)] = world.wait_signal("Config")
     equal(config["gateway"], ip6("2001:db8::7"))
+
+
+@test("while the server cannot be reached the way to it is taken away and made again, for a gateway that has changed")
+def new_way(world):
+    world.start()
+    world.bring_up("lo")
+    for _ in range(2):
+        world.set_state("waiting", "no answer from 203.0.113.1:1235", "Timeout")
+        gateways = [config[1]["gateway"] for config in world.wait_signal("Ip4Config")[:2]]
+        equal(gateways, [ip4("127.0.0.1"), ip4("203.0.113.1")])
+        world.set_state("connecting")
+        world.settle()
+        equal(world.signals, [])
+
+
+@test("NetworkManager is not told of an interface that is gone, as it would give the connection up")
+def interface_gone(world):
+    world.start()
+    world.bring_up("lo")
+    world.set_state("connected", **connected("kvgone0"))
+    world.settle()
+    equal(world.signals, [])
+    world.set_state("connected", **connected("lo", Mtu=GLib.Variant("u", 1300)))
+    equal(world.wait_signal("Config")[-1][1]["mtu"], 1300)
 
 
 @test("while the interface is gone nothing is told, and all of it with the next one")
@@ -219,7 +244,9 @@ def bad_profiles(world):
                         ({"secret": "x"}, ("secret: not allowed here; allowed: among the secrets",))):
         refused(lambda: world.up(data={**DATA, **data}), "BadArguments", *parts)
     world.wait_signal("StateChanged", STOPPED)
-    refused(lambda: world.up(secrets={}), "BadArguments", "secret: required, but not given")
+    for flags in ("0", "4"):
+        refused(lambda: world.up(data={**DATA, "secret-flags": flags}, secrets={}), "BadArguments",
+                "secret: required, but not given; allowed: in the profile, or from its user's agent")
     world.end_service()
     world.start()
     refused(lambda: world.up(data={**DATA, "up": "/bin/sh"}), "BadArguments", "up: ")
@@ -227,13 +254,13 @@ def bad_profiles(world):
     equal(world.n_calls("CreateTunnel"), 0)
 
 
-@test("a server that refuses is a failed login")
+@test("a server that refuses an address is a bad configuration: the secret was right")
 def refuses(world):
     world.start()
     world.up()
     world.wait_call("Start")
     world.set_state("waiting", "203.0.113.1:1235 refused: no address is left", "Refused")
-    check_failed(world, LOGIN_FAILED, "203.0.113.1:1235 refused: no address is left")
+    check_failed(world, BAD_IP_CONFIG, "203.0.113.1:1235 refused: no address is left")
 
 
 @test("a server that does not answer is a failed connection if nobody can be asked")
@@ -295,7 +322,7 @@ def bad_config(world):
     world.settle()
     equal(world.signals, [])
     world.call("Disconnect")
-    world.signals.clear()
+    world.wait_signal("StateChanged", STOPPED)
     want(world.wait_end(), "the tunnel's address cannot be used")
     world.start()
     world.up()
@@ -375,6 +402,26 @@ def daemon_restarts(world):
     world.call("Disconnect")
     equal(world.wait_call("Delete")[1], world.path())
     world.wait_end()
+
+
+@test("a tunnel that the next daemon made but did not start is deleted before another try, which takes its name")
+def remade_twice(world):
+    def fail(_path, _arguments):
+        del world.daemon.answers["Start"]
+        raise BusError("Cancelled", "the service ends")
+    world.start()
+    world.bring_up()
+    world.daemon.stop()
+    world.settle(0.5)
+    world.start_daemon()
+    world.daemon.answers["Start"] = fail
+    world.wait_call("Start")
+    first = world.path()
+    equal(world.wait_call("Delete")[1], first)
+    world.wait_call("Start")
+    equal(world.path() != first, True)
+    world.set_state("connected", **connected(Addresses=address("10.1.0.3", 32, "10.1.0.1")))
+    world.wait_signal("Ip4Config")
 
 
 @test("a daemon that has a tunnel of somebody else at the same path is not asked to delete that")

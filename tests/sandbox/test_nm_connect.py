@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import time
 
 import kvbox
 from kvbox import POOL, SECRET, check, equal, main, shell, test, wait_until
@@ -224,6 +225,19 @@ def wrong_saved_secret(box):
     _, text = box.nmcli_fails("--wait", "50", "connection", "up", "office", seconds=50)
     check(text, "nmcli says nothing")
     check(any("no answer" in line for line in box.plugin_log()), f"the log does not say why: {box.plugin_log()}")
+    box.wait_network(before)
+
+
+@test("a server that refuses an address ends the attempt at once; nmcli does not blame the secret, the log has the reason")
+def refused_address(box):
+    box.start_server()
+    before = box.network()
+    box.profile("office", local_ip=TUN_SERVER)
+    start = time.monotonic()
+    _, text = box.nmcli_fails("--wait", "20", "connection", "up", "office")
+    check(time.monotonic() - start < 10, "it took long")
+    check("invalid configuration" in text, text)
+    check(any("refused: the server does not grant the address" in line for line in box.plugin_log()), f"the log does not say why: {box.plugin_log()}")
     box.wait_network(before)
 
 

@@ -240,6 +240,50 @@ def change_network(box, default, *more):
     box.down("office")
 
 
+@test("only the gateway of the network below changes, and the old one is gone: the way to the server is the new one", 60)
+def new_gateway(box):
+    box.start_server(*kvbox.POOL, *KEEPALIVE)
+    before = bring_up(box, "vpn.persistent", "yes")
+    box.far.ip("addr", "add", "192.0.2.254/24", "dev", "up0")
+    box.nmcli("connection", "modify", "wan", "ipv4.gateway", "192.0.2.254")
+    box.nmcli("device", "reapply", "wan0")
+    # A router of its own, and the old one is switched off.
+    box.far.ip("addr", "del", "192.0.2.1/24", "dev", "up0")
+    box.far.ip("addr", "add", "192.0.2.254/24", "dev", "up0")
+    box.here.ip("neigh", "flush", "dev", "wan0")
+    wait_ping(box, 40, "the gateway changed")
+    equal(box.here.ip_json("route", "get", box.address4)[0]["gateway"], "192.0.2.254", "the way to the server")
+    box.down("office")
+    box.wait_network({key: before[key] for key in ("links", "addresses", "tunnels", "services")})
+
+
+@test("the plugin is killed while it connects: the attempt ends, and leaves nothing", 60)
+def plugin_killed_early(box):
+    before = box.network()
+    box.profile("office")
+    box.nmcli("--wait", "0", "connection", "up", "office")
+    wait_until(lambda: find_processes("nm-kcpvpn-service") and box.tunnels(), 10, "it connects")
+    kill_one("nm-kcpvpn-service")
+    wait_until(lambda: not box.state("office"), 10, "the VPN is down")
+    box.wait_network(before)
+
+
+@test("taken down while it connects, and while the system service hangs: it is down, and leaves nothing", 60)
+def down_early(box):
+    before = box.network()
+    box.profile("office")
+    for hang in (False, True):
+        box.nmcli("--wait", "0", "connection", "up", "office")
+        wait_until(lambda: find_processes("nm-kcpvpn-service") and box.tunnels(), 10, "it connects")
+        [daemon] = find_processes("kcpvpnd")
+        if hang:
+            os.kill(daemon, signal.SIGSTOP)
+        box.nmcli("--wait", "15", "connection", "down", "office")
+        if hang:
+            os.kill(daemon, signal.SIGCONT)
+        box.wait_network(before)
+
+
 @test("started with the connection below it: connection.secondaries", 60)
 def secondary(box):
     box.start_server(*kvbox.POOL, *KEEPALIVE)
