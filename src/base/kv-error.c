@@ -6,7 +6,19 @@
 #include <errno.h>
 #include <stdarg.h>
 
-G_DEFINE_QUARK(kv - error - quark, kv_error)
+/* Not G_DEFINE_QUARK(), whose variable is not atomic: workers make errors, too. */
+GQuark
+kv_error_quark(void)
+{
+    static gint quark;
+    GQuark value = (GQuark) g_atomic_int_get(&quark);
+
+    if (value == 0) {
+        value = g_quark_from_static_string("kv-error-quark");
+        g_atomic_int_set(&quark, (gint) value);
+    }
+    return value;
+}
 
 static KvError
 code_from_errno(int errnum)
