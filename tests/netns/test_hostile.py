@@ -113,6 +113,7 @@ def half_open_bound(world):
     world.veth()
     world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, "--workers", "16", *PLAIN, crypt="none")
     socks = [world.keep(world.c.socket(kind=socket.SOCK_DGRAM)) for _ in range(700)]
+    start = time.monotonic()
     for i, sock in enumerate(socks):
         hello = kvwire.segment(i, kvwire.PUSH, 0, kvwire.frame(kvwire.SYN, 2))
         sock.sendto(kvwire.datagram(hello), SERVER)
@@ -126,7 +127,9 @@ def half_open_bound(world):
     time.sleep(0.5)
     answered = count_answered()
     print(f"        {answered} of {len(socks)} were let in", flush=True)
-    check(answered <= 512, f"{answered} of {len(socks)} were let in")
+    # What is half-open for 10 s makes room for others, on a machine that is as slow as that.
+    bound = 512 * (1 + int((time.monotonic() - start) / 10))
+    check(answered <= bound, f"{answered} of {len(socks)} were let in")
 
 
 def time_transfer(world, n_bytes):
