@@ -343,7 +343,8 @@ kv_args_apply_settings(KvArgs *args, KvSettings *settings, GError **error)
 
     /* kv_settings_parse_argv() wants main()'s form. */
     g_ptr_array_add(args->settings, NULL);
-    if (!kv_settings_parse_argv(settings, get_exceptions(args->verb), &argc,
+    if (!kv_settings_parse_argv(settings, get_exceptions(args->verb),
+                                args->verb->settings != KV_VERB_SETTINGS_ANY, &argc,
                                 (char **) args->settings->pdata, error))
         return FALSE;
     g_ptr_array_set_size(args->settings, 0);

@@ -178,16 +178,19 @@ run_settings(const KvSettings *settings, const KvArgs *args)
 
 /* What a start would find wrong before it touches the system. */
 static KvExit
-check_settings(const KvSettings *settings)
+check_settings(const KvSettings *settings, const KvArgs *args)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(KvTunnelParams) params = kv_tunnel_params_new(settings, &error);
     g_autofree char *text = NULL;
 
-    if (params == NULL) {
+    init_log(args);
+    if (params == NULL || !kv_tunnel_params_check(params, &error)) {
         kv_cmd_complain(error->message);
         return kv_exit_from_error(error);
     }
+    for (guint i = 0; params->warnings[i] != NULL; i++)
+        kv_log(KV_LOG_WARNING, NULL, NULL, NULL, "%s", params->warnings[i]);
     text = kv_settings_format_effective(settings);
     fputs(text, stdout);
     return KV_EXIT_OK;
@@ -217,6 +220,6 @@ kv_cmd_run(KvRole role, KvArgs *args)
         kv_cmd_complain(error->message);
         return exit_from_wrong_settings(error);
     }
-    return kv_args_has(args, KV_OPTION_CHECK) ? check_settings(settings)
+    return kv_args_has(args, KV_OPTION_CHECK) ? check_settings(settings, args)
                                               : run_settings(settings, args);
 }

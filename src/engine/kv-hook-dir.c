@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* A change within the granularity of the folder's time stamp would else stay unseen. */
 #define SETTLE_US (2 * G_USEC_PER_SEC)
@@ -17,6 +18,7 @@ struct _KvHookDir {
     char *path;
     GHashTable *names;
     struct timespec mtime;
+    gboolean is_missing;
     gboolean is_settled; /* @mtime was old enough when the folder was listed */
 };
 
@@ -75,6 +77,12 @@ refresh(KvHookDir *self, GError **error)
 {
     struct stat st;
 
+    self->is_missing = access(self->path, F_OK) < 0 && errno == ENOENT;
+    if (self->is_missing) {
+        g_hash_table_remove_all(self->names);
+        self->is_settled = FALSE;
+        return TRUE;
+    }
     if (!check_folder(self->path, &st, error))
         return FALSE;
     if (self->is_settled && st.st_mtim.tv_sec == self->mtime.tv_sec &&
@@ -93,6 +101,12 @@ kv_hook_dir_new(const char *path, GError **error)
     if (!refresh(self, error))
         return NULL;
     return g_steal_pointer(&self);
+}
+
+gboolean
+kv_hook_dir_is_missing(const KvHookDir *dir)
+{
+    return dir->is_missing;
 }
 
 void

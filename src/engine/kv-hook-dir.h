@@ -13,9 +13,13 @@
  */
 typedef struct _KvHookDir KvHookDir;
 
-/* Fails if the folder is missing or others than its owner may write to it. */
+/* Fails if it is no folder or others than its owner may write to it. A missing one has no hooks
+ * until it is made. */
 KvHookDir *kv_hook_dir_new(const char *path, GError **error) KV_MUST_USE;
 void kv_hook_dir_free(KvHookDir *dir);
+
+/* Whether it was not there when it was looked at last. */
+gboolean kv_hook_dir_is_missing(const KvHookDir *dir);
 
 /**
  * kv_hook_dir_find:

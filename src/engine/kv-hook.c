@@ -275,6 +275,9 @@ kv_hooks_new(KvHookRunner *runner, const KvHooksConfig *config, GError **error)
         self->dir = kv_hook_dir_new(config->dir, error);
         if (self->dir == NULL)
             return NULL;
+        if (kv_hook_dir_is_missing(self->dir))
+            kv_log(KV_LOG_WARNING, NULL, self->log_name, NULL,
+                   "hook folder %s is missing: no hooks are run until it is there", config->dir);
     }
     if (config->connected_program != NULL) {
         self->connected_program =

@@ -3,6 +3,7 @@
 
 #include "kv-tunnel-params.h"
 
+#include "kv-addr-pool.h"
 #include "kv-error.h"
 
 #include <arpa/inet.h>
@@ -144,6 +145,8 @@ fill_server(KvTunnelParams *params, const KvSettings *settings)
     params->vni_mode = kv_settings_get_choice(settings, KV_SETTING_VNI_MODE) == KV_VNI_MODE_TAP
                            ? KV_VNI_MODE_TAP
                            : KV_VNI_MODE_TUN;
+    if (params->vni_mode == KV_VNI_MODE_TUN)
+        g_clear_pointer(&params->bridge, g_free);
     params->full_frame_mtu = (uint16_t) get_uint(settings, KV_SETTING_FULL_FRAME_MTU);
     if (params->full_frame_mtu == 0)
         params->full_frame_mtu =
@@ -204,9 +207,44 @@ kv_tunnel_params_new(const KvSettings *settings, GError **error)
         fill_server(params, settings);
     else
         fill_client(params, settings);
+    params->warnings = kv_settings_list_warnings(settings);
     if (!derive_key(params, settings, error))
         return NULL;
     return g_steal_pointer(&params);
+}
+
+gboolean
+kv_tunnel_params_open_hooks(const KvTunnelParams *params, KvHookRunner *runner, KvHooks **hooks,
+                            GError **error)
+{
+    const KvHooksConfig config = {
+        .log_name = params->name,
+        .dir = params->hook_dir,
+        .connected_program = params->on_connected_hook,
+        .up = params->up,
+        .down = params->down,
+    };
+
+    if (config.dir == NULL && config.connected_program == NULL && config.up == NULL &&
+        config.down == NULL)
+        return TRUE;
+    *hooks = kv_hooks_new(runner, &config, error);
+    return *hooks != NULL;
+}
+
+gboolean
+kv_tunnel_params_check(const KvTunnelParams *params, GError **error)
+{
+    g_autoptr(KvHookRunner) runner = kv_hook_runner_new(NULL);
+    g_autoptr(KvHooks) hooks = NULL;
+    g_autoptr(KvAddrPool) pool = NULL;
+
+    if (params->role == KV_ROLE_SERVER) {
+        pool = kv_addr_pool_new(params->assignable_ips, error);
+        if (pool == NULL)
+            return FALSE;
+    }
+    return kv_tunnel_params_open_hooks(params, runner, &hooks, error);
 }
 
 const char *
@@ -228,6 +266,7 @@ kv_tunnel_params_unref(KvTunnelParams *params)
     if (params == NULL || !g_atomic_int_dec_and_test(&params->refs))
         return;
     kv_secret_free(params->key);
+    g_strfreev(params->warnings);
     g_free(params->host);
     g_free(params->vni_name_prefix);
     g_free(params->assignable_ips);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "kv-hook.h"
 #include "kv-settings.h"
 #include "kv-types.h"
 #include "v1/kv-v1.h"
@@ -36,6 +37,7 @@ typedef struct {
     char *name;              /* (nullable) of the tunnel */
     char *up;                /* (nullable) command line, as @down */
     char *down;
+    char **warnings; /* what of the settings does not count as given */
 
     char *vni_name;          /* client, as the ones below */
     char *on_connected_hook; /* (nullable) */
@@ -53,6 +55,15 @@ typedef struct {
 KvTunnelParams *kv_tunnel_params_new(const KvSettings *settings, GError **error) KV_MUST_USE;
 KvTunnelParams *kv_tunnel_params_ref(KvTunnelParams *params);
 void kv_tunnel_params_unref(KvTunnelParams *params);
+
+/* Looks for the programs that the tunnel is to run. @hooks: (out) (transfer full): unchanged if
+ * there are none. Main thread. */
+gboolean kv_tunnel_params_open_hooks(const KvTunnelParams *params, KvHookRunner *runner,
+                                     KvHooks **hooks, GError **error) KV_MUST_USE;
+
+/* What a start would find wrong that takes neither rights nor the network to find out. Main thread.
+ */
+gboolean kv_tunnel_params_check(const KvTunnelParams *params, GError **error) KV_MUST_USE;
 
 /* (nullable): what the log calls the tunnel: its name, or @interface if it has none. */
 const char *kv_tunnel_params_get_log_name(const KvTunnelParams *params, const char *interface);

@@ -192,6 +192,9 @@ kv_tunnel_start(KvTunnel *self)
         return;
     }
     priv->has_begun = TRUE;
+    for (guint i = 0; priv->params->warnings[i] != NULL; i++)
+        kv_log(KV_LOG_WARNING, NULL, kv_tunnel_params_get_log_name(priv->params, NULL), NULL, "%s",
+               priv->params->warnings[i]);
     KV_TUNNEL_GET_CLASS(self)->start(self);
 }
 
@@ -225,19 +228,9 @@ gboolean
 kv_tunnel_open_hooks(KvTunnel *self, KvHooks **hooks, GError **error)
 {
     KvTunnelPrivate *priv = get_private(self);
-    const KvHooksConfig config = {
-        .log_name = priv->params->name,
-        .dir = priv->params->hook_dir,
-        .connected_program = priv->params->on_connected_hook,
-        .up = priv->params->up,
-        .down = priv->params->down,
-    };
 
-    if (config.dir == NULL && config.connected_program == NULL && config.up == NULL &&
-        config.down == NULL)
-        return TRUE;
-    *hooks = kv_hooks_new(kv_engine_get_hook_runner(priv->engine), &config, error);
-    return *hooks != NULL;
+    return kv_tunnel_params_open_hooks(priv->params, kv_engine_get_hook_runner(priv->engine), hooks,
+                                       error);
 }
 
 void

@@ -5,8 +5,8 @@
 
 #include <glib.h>
 
-/* The numbers of a server's interfaces: 0 to so many less one, which fit behind any prefix. */
-#define KV_VNI_NUMBERS 100000
+/* So many numbers at most; fewer where a prefix leaves room for less digits. */
+#define KV_VNI_NUMBERS_MAX 100000
 
 /**
  * KvVniNames:

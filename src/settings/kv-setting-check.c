@@ -117,9 +117,12 @@ kv_check_address_range(const char *text)
 
     if (g_strv_length(parts) != 2 || !parse_ip4(parts[0], &first))
         return FALSE;
-    if (strchr(text, '/') != NULL)
-        return is_prefix_length(parts[1]) || kv_check_netmask(parts[1]);
-    return parse_ip4(parts[1], &last) && first <= last;
+    /* 0.0.0.0 is nobody's address, so that alone it makes no range. */
+    if (strchr(text, '/') == NULL)
+        return parse_ip4(parts[1], &last) && first <= last && last != 0;
+    if (strcmp(parts[1], "32") == 0 || strcmp(parts[1], "255.255.255.255") == 0)
+        return first != 0;
+    return is_prefix_length(parts[1]) || kv_check_netmask(parts[1]);
 }
 
 gboolean

@@ -11,9 +11,6 @@
 /* Bytes an interface name may have (the kernel's IFNAMSIZ less its NUL). */
 #define KV_INTERFACE_NAME_MAX 15
 
-/* Digits left for the number behind a name prefix. */
-#define KV_INTERFACE_NUMBER_DIGITS 5
-
 /* An IPv4 or IPv6 address, the latter also in brackets or with a zone, or a host name. */
 gboolean kv_check_host(const char *text);
 

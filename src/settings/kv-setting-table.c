@@ -422,11 +422,11 @@ static const KvSetting table[] = {
             .group = GROUP_NETWORK,
             .default_text = "kvs",
             .min = 1,
-            .max = KV_INTERFACE_NAME_MAX - KV_INTERFACE_NUMBER_DIGITS,
+            .max = KV_INTERFACE_NAME_MAX - 1,
             .value_name = "PREFIX",
             .check = kv_check_interface_name,
             .allowed =
-                N_("1 to 10 printable ASCII characters, none of them / : or %, and not . or .."),
+                N_("1 to 14 printable ASCII characters, none of them / : or %, and not . or .."),
             .description = N_("Start of the names of the server's interfaces; a number follows"),
         },
     [KV_SETTING_VNI_MODE] =

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+typedef gboolean (*SetText)(KvSettings *settings, KvSettingId id, const char *text, GError **error);
+
 /* A flag as it stands in the argument list. */
 typedef struct {
     const KvSetting *row;
@@ -33,7 +35,8 @@ flag_parse(char *arg, KvSettingFlags except, Flag *flag)
 
 /* @next: the argument behind the flag, or NULL. @used_next: whether it was the flag's value. */
 static gboolean
-flag_apply(const Flag *flag, KvSettings *settings, char *next, gboolean *used_next, GError **error)
+flag_apply(const Flag *flag, KvSettings *settings, SetText set_text, char *next,
+           gboolean *used_next, GError **error)
 {
     char *value = flag->value;
     gboolean ok;
@@ -47,18 +50,19 @@ flag_apply(const Flag *flag, KvSettings *settings, char *next, gboolean *used_ne
     }
     if (value == NULL)
         return kv_settings_fail(error, _("%s: a value must follow"), flag->row->key);
-    ok = kv_settings_set_text(settings, flag->row->id, value, error);
+    ok = set_text(settings, flag->row->id, value, error);
     if (flag->row->type == KV_SETTING_TYPE_SECRET)
         kv_secret_wipe_string(value);
     return ok;
 }
 
 gboolean
-kv_settings_parse_argv(KvSettings *settings, KvSettingFlags except, int *argc, char **argv,
-                       GError **error)
+kv_settings_parse_argv(KvSettings *settings, KvSettingFlags except, gboolean older, int *argc,
+                       char **argv, GError **error)
 {
     /* Apart at first, so that a secret given here replaces one that a file named. */
     g_autoptr(KvSettings) given = kv_settings_new(settings->role);
+    SetText set_text = older ? kv_settings_set_older_text : kv_settings_set_text;
     gboolean ok = TRUE;
     int kept = 0;
     int i = 0;
@@ -71,7 +75,8 @@ kv_settings_parse_argv(KvSettings *settings, KvSettingFlags except, int *argc, c
             argv[kept++] = argv[i++];
             continue;
         }
-        ok = flag_apply(&flag, given, i + 1 < *argc ? argv[i + 1] : NULL, &used_next, error);
+        ok = flag_apply(&flag, given, set_text, i + 1 < *argc ? argv[i + 1] : NULL, &used_next,
+                        error);
         i += used_next ? 2 : 1;
     }
     while (i < *argc)

@@ -7,9 +7,11 @@
 
 typedef struct {
     gboolean is_set;
-    char *text;       /* all but SECRET: in its one canonical spelling */
-    guint64 number;   /* UINT; BOOLEAN: 0 or 1; CHOICE: index */
-    KvSecret *secret; /* SECRET */
+    gboolean is_absent; /* given as none: over a file, its value does not count */
+    char *given;        /* (nullable): what an older command line had, in place of which text is */
+    char *text;         /* all but SECRET: in its one canonical spelling */
+    guint64 number;     /* UINT; BOOLEAN: 0 or 1; CHOICE: index */
+    KvSecret *secret;   /* SECRET */
 } KvSettingValue;
 
 struct _KvSettings {

@@ -67,15 +67,9 @@ validate_mtu(const KvSettings *settings, GError **error)
 static gboolean
 validate_vni_mode(const KvSettings *settings, GError **error)
 {
-    static const KvSettingId tap_only[] = {KV_SETTING_NETMASK, KV_SETTING_BRIDGE};
     static const KvSettingId need_netmask[] = {KV_SETTING_ASSIGNABLE_IPS, KV_SETTING_LOCAL_IP};
     gboolean tap = kv_settings_get_choice(settings, KV_SETTING_VNI_MODE) == KV_VNI_MODE_TAP;
 
-    for (guint i = 0; !tap && i < G_N_ELEMENTS(tap_only); i++) {
-        if (kv_settings_is_set(settings, tap_only[i]))
-            return kv_settings_fail(error, _("%s: not allowed with vni-mode tun, only with tap"),
-                                    kv_setting_get(tap_only[i])->key);
-    }
     if (!tap || kv_settings_is_set(settings, KV_SETTING_NETMASK))
         return TRUE;
     for (guint i = 0; i < G_N_ELEMENTS(need_netmask); i++) {
@@ -106,6 +100,40 @@ kv_settings_validate_saved(const KvSettings *settings, GError **error)
         return TRUE;
     return require(settings, KV_SETTING_VNI_MODE, error) && validate_mtu(settings, error) &&
            validate_vni_mode(settings, error);
+}
+
+/* (transfer full) (nullable) */
+static char *
+format_warning(const KvSettings *settings, const KvSetting *row)
+{
+    const KvSettingValue *value = &settings->values[row->id];
+    gboolean is_tap_only = row->id == KV_SETTING_NETMASK || row->id == KV_SETTING_BRIDGE;
+    g_autofree char *allowed = NULL;
+
+    if (value->given != NULL) {
+        allowed = kv_setting_format_allowed(row);
+        return g_strdup_printf(_("%s: %s cannot be had, %s is used; allowed: %s"), row->key,
+                               value->given, value->text, allowed);
+    }
+    /* A client learns the mode from its server. */
+    if (is_tap_only && value->is_set && settings->role == KV_ROLE_SERVER &&
+        kv_settings_get_choice(settings, KV_SETTING_VNI_MODE) == KV_VNI_MODE_TUN)
+        return g_strdup_printf(_("%s: of no use with vni-mode tun, only with tap"), row->key);
+    return NULL;
+}
+
+char **
+kv_settings_list_warnings(const KvSettings *settings)
+{
+    g_autoptr(GStrvBuilder) warnings = g_strv_builder_new();
+
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        g_autofree char *warning = format_warning(settings, kv_setting_get(i));
+
+        if (warning != NULL)
+            g_strv_builder_add(warnings, warning);
+    }
+    return g_strv_builder_end(warnings);
 }
 
 gboolean

@@ -5,6 +5,7 @@
 
 #include "kv-error.h"
 #include "kv-i18n.h"
+#include "kv-setting-older.h"
 #include "kv-settings-private.h"
 #include "kv-text.h"
 
@@ -27,6 +28,7 @@ kv_settings_fail(GError **error, const char *format, ...)
 static void
 value_clear(KvSettingValue *value)
 {
+    g_free(value->given);
     g_free(value->text);
     kv_secret_free(value->secret);
     *value = (KvSettingValue){0};
@@ -175,6 +177,8 @@ copy_value(KvSettingValue *to, const KvSettingValue *from)
 {
     value_clear(to);
     to->is_set = from->is_set;
+    to->is_absent = from->is_absent;
+    to->given = g_strdup(from->given);
     to->text = g_strdup(from->text);
     to->number = from->number;
     to->secret = kv_secret_copy(from->secret);
@@ -254,6 +258,33 @@ kv_settings_set_text(KvSettings *settings, KvSettingId id, const char *text, GEr
         settings->secret_from_file = FALSE;
     value_clear(&settings->values[id]);
     settings->values[id] = value;
+    return TRUE;
+}
+
+gboolean
+kv_settings_set_older_text(KvSettings *settings, KvSettingId id, const char *text, GError **error)
+{
+    const KvSetting *row = kv_setting_get(id);
+    g_autofree char *other = NULL;
+    guint64 number = 0;
+    KvOlder older;
+
+    g_return_val_if_fail(row != NULL, FALSE);
+    older = kv_setting_read_older(row, text, &number);
+    if (older == KV_OLDER_NONE)
+        return kv_settings_set_text(settings, id, text, error);
+    if (!check_side(settings, row, error))
+        return FALSE;
+    if (older == KV_OLDER_ABSENT) {
+        kv_settings_unset(settings, id);
+        settings->values[id].is_absent = TRUE;
+        return TRUE;
+    }
+    other = g_strdup_printf("%" G_GUINT64_FORMAT, number);
+    if (!kv_settings_set_text(settings, id, other, error))
+        return FALSE;
+    if (older == KV_OLDER_OTHER)
+        settings->values[id].given = g_strdup(text);
     return TRUE;
 }
 
@@ -399,7 +430,7 @@ kv_settings_merge(KvSettings *settings, const KvSettings *over)
         settings->secret_from_file = over->secret_from_file;
     }
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
-        if (over->values[i].is_set)
+        if (over->values[i].is_set || over->values[i].is_absent)
             copy_value(&settings->values[i], &over->values[i]);
     }
 }

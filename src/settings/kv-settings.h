@@ -146,6 +146,16 @@ KvRole kv_settings_get_role(const KvSettings *settings);
 gboolean kv_settings_set_text(KvSettings *settings, KvSettingId id, const char *text,
                               GError **error) KV_MUST_USE;
 
+/**
+ * kv_settings_set_older_text:
+ *
+ * The same for a command line that may have been written for the Go program: what that program
+ * takes and the row does not counts as what it comes to there, an empty text as none
+ * (kv-setting-older.h). kv_settings_list_warnings() tells what is not as given.
+ */
+gboolean kv_settings_set_older_text(KvSettings *settings, KvSettingId id, const char *text,
+                                    GError **error) KV_MUST_USE;
+
 /* Back to the default. */
 void kv_settings_unset(KvSettings *settings, KvSettingId id);
 
@@ -184,6 +194,10 @@ gboolean kv_settings_validate(const KvSettings *settings, GError **error) KV_MUS
  */
 gboolean kv_settings_validate_saved(const KvSettings *settings, GError **error) KV_MUST_USE;
 
+/* (transfer full): a line, translated, for each value in whose place another one counts, or none.
+ */
+char **kv_settings_list_warnings(const KvSettings *settings);
+
 /* Whether role and values in effect are the same, whether given or by default. */
 gboolean kv_settings_equal(const KvSettings *a, const KvSettings *b);
 
@@ -201,6 +215,8 @@ void kv_settings_merge(KvSettings *settings, const KvSettings *over);
 /**
  * kv_settings_parse_argv:
  * @except: rows with one of these flags are taken for unknown
+ * @older: whether the command line may have been written for the Go program, see
+ *   kv_settings_set_older_text()
  * @argv: (inout): NULL-terminated as main()'s; what is recognised is removed; "-key value", "--key
  * value", "--key=value", booleans also bare or "=true"/"=false", as the Go program takes them
  * @argc: (inout)
@@ -209,8 +225,8 @@ void kv_settings_merge(KvSettings *settings, const KvSettings *over);
  * from "--" on are left for the caller; a wrong value or a missing one is an error and leaves
  * @settings unchanged. What is given here overrides what @settings had.
  */
-gboolean kv_settings_parse_argv(KvSettings *settings, KvSettingFlags except, int *argc, char **argv,
-                                GError **error) KV_MUST_USE;
+gboolean kv_settings_parse_argv(KvSettings *settings, KvSettingFlags except, gboolean older,
+                                int *argc, char **argv, GError **error) KV_MUST_USE;
 
 /*
  * (transfer full): the options part of --help for @role, translated, wrapped at @width columns

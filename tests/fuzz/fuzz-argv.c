@@ -22,7 +22,7 @@ run(KvRole role, const uint8_t *data, size_t size)
     int argc = before;
 
     memcpy(argv, strings, (size_t) argc * sizeof argv[0]);
-    if (kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, &argc, argv, &error)) {
+    if (kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, TRUE, &argc, argv, &error)) {
         g_assert(error == NULL);
         if (!kv_settings_validate(settings, &error))
             g_assert(g_utf8_validate(error->message, -1, NULL));

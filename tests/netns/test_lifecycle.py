@@ -90,7 +90,7 @@ def farewell(world):
     nothing_left(world)
 
 
-@test("a failed start leaves nothing behind: port taken, name taken, folder missing", limit=60)
+@test("a failed start leaves nothing behind: port taken, name taken, bad hook folder", limit=60)
 def failed_start(world):
     world.veth()
     server = world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL)
@@ -104,8 +104,9 @@ def failed_start(world):
     check(status not in (OK, None), f"a client whose interface name is taken fails: {status}")
     check("kvc0" in client.text(), "and names the interface")
     world.c.ip("link", "del", "kvc0")
-    hooks = world.server("--hook-dir", "/nonexistent", name="server3", port=PORT + 1, wait=False)
-    check(hooks.wait_exit() in (FAILURE, USAGE), "a missing hook folder is an error")
+    hooks = world.server("--hook-dir", "/etc/passwd", name="server3", port=PORT + 1, wait=False)
+    hooks.expect_exit(FAILURE)
+    check("/etc/passwd is not a folder" in hooks.text(), "and names it")
     server.stop()
     nothing_left(world)
 
@@ -191,6 +192,12 @@ def check_option(world):
     world.veth()
     world.server("--check", "--local-ip", TUN_SERVER, "--assignable-ips", POOL, wait=False).expect_exit(OK)
     world.server("--check", "--assignable-ips", "nonsense", name="bad", wait=False).expect_exit(USAGE)
+    world.server("--check", "--hook-dir", "/etc/passwd", name="hooks", wait=False).expect_exit(FAILURE)
+    bent = world.server("--check", "--udp-mtu", "9000", "--bridge", "br0", name="bent", wait=False)
+    bent.expect_exit(OK)
+    for text in ("udp-mtu: 9000 cannot be had, 1400 is used", "bridge: of no use with vni-mode tun", "udp-mtu = 1400"):
+        check(text in bent.text(), f"{text}:\n{bent.tail()}")
+    world.client("--check", "--on-connected-hook", "/nonexistent", name="hook", wait=False).expect_exit(FAILURE)
     world.client("--check", wait=False).expect_exit(OK)
     world.client("--check", "--tcp", name="tcp", wait=False).expect_exit(USAGE)
     nothing_left(world)

@@ -127,6 +127,17 @@ def tap_only(world):
           ["bridge", "netmask"], "the warnings")
 
 
+@test("a server in tun mode says so, too, and serves")
+def tap_only_server(world):
+    world.veth()
+    server = world.server("--local-ip", "192.168.88.1", "--assignable-ips", "192.168.88.2-192.168.88.9", *NETMASK,
+                          "--bridge", "nosuch0")
+    world.client()
+    world.c.can_ping("192.168.88.1")
+    equal([e["message"].split(":")[0] for e in map(json.loads, server.lines) if e["level"] == "warning"],
+          ["netmask", "bridge"], "the warnings")
+
+
 @test("a bridge that does not exist is an error before anything is made")
 def missing_bridge(world):
     world.veth()

@@ -337,7 +337,6 @@ test_open_errors(Fixture *fixture, gconstpointer data)
         KvHooksConfig config;
         KvError code;
     } cases[] = {
-        {{.dir = "/nonexistent/hooks"}, KV_ERROR_NOT_FOUND},
         {{.dir = program}, KV_ERROR_NOT_FOUND},
         {{.connected_program = "/nonexistent/program"}, KV_ERROR_NOT_FOUND},
         {{.connected_program = "no-such-program-anywhere"}, KV_ERROR_NOT_FOUND},
@@ -366,6 +365,27 @@ test_open_errors(Fixture *fixture, gconstpointer data)
     run(hooks, KV_HOOK_CONNECTED, "k", "");
     drain(hooks);
     assert_marker(fixture, "client\n");
+}
+
+/* Proves: a folder that is not there yet is told of, and its hooks run once it is. */
+static void
+test_missing_folder(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *dir = g_build_filename(fixture->dir, "later", NULL);
+    g_autofree char *path = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KvHooks) hooks = kv_hooks_new(runner, &(KvHooksConfig){.dir = dir}, &error);
+
+    g_assert_no_error(error);
+    assert_logged("is missing: no hooks are run until it is there");
+    run(hooks, KV_HOOK_CONNECTED, "k", "");
+    g_assert_cmpint(g_mkdir(dir, 0755), ==, 0);
+    path = put_script(fixture, "later/on_connected", "echo new >>@M\n", 0755);
+    run(hooks, KV_HOOK_CONNECTED, "k", "");
+    drain(hooks);
+    assert_marker(fixture, "new\n");
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
 }
 
 /* Proves: a hook that was added to the folder later is found, and one that was removed is not. */
@@ -694,6 +714,7 @@ main(int argc, char **argv)
     ADD("/hook/hostile-ids", test_hostile_ids);
     ADD("/hook/refused", test_refused);
     ADD("/hook/open-errors", test_open_errors);
+    ADD("/hook/missing-folder", test_missing_folder);
     ADD("/hook/changed-folder", test_changed_folder);
     ADD("/hook/tunnel-commands", test_tunnel_commands);
     ADD("/hook/tunnel-order", test_tunnel_order);

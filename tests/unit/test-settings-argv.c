@@ -90,7 +90,7 @@ test_documented(void)
         Line line;
 
         line_init(&line, documented[i].line);
-        g_assert_true(kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, &line.argc,
+        g_assert_true(kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, TRUE, &line.argc,
                                              line.argv, &error));
         g_assert_no_error(error);
         g_assert_cmpint(line.argc, ==, 0);
@@ -151,7 +151,7 @@ test_forms(void)
 
         g_assert_true(kv_settings_set_text(settings, KV_SETTING_PORT, "1235", NULL));
         line_init(&line, forms[i].line);
-        ok = kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, &line.argc, line.argv,
+        ok = kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, TRUE, &line.argc, line.argv,
                                     &error);
         g_assert_cmpstr(error != NULL ? error->message : NULL, ==, forms[i].message);
         g_assert_cmpint(ok, ==, error == NULL);
@@ -185,7 +185,7 @@ test_secret_is_wiped(void)
 
         line_init(&line, cases[i].line);
         before = g_strdupv(line.strings);
-        g_assert_cmpint(kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, &line.argc,
+        g_assert_cmpint(kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, TRUE, &line.argc,
                                                line.argv, &error),
                         ==, cases[i].ok);
         for (guint n = 0; line.strings[n] != NULL; n++) {
@@ -209,13 +209,13 @@ test_secret_overrides_secret_file(void)
 
     g_assert_true(kv_settings_set_text(settings, KV_SETTING_SECRET_FILE, "/x", NULL));
     line_init(&line, "--ip a --port 1 --secret s");
-    g_assert_true(
-        kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, &line.argc, line.argv, NULL));
+    g_assert_true(kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, TRUE, &line.argc,
+                                         line.argv, NULL));
     g_assert_true(kv_settings_validate(settings, NULL));
     line_clear(&line);
     line_init(&line, "--secret s --secret-file /x");
-    g_assert_true(
-        kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, &line.argc, line.argv, NULL));
+    g_assert_true(kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, TRUE, &line.argc,
+                                         line.argv, NULL));
     g_assert_false(kv_settings_validate(settings, NULL));
     line_clear(&line);
 }

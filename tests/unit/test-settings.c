@@ -49,13 +49,14 @@ static const RowCase row_cases[] = {
      "0.0.0.0 255.0.255.0 24 0.255.255.255"},
     {"vni-mtu", "1500", "b", TRUE, "0 68 9000 65521", "1 67 65522"},
     {"full-frame-mtu", "0", "s", FALSE, "0 1 65535", "65536"},
-    {"vni-name-prefix", "kvs", "s", FALSE, "k abcdefghij", "~ abcdefghijk a/b . .. a+b a%d a:b"},
+    {"vni-name-prefix", "kvs", "s", FALSE, "k abcdefghijklmn",
+     "~ abcdefghijklmno a/b . .. a+b a%d a:b"},
     {"vni-mode", "", "s", FALSE, "tun tap", "~ TUN bridge"},
     {"assignable-ips", "", "s", FALSE,
      "192.168.88.0/24 10.0.0.0/0 10.0.0.0/32 10.0.0.0/255.255.0.0 10.0.0.2-10.0.0.254 "
      "1.1.1.1-1.1.1.1",
      "10.0.0.0 10.0.0.0/33 10.0.0.0/255.0.255.0 10.0.0.9-10.0.0.2 10.0.0.0/ /24 10.0.0.0/24/24 "
-     "10.0.0.1-9 10.0.0.0/-1 a-b"},
+     "10.0.0.1-9 10.0.0.0/-1 a-b 0.0.0.0-0.0.0.0 0.0.0.0/32 0.0.0.0/255.255.255.255"},
     {"hook-dir", "", "s", FALSE, "/kcpvpn-hooks hooks", "~ a\tb"},
     {"bridge", "", "b", FALSE, "br0 abcdefghijklmno", "~ abcdefghijklmnop a/b a+b .. br\xc3\xbc"},
     {"tcp", "false", "b", FALSE, "true false", "2"},
@@ -450,8 +451,7 @@ static const struct {
     {KV_ROLE_SERVER, "full-frame-mtu=1522", NULL},
     {KV_ROLE_SERVER, "full-frame-mtu=1521",
      "full-frame-mtu: \"1521\" is too small for vni-mtu 1500; allowed: 0 or at least 1522"},
-    {KV_ROLE_SERVER, "netmask=255.0.0.0", "netmask: not allowed with vni-mode tun, only with tap"},
-    {KV_ROLE_SERVER, "bridge=br0", "bridge: not allowed with vni-mode tun, only with tap"},
+    {KV_ROLE_SERVER, "netmask=255.0.0.0 bridge=br0", NULL},
     {KV_ROLE_CLIENT, "netmask=255.0.0.0 bridge=br0", NULL},
     {KV_ROLE_SERVER, "local-ip=10.0.0.1", NULL},
     {KV_ROLE_SERVER, "vni-mode=tap", NULL},
@@ -496,6 +496,34 @@ test_validate(void)
         g_assert_cmpint(ok, ==, error == NULL);
         if (error != NULL)
             g_assert_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING);
+    }
+}
+
+/* Proves: what only a tap server has a use for is told of on a tun server, and nowhere else. */
+static void
+test_warnings(void)
+{
+    static const struct {
+        KvRole role;
+        const char *text;
+        const char *warnings;
+    } warning_cases[] = {
+        {KV_ROLE_SERVER, "vni-mode=tun netmask=255.0.0.0 bridge=br0",
+         "netmask: of no use with vni-mode tun, only with tap\n"
+         "bridge: of no use with vni-mode tun, only with tap"},
+        {KV_ROLE_SERVER, "vni-mode=tap netmask=255.0.0.0 bridge=br0", ""},
+        {KV_ROLE_CLIENT, "netmask=255.0.0.0 bridge=br0", ""},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(warning_cases); i++) {
+        g_autoptr(KvSettings) settings = kv_settings_new(warning_cases[i].role);
+        g_auto(GStrv) warnings = NULL;
+        g_autofree char *text = NULL;
+
+        apply(settings, warning_cases[i].text);
+        warnings = kv_settings_list_warnings(settings);
+        text = g_strjoinv("\n", warnings);
+        g_assert_cmpstr(text, ==, warning_cases[i].warnings);
     }
 }
 
@@ -560,6 +588,7 @@ main(int argc, char **argv)
     g_test_add_func("/settings/copy-and-equal", test_copy_and_equal);
     g_test_add_func("/settings/merge", test_merge);
     g_test_add_func("/settings/validate", test_validate);
+    g_test_add_func("/settings/warnings", test_warnings);
     g_test_add_func("/settings/help", test_help);
     return kv_test_main(&argc, &argv);
 }

@@ -53,21 +53,24 @@ test_in_a_row(void)
     assert_next(&names, "kvs", taken, "kvs3");
 }
 
-/* Proves: after any number of clients the longest prefix still makes names that the kernel takes,
+/* Proves: after any number of clients every prefix still makes names that the kernel takes,
  * beginning anew with what is free. */
 static void
-test_begins_anew(void)
+test_begins_anew(gconstpointer data)
 {
+    const char *prefix = data;
+    g_autofree char *first = g_strconcat(prefix, "0", NULL);
+    g_autofree char *second = g_strconcat(prefix, "1", NULL);
     g_autoptr(GHashTable) taken = g_hash_table_new(g_str_hash, g_str_equal);
     KvVniNames names = {0};
 
-    for (guint i = 0; i < KV_VNI_NUMBERS; i++) {
-        g_autofree char *name = take(&names, "abcdefghij", taken);
+    for (guint i = 0; i < KV_VNI_NUMBERS_MAX; i++) {
+        g_autofree char *name = take(&names, prefix, taken);
 
         g_assert_true(kv_check_interface_name(name));
     }
-    g_hash_table_add(taken, (gpointer) "abcdefghij0");
-    assert_next(&names, "abcdefghij", taken, "abcdefghij1");
+    g_hash_table_add(taken, first);
+    assert_next(&names, prefix, taken, second);
 }
 
 /* Proves: where every name is taken the search ends, with an error that says which. */
@@ -86,7 +89,9 @@ int
 main(int argc, char **argv)
 {
     g_test_add_func("/vni-names/in-a-row", test_in_a_row);
-    g_test_add_func("/vni-names/begins-anew", test_begins_anew);
+    g_test_add_data_func("/vni-names/begins-anew", "kvs", test_begins_anew);
+    g_test_add_data_func("/vni-names/begins-anew-10", "abcdefghij", test_begins_anew);
+    g_test_add_data_func("/vni-names/begins-anew-14", "abcdefghijklmn", test_begins_anew);
     g_test_add_func("/vni-names/none-left", test_none_left);
     return kv_test_main(&argc, &argv);
 }
