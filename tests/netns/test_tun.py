@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TUN mode: what stands on the devices, and what goes through them."""
 import os
+import re
 import shutil
 
 from kvnet import (POOL, PROGRAM, SANITIZED, TUN_CLIENT, TUN_SERVER, check, equal, iperf, main, test,
@@ -144,6 +145,27 @@ def hosts_file(world, namespace, line):
     world.on_close(lambda: shutil.rmtree(folder))
     with open(os.path.join(folder, "hosts"), "w", encoding="ascii") as f:
         f.write(f"127.0.0.1 localhost\n{line}\n")
+
+
+def udp_buffers(namespace):
+    """(receive, send) of each UDP socket in a namespace, as they were asked for: the kernel doubles them."""
+    out = namespace.run("ss", "-Hunam")
+    return [(int(r) // 2, int(s) // 2) for r, s in re.findall(r"rb(\d+),t\d+,tb(\d+)", out)]
+
+
+@test("--sockbuf sets both buffers on either end; without it they have 4 MiB, with too little the least")
+def sockbuf(world):
+    world.veth()
+    for flags, want in (((), 4194304), (("--sockbuf", "300000"), 300000), (("--sockbuf", "0"), 2048)):
+        name = str(want)
+        server = world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, "--workers", "1", *flags, name="s" + name)
+        client = world.client(*flags, name="c" + name)
+        for side in (world.s, world.c):
+            buffers = udp_buffers(side)
+            equal(len(buffers), 1, f"the sockets of {side.name}")
+            check(all(want <= size <= want + 2304 for size in buffers[0]), f"{side.name}, {flags}: {buffers}")
+        for process in (client, server):
+            equal(process.stop(), 0, "the exit status")
 
 
 @test("the long examples of the older program work as they stand: a host name, a hook folder, a fixed address, a bridge",
