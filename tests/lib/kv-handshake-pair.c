@@ -89,7 +89,7 @@ kv_handshake_pair_restart_responder(KvHandshakePair *pair)
     gboolean with_keys = pair->private_keys[1] != NULL;
     KvResponderConfig config = {.private_key = pair->private_keys[1],
                                 .psk = with_keys ? NULL : pair->psk,
-                                .peers = {find_peer, take_number, pair},
+                                .peers = pair->peers,
                                 .ciphers = {KV_AEAD_CHACHA20_POLY1305},
                                 .indexes = {draw_index, pair}};
 
@@ -115,6 +115,7 @@ kv_handshake_pair_init(KvHandshakePair *pair, KvNoisePattern pattern, gboolean h
     if (with_keys && has_psk)
         memcpy(pair->peer_psk, kv_secret_get_data(pair->psk), sizeof pair->peer_psk);
     pair->is_admitted = TRUE;
+    pair->peers = (KvResponderPeers){find_peer, take_number, pair};
     pair->wall_clock = UINT64_C(1780000000) * KV_TIME_S;
     pair->from = (KvEndpoint){.ip = {[10] = 0xff, [11] = 0xff, [12] = 192, [15] = 7}, .port = 4096};
     kv_native_config_init(&pair->say);

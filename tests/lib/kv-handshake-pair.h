@@ -19,6 +19,7 @@ typedef struct {
     uint8_t public_keys[2][KV_NATIVE_KEY_BYTES];
     KvSecret *psk;
     KvNativeConfig say;
+    KvResponderPeers peers; /* that the responder asks */
 
     uint64_t wall_clock;  /* of the initiator, us */
     uint64_t last_sent;   /* its last number */

@@ -7,13 +7,12 @@
 #include "kv-outer.h"
 #include "kv-seal.h"
 #include "kv-vector.h"
-#include "native/kv-native-config.h"
+#include "native/kv-handshake.h"
 #include "native/kv-reset-token.h"
 
 #include <sodium.h>
 #include <string.h>
 
-#define PROLOGUE        "kcpvpn native 1"
 #define INITIATION_HEAD 4 /* of the body, before the Noise message */
 #define RESPONSE_HEAD   8
 
@@ -234,12 +233,28 @@ check_records(JsonObject *one)
     }
 }
 
+static KvNoisePattern
+get_pattern(JsonObject *one)
+{
+    return strcmp(kv_vector_get_string(one, "pattern"), "IKpsk2") == 0 ? KV_NOISE_IKPSK2
+                                                                       : KV_NOISE_NNPSK0;
+}
+
+static void
+make_ends(KvNoisePattern pattern, const Keys *keys, KvNoise **initiator, KvNoise **responder)
+{
+    *initiator = kv_noise_new(pattern, TRUE, KV_NATIVE_PROLOGUE, strlen(KV_NATIVE_PROLOGUE),
+                              &(KvNoiseKeys){get_data(keys->e_i), get_data(keys->psk),
+                                             get_data(keys->s_i), keys->public_r});
+    *responder = kv_noise_new(
+        pattern, FALSE, KV_NATIVE_PROLOGUE, strlen(KV_NATIVE_PROLOGUE),
+        &(KvNoiseKeys){get_data(keys->e_r), get_data(keys->psk), get_data(keys->s_r), NULL});
+}
+
 static void
 check_handshake(JsonObject *one)
 {
-    KvNoisePattern pattern = strcmp(kv_vector_get_string(one, "pattern"), "IKpsk2") == 0
-                                 ? KV_NOISE_IKPSK2
-                                 : KV_NOISE_NNPSK0;
+    KvNoisePattern pattern = get_pattern(one);
     g_autoptr(GBytes) t1 = kv_vector_get_hex(one, "t1");
     g_autoptr(GBytes) t2 = kv_vector_get_hex(one, "t2");
     g_autoptr(KvNoise) initiator = NULL;
@@ -253,12 +268,7 @@ check_handshake(JsonObject *one)
 
     check_records(one);
     load_keys(&keys, one);
-    initiator = kv_noise_new(
-        pattern, TRUE, PROLOGUE, strlen(PROLOGUE),
-        &(KvNoiseKeys){get_data(keys.e_i), get_data(keys.psk), get_data(keys.s_i), keys.public_r});
-    responder = kv_noise_new(
-        pattern, FALSE, PROLOGUE, strlen(PROLOGUE),
-        &(KvNoiseKeys){get_data(keys.e_r), get_data(keys.psk), get_data(keys.s_r), NULL});
+    make_ends(pattern, &keys, &initiator, &responder);
 
     len = write_initiation(one, initiator, body);
     check_frame(one, "initiator", "initiation", keys.public_r, body, len);
@@ -278,6 +288,45 @@ check_handshake(JsonObject *one)
     clear_keys(&keys);
 }
 
+/* Opens the datagrams of the document as the ends do: what stands in them beside the records. */
+static void
+check_messages(JsonObject *one)
+{
+    KvNoisePattern pattern = get_pattern(one);
+    g_autoptr(GBytes) initiation = kv_vector_get_hex(one, "initiation");
+    g_autoptr(GBytes) response = kv_vector_get_hex(one, "response");
+    g_autoptr(KvNoise) initiator = NULL;
+    g_autoptr(KvNoise) responder = NULL;
+    g_auto(KvNativeConfig) config = {0};
+    uint8_t message[KV_NOISE_MESSAGE_MAX];
+    KvHandshakeBody body;
+    KvHandshakeHead head;
+    KvOuterKeys outer;
+    Keys keys;
+
+    kv_native_config_init(&config);
+    load_keys(&keys, one);
+    make_ends(pattern, &keys, &initiator, &responder);
+    kv_outer_keys_derive(&outer, keys.public_r);
+    g_assert_true(
+        kv_handshake_unmask(&outer, get_data(initiation), g_bytes_get_size(initiation), &body));
+    g_assert_cmpint(body.type, ==, KV_HANDSHAKE_INITIATION);
+    g_assert_cmpint(kv_handshake_open(responder, &body, &head, &config), ==, KV_HANDSHAKE_TRUE);
+    g_assert_cmpuint(head.sender, ==, (guint) kv_vector_get_int(one, "initiator_index"));
+    g_assert_cmpuint(head.number, ==, (guint64) kv_vector_get_int(one, "number"));
+
+    g_assert_cmpuint(write_initiation(one, initiator, message), >, 0);
+    kv_outer_keys_derive(&outer, keys.public_i);
+    g_assert_true(
+        kv_handshake_unmask(&outer, get_data(response), g_bytes_get_size(response), &body));
+    g_assert_cmpint(body.type, ==, KV_HANDSHAKE_RESPONSE);
+    g_assert_cmpuint(body.receiver, ==, (guint) kv_vector_get_int(one, "initiator_index"));
+    g_assert_cmpint(kv_handshake_open(initiator, &body, &head, &config), ==, KV_HANDSHAKE_TRUE);
+    g_assert_cmpuint(head.sender, ==, (guint) kv_vector_get_int(one, "responder_index"));
+    g_assert_cmpint(config.refusal != KV_REFUSED_NOT, ==, head.sender == 0);
+    clear_keys(&keys);
+}
+
 /* Proves: both datagrams of a handshake are those of the document, in every mode. */
 static void
 test_handshakes(void)
@@ -285,8 +334,10 @@ test_handshakes(void)
     g_autoptr(JsonParser) parser = NULL;
     JsonArray *cases = load_cases("handshakes", &parser);
 
-    for (guint i = 0; i < json_array_get_length(cases); i++)
+    for (guint i = 0; i < json_array_get_length(cases); i++) {
         check_handshake(json_array_get_object_element(cases, i));
+        check_messages(json_array_get_object_element(cases, i));
+    }
 }
 
 /* --- cookies -------------------------------------------------------------------------------- */

@@ -60,7 +60,7 @@ FULL_R = kv.records((2, b"\0"), (3, struct.pack("<H", 1400)), (4, b"\1"), (8, dr
                     (21, "Guten Tag".encode()), (0, b""))
 
 
-def handshake(name, pattern, psk, records_i, records_r, cookie=None):
+def handshake(name, pattern, psk, records_i, records_r, cookie=None, index_r=0xa1b2c3d4):
     key_mode = pattern == "IKpsk2"
     e_i, e_r = draw(name + " e i", 32), draw(name + " e r", 32)
     s_i, s_r = (draw(name + " s i", 32), draw(name + " s r", 32)) if key_mode else (None, None)
@@ -68,7 +68,7 @@ def handshake(name, pattern, psk, records_i, records_r, cookie=None):
     r = Noise(pattern, False, kv.PROLOGUE, e_r, psk, s_r)
     keys_r = kv.OuterKeys(na.public_key(s_r) if key_mode else psk)
     keys_i = kv.OuterKeys(na.public_key(s_i) if key_mode else psk)
-    index_i, index_r, number = 0x01020304, 0xa1b2c3d4, 1780000000123456
+    index_i, number = 0x01020304, 1780000000123456
     first = kv.frame_handshake(keys_r, draw(name + " n i", 24), kv.initiation_body(i, index_i, number, records_i), cookie,
                                draw(name + " mac2 i", 16))
     assert kv.read_initiation(r, kv.unframe_handshake(keys_r, first)) == (index_i, number, records_i)
@@ -95,7 +95,7 @@ def make_handshakes():
                       handshake("keys under load", "IKpsk2", bytes(32), FULL_I, FULL_R, draw("cookie", 16)),
                       handshake("secret", "NNpsk0", psk, FULL_I, FULL_R),
                       handshake("refused", "IKpsk2", bytes(32), kv.records((0, bytes(600))),
-                                kv.records((23, b"\1the number is not greater"), (24, struct.pack("<Q", 1780000000999999)))),
+                                kv.records((23, b"\1the number is not greater"), (24, struct.pack("<Q", 1780000000999999))), index_r=0),
                       handshake("nothing said", "NNpsk0", psk, b"", b"")]}
 
 
