@@ -133,9 +133,8 @@ first_ready(KvKcp *kcp)
     return kcp->ring[sn & (kcp->ring_size - 1)];
 }
 
-/* The next segment that may leave now. Tuned, new ones get their number only here. */
-static KvSegment *
-next_to_send(KvKcp *kcp, KvTime now)
+KvSegment *
+kv_kcp_next_to_send(KvKcp *kcp, KvTime now)
 {
     KvSegment *segment = first_ready(kcp);
 
@@ -149,26 +148,33 @@ next_to_send(KvKcp *kcp, KvTime now)
     return segment != NULL && kv_kcp_rack_may_send(kcp, now) ? segment : NULL;
 }
 
+void
+kv_kcp_note_sent(KvKcp *kcp, KvSegment *segment, KvTime now)
+{
+    KvTime now_ms = now / KV_TIME_MS;
+
+    if (segment == kcp->queue_head)
+        kv_kcp_number_next(kcp);
+    else
+        kv_kcp_clear_ready(kcp, segment);
+    segment->ts = (uint32_t) now_ms;
+    segment->xmit++;
+    kcp->segments_sent++;
+    if (kcp->config.tuning.rack)
+        kv_kcp_rack_on_sent(kcp, segment, now);
+    else
+        kv_heap_set(&kcp->timers, &segment->timer, now_ms + segment->rto);
+}
+
 static void
 put_segments(KvKcp *kcp, Writer *writer, KvTime now)
 {
-    KvTime now_ms = now / KV_TIME_MS;
     KvSegment *segment;
 
-    while ((segment = next_to_send(kcp, now)) != NULL) {
+    while ((segment = kv_kcp_next_to_send(kcp, now)) != NULL) {
         if (!has_room(writer, KV_KCP_HEADER_BYTES + segment->packet->len))
             return;
-        if (segment == kcp->queue_head)
-            kv_kcp_number_next(kcp);
-        else
-            kv_kcp_clear_ready(kcp, segment);
-        segment->ts = (uint32_t) now_ms;
-        segment->xmit++;
-        kcp->segments_sent++;
-        if (kcp->config.tuning.rack)
-            kv_kcp_rack_on_sent(kcp, segment, now);
-        else
-            kv_heap_set(&kcp->timers, &segment->timer, now_ms + segment->rto);
+        kv_kcp_note_sent(kcp, segment, now);
         put_segment(kcp, writer, segment);
     }
 }

@@ -55,9 +55,11 @@ struct _KvSegment {
     KvTime delivered_at;
     uint64_t delivered;
     gboolean app_limited;
-    uint32_t first_ts; /* of the first transmission */
-    gboolean copied;   /* sent early a second time: acks of two transmissions are no mistake */
-    guint copies;      /* of the last transmission */
+    uint32_t first_ts;      /* of the first transmission */
+    uint32_t lane_sequence; /* native */
+    uint16_t lane;
+    gboolean copied; /* sent early a second time: acks of two transmissions are no mistake */
+    guint copies;    /* of the last transmission */
 };
 
 /*
@@ -136,6 +138,28 @@ typedef struct {
     uint32_t last; /* segments in the second before */
 } KvKcpProgress;
 
+#define KV_KCP_DELAY_UNKNOWN 65535 /* in a report: so long or longer, no measure of time */
+
+/* What the native packing needs besides, see kv-kcp-native.h. */
+typedef struct {
+    /* Receiving: a bit by sn for what came above rcv_nxt. */
+    uint64_t *got;
+    uint64_t *untold; /* of it, what no report has told of */
+    uint64_t *once;   /* and what but one has */
+    uint32_t size;    /* bits of each */
+    uint32_t end;     /* the highest sn that came, and one; rcv_nxt if none is above */
+    KvTime report_at;
+    uint32_t retell_from; /* whose turn it is of ranges that were told twice */
+    gboolean has_head;    /* the newest one that was not recovered */
+    uint32_t head_ts;
+    KvTime head_at;
+
+    /* Sending: all that was given up is below @forward_to, and the peer is to be told at
+     * @forward_at (again). */
+    uint32_t forward_to;
+    KvTime forward_at;
+} KvKcpNative;
+
 struct _KvKcp {
     KvKcpConfig config;
     KvPacketPool *pool;
@@ -196,6 +220,7 @@ struct _KvKcp {
     KvKcpRack rack;
     KvKcpCopy copy;
     KvPacer pacer;
+    KvKcpNative native;
 
     uint64_t segments_sent;
     uint64_t retransmits_timeout;
@@ -244,6 +269,9 @@ void kv_kcp_mark_ready(KvKcp *kcp, KvSegment *segment);
 void kv_kcp_clear_ready(KvKcp *kcp, KvSegment *segment);
 void kv_kcp_mark_suspect(KvKcp *kcp, KvSegment *segment);
 
+/* Takes back a segment that is in no list any more. */
+void kv_kcp_segment_recycle(KvKcp *kcp, KvSegment *segment);
+
 /* The peer has it: frees its bytes; its number waits for una. */
 void kv_kcp_segment_acked(KvKcp *kcp, KvSegment *segment);
 
@@ -275,6 +303,15 @@ void kv_kcp_rack_flush(KvKcp *kcp, KvTime now);
 void kv_kcp_rack_hurry(KvKcp *kcp);
 KvTime kv_kcp_rack_deadline(const KvKcp *kcp);
 
+/* Of the native packing: segments from @from up to @to came to the peer, and the newest datagram
+ * that it had then left at @newest. @cursor: where the search begins, the first unacknowledged one
+ * at first; moves on. */
+void kv_kcp_rack_take_range(KvKcp *kcp, KvSegment **cursor, uint32_t from, uint32_t to,
+                            KvTime newest, KvTime now);
+
+/* Forgets a segment that will never be sent again. */
+void kv_kcp_rack_abandon(KvKcp *kcp, KvSegment *segment);
+
 /* kv-kcp-copy.c: early copies, on top of rack */
 
 void kv_kcp_copy_init(KvKcp *kcp, KvTime now);
@@ -286,6 +323,27 @@ void kv_kcp_copy_learn(KvKcp *kcp, gboolean was_hole, guint copies);
 
 /* Before a datagram is made. */
 void kv_kcp_copy_plan(KvKcp *kcp);
+
+/* kv-kcp-output.c: datagrams as published, and whose turn it is */
+
+/* The next segment that may leave now. Tuned, new ones get their number only when they leave. */
+KvSegment *kv_kcp_next_to_send(KvKcp *kcp, KvTime now);
+
+/* @segment, of kv_kcp_next_to_send(), leaves. */
+void kv_kcp_note_sent(KvKcp *kcp, KvSegment *segment, KvTime now);
+
+/* kv-kcp-native.c, kv-kcp-report.c: the native packing */
+
+void kv_kcp_native_init(KvKcp *kcp);
+void kv_kcp_native_clear(KvKcp *kcp);
+KvTime kv_kcp_native_deadline(const KvKcp *kcp);
+
+/* How long a peer that has the same RTT may wait before it reports. */
+KvTime kv_kcp_get_report_delay(const KvKcp *kcp);
+
+/* Gives up what is below @fwd and not there. */
+void kv_kcp_native_skip(KvKcp *kcp, uint32_t fwd, KvTime now);
+uint16_t kv_kcp_native_get_wnd(const KvKcp *kcp);
 
 /* kv-kcp-recv.c: the receive ring and the list of acks */
 

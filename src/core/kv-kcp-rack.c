@@ -103,6 +103,7 @@ take_rtt(KvKcp *kcp, KvTime rtt, KvTime now)
         rack->srtt = (7 * rack->srtt + rtt) / 8;
     }
     rack->rto = rack->srtt + MAX(4 * rack->rttvar, kcp->config.interval * KV_TIME_MS);
+    rack->rto += kcp->config.native ? kv_kcp_get_report_delay(kcp) : 0;
     rack->rto = CLAMP(rack->rto, least, KV_KCP_RTO_MAX_MS * KV_TIME_MS);
     kcp->srtt = (int32_t) (rack->srtt / KV_TIME_MS);
     kcp->rttvar = (int32_t) (rack->rttvar / KV_TIME_MS);
@@ -224,6 +225,46 @@ kv_kcp_rack_take_una(KvKcp *kcp, uint32_t una, KvTime now)
     kcp->snd_una = una;
 }
 
+static void
+take_told(KvKcp *kcp, KvSegment *segment, KvTime newest, KvTime now)
+{
+    KvKcpRack *rack = &kcp->rack;
+    gboolean which =
+        segment->xmit == 1 ||
+        (segment->sent_at <= newest && kv_time_elapsed(now, segment->sent_at) >= get_min_rtt(kcp));
+
+    if (which && segment->order >= rack->seen_order)
+        rack->rtt =
+            rack->sample_rtt > 0 ? rack->sample_rtt : kv_time_elapsed(now, segment->sent_at);
+    if (segment->xmit > 1 && segment->sent_at > newest && !segment->copied)
+        note_needless_repeat(kcp, (uint32_t) (newest / KV_TIME_MS));
+    deliver(kcp, segment, which, now);
+}
+
+void
+kv_kcp_rack_take_range(KvKcp *kcp, KvSegment **cursor, uint32_t from, uint32_t to, KvTime newest,
+                       KvTime now)
+{
+    KvSegment *segment = *cursor;
+
+    while (segment != NULL && kv_kcp_diff(segment->sn, from) < 0)
+        segment = segment->next;
+    while (segment != NULL && kv_kcp_diff(segment->sn, to) < 0) {
+        KvSegment *next = segment->next;
+
+        take_told(kcp, segment, newest, now);
+        segment = next;
+    }
+    *cursor = segment;
+}
+
+void
+kv_kcp_rack_abandon(KvKcp *kcp, KvSegment *segment)
+{
+    leave_flight(kcp, segment);
+    kv_kcp_segment_acked(kcp, segment);
+}
+
 void
 kv_kcp_rack_on_sent(KvKcp *kcp, KvSegment *segment, KvTime now)
 {
@@ -341,6 +382,10 @@ probe_at(const KvKcp *kcp)
     if (!kcp->config.tuning.tail_probe || rack->probed || rack->srtt == 0 || rack->backoff > 0 ||
         rack->oldest == NULL || kcp->n_ready > 0)
         return KV_TIME_NEVER;
+    /* RTTs of the native packing are free of what the peer waits before it reports. */
+    if (kcp->config.native)
+        return rack->moved_at + rack->srtt + rack->srtt / 2 + 2 * rack->rttvar +
+               kv_kcp_get_report_delay(kcp);
     return rack->moved_at + 2 * rack->srtt + 2 * rack->rttvar;
 }
 

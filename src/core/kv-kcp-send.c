@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
+#include "kv-kcp-native.h"
 #include "kv-kcp-private.h"
 
 #define RING_MIN      64 /* one word of each bit map */
@@ -153,8 +154,8 @@ kv_kcp_mark_suspect(KvKcp *kcp, KvSegment *segment)
     kv_kcp_set_bit(kcp->suspect, kcp->ring_size, segment->sn);
 }
 
-static void
-recycle(KvKcp *kcp, KvSegment *segment)
+void
+kv_kcp_segment_recycle(KvKcp *kcp, KvSegment *segment)
 {
     kv_packet_unref(segment->packet);
     segment->next = kcp->spare;
@@ -176,7 +177,7 @@ kv_kcp_segment_acked(KvKcp *kcp, KvSegment *segment)
         segment->next->prev = segment->prev;
     else
         kcp->unacked_tail = segment->prev;
-    recycle(kcp, segment);
+    kv_kcp_segment_recycle(kcp, segment);
 }
 
 static KvSegment *
@@ -205,7 +206,7 @@ recycle_list(KvKcp *kcp, KvSegment *segment)
     while (segment != NULL) {
         KvSegment *next = segment->next;
 
-        recycle(kcp, segment);
+        kv_kcp_segment_recycle(kcp, segment);
         segment = next;
     }
 }
@@ -271,14 +272,22 @@ enqueue(KvKcp *kcp, KvSegment *first, KvSegment *last, size_t count)
         s->frg = (uint8_t) --count;
 }
 
+static size_t
+sum_up(const KvSlice *slices, guint n)
+{
+    size_t total = 0;
+
+    for (guint i = 0; i < n; i++)
+        total += slices[i].len;
+    return total;
+}
+
 gboolean
 kv_kcp_send(KvKcp *kcp, const KvSlice *slices, guint n)
 {
     KvSegment *into = NULL;
-    size_t total = 0, room = 0, count;
+    size_t total = sum_up(slices, n), room = 0, count;
 
-    for (guint i = 0; i < n; i++)
-        total += slices[i].len;
     if (kcp->config.stream && kcp->queue_tail != NULL) {
         into = kcp->queue_tail;
         room = kcp->mss - into->packet->len;
@@ -299,4 +308,26 @@ kv_kcp_send(KvKcp *kcp, const KvSlice *slices, guint n)
     for (guint i = 0; i < n; i++)
         append_bytes(kcp, &into, &slices[i]);
     return TRUE;
+}
+
+guint
+kv_kcp_send_parts(KvKcp *kcp, uint16_t lane, uint32_t lane_sequence, const KvSlice *slices, guint n)
+{
+    size_t total = sum_up(slices, n);
+    size_t count = (total + kcp->mss - 1) / kcp->mss;
+    KvSegment *first, *last;
+
+    g_return_val_if_fail(kcp->config.native && count > 0, 0);
+    first = take_segments(kcp, count, &last);
+    if (first == NULL)
+        return 0;
+    enqueue(kcp, first, last, count);
+    for (KvSegment *s = first, *into = first; s != NULL; s = s->next) {
+        s->lane =
+            lane | (s == into ? 0 : KV_FRAME_NOT_FIRST) | (s->next == NULL ? 0 : KV_FRAME_MORE);
+        s->lane_sequence = lane_sequence++;
+    }
+    for (guint i = 0; i < n; i++)
+        append_bytes(kcp, &first, &slices[i]);
+    return (guint) count;
 }

@@ -4,6 +4,7 @@
 #include "kv-kcp.h"
 
 #include "kv-kcp-private.h"
+#include "native/kv-frame.h"
 
 #define INTERVAL_MIN_MS 10
 #define INTERVAL_MAX_MS 5000
@@ -17,13 +18,26 @@
 #define UNSENT_SEGMENTS 8                 /* or so many */
 #define UNSENT_START    65536             /* bytes, while the rate is not known */
 
+/* Bytes of a datagram around one segment, without what the layers outside keep. */
+static uint32_t
+get_overhead(const KvKcpConfig *config)
+{
+    return config->native ? KV_FRAME_HEAD_BYTES + KV_FRAME_SEG_BYTES : KV_KCP_HEADER_BYTES;
+}
+
+static gboolean
+native_is_valid(const KvKcpConfig *config)
+{
+    return config->tuning.rack && config->tuning.flush_on_input && config->peer_wnd > 0;
+}
+
 static gboolean
 config_is_valid(const KvKcpConfig *config)
 {
     return config->mtu >= 50 && config->mtu <= 1500 &&
-           config->reserved + KV_KCP_HEADER_BYTES < config->mtu && config->snd_wnd > 0 &&
-           config->snd_wnd <= KV_KCP_WINDOW_MAX && config->rcv_wnd > 0 &&
-           config->rcv_wnd <= KV_KCP_WINDOW_MAX &&
+           config->reserved + get_overhead(config) < config->mtu && config->snd_wnd > 0 &&
+           (!config->native || native_is_valid(config)) && config->snd_wnd <= KV_KCP_WINDOW_MAX &&
+           config->rcv_wnd > 0 && config->rcv_wnd <= KV_KCP_WINDOW_MAX &&
            (config->tuning.rack || !(config->tuning.tail_probe || config->tuning.pacing));
 }
 
@@ -37,10 +51,10 @@ kv_kcp_new(const KvKcpConfig *config, KvPacketPool *pool, KvTime now)
     kcp->config = *config;
     kcp->config.interval = CLAMP(config->interval, INTERVAL_MIN_MS, INTERVAL_MAX_MS);
     kcp->pool = pool;
-    kcp->mss = config->mtu - config->reserved - KV_KCP_HEADER_BYTES;
+    kcp->mss = config->mtu - config->reserved - get_overhead(config);
     kcp->now_ms = now / KV_TIME_MS;
     kcp->timer_at = now;
-    kcp->rmt_wnd = RMT_WND_START;
+    kcp->rmt_wnd = config->native ? config->peer_wnd : RMT_WND_START;
     kcp->rto = RTO_START_MS;
     kcp->rto_min = config->nodelay ? RTO_MIN_NODELAY : RTO_MIN_MS;
     kcp->ssthresh = SSTHRESH_START;
@@ -49,6 +63,8 @@ kv_kcp_new(const KvKcpConfig *config, KvPacketPool *pool, KvTime now)
     kcp->acked = kcp->delivered =
         (KvKcpProgress){.since_ms = kcp->now_ms, .base = config->first_sn};
     kv_kcp_rack_init(kcp, now);
+    if (config->native)
+        kv_kcp_native_init(kcp);
     return kcp;
 }
 
@@ -59,6 +75,7 @@ kv_kcp_free(KvKcp *kcp)
         return;
     kv_kcp_sending_clear(kcp);
     kv_kcp_receiving_clear(kcp);
+    kv_kcp_native_clear(kcp);
     g_free(kcp);
 }
 
@@ -244,6 +261,10 @@ kv_kcp_flush(KvKcp *kcp, KvTime now)
     kcp->now_ms = now / KV_TIME_MS;
     update_progress(&kcp->acked, kcp->snd_una, kcp->now_ms);
     update_progress(&kcp->delivered, kcp->rcv_nxt, kcp->now_ms);
+    if (kcp->config.native) {
+        kv_kcp_rack_flush(kcp, now);
+        return;
+    }
     flush_acks(kcp);
     update_probe(kcp);
     kcp->probe_due |= kcp->probe;
@@ -285,6 +306,8 @@ kv_kcp_deadline(const KvKcp *kcp)
     KvHeapNode *due = kv_heap_peek(&kcp->timers);
     KvTime at = kcp->timer_at;
 
+    if (kcp->config.native)
+        return kv_kcp_native_deadline(kcp);
     if (kcp->config.tuning.idle_silence && !owes_something(kcp))
         return KV_TIME_NEVER;
     if (kcp->config.tuning.rack)
@@ -295,7 +318,7 @@ kv_kcp_deadline(const KvKcp *kcp)
 gboolean
 kv_kcp_advance(KvKcp *kcp, KvTime now)
 {
-    gboolean is_tick = now >= kcp->timer_at;
+    gboolean is_tick = !kcp->config.native && now >= kcp->timer_at;
 
     if (now < kv_kcp_deadline(kcp))
         return FALSE;

@@ -14,6 +14,9 @@
  * With every field of #KvKcpTuning zero it sends exactly what the published algorithm sends.
  * The product switches on the sender-only changes listed there; no receiver can tell.
  *
+ * With KvKcpConfig.native the same machine speaks the packing of the native protocol instead: then
+ * kv-kcp-native.h says how data gets in and out.
+ *
  * Sequence numbers index rings, unacknowledged segments stand in a list and their timeouts in
  * a heap: an acknowledgement or a timeout costs O(1) to O(log n) plus the holes before it, and
  * an idle machine nothing.
@@ -90,6 +93,8 @@ typedef struct {
     gboolean nc; /* no congestion window */
     gboolean stream;
     gboolean ack_nodelay;
+    gboolean native;   /* see kv-kcp-native.h; @tuning has @rack and @flush_on_input then */
+    uint32_t peer_wnd; /* native: the window that the peer announced, segments */
     uint32_t first_sn; /* 0 on any real wire; tests start just before the wrap */
     KvKcpTuning tuning;
 } KvKcpConfig;

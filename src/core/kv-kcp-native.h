@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-kcp.h"
+#include "native/kv-frame.h"
+
+/*
+ * A #KvKcp in the packing of the native protocol (docs/protocol.md, section 11). It deals in plain
+ * frames; who reads and writes datagrams is the caller:
+ *
+ *   in    kv_kcp_input_head(), kv_kcp_input_segment(), kv_kcp_input_report(), and when a batch of
+ *         datagrams is through kv_kcp_input_end()
+ *   out   kv_kcp_fill_report() when one is owed, kv_kcp_begin_datagram(), kv_kcp_next_segment() as
+ *         long as there is room, kv_kcp_take_copies()
+ *   time  kv_kcp_deadline(), kv_kcp_advance()
+ *
+ * A segment is one part of an inner packet, never cut again and handed up the moment it comes, in
+ * any order: kv-lanes.h restores what order is wanted. KvKcpConfig.reserved is all of a datagram
+ * but one head and one segment with its frame.
+ *
+ * Its timers, besides those of the sender in kv-kcp-rack.c:
+ *   report    10 ms, or a quarter of the RTT if that is more, but 50 ms at the most, after the
+ * first segment that none has told of; at once when a gap appears or closes forward   the sender's
+ * rto, while the peer does not know what was given up
+ */
+
+/* --- sending -------------------------------------------------------------------------------- */
+
+/**
+ * kv_kcp_send_parts:
+ * @lane: the number of the lane
+ * @lane_sequence: of the first part; the others follow
+ * @slices: (array length=n): one inner packet, gathered, not empty
+ *
+ * Cuts a packet into parts that fit a datagram each and queues them. Takes all or nothing. Does not
+ * look at the window: ask kv_kcp_can_send() first.
+ *
+ * Returns: how many parts; 0: the pool is empty.
+ */
+guint kv_kcp_send_parts(KvKcp *kcp, uint16_t lane, uint32_t lane_sequence, const KvSlice *slices,
+                        guint n) KV_MUST_USE;
+
+/**
+ * kv_kcp_set_mtu:
+ * @mtu: bytes of a UDP payload, as in #KvKcpConfig
+ *
+ * What the path takes has changed. Segments that do not fit any more are given up, for nobody can
+ * cut them again; the peer learns it.
+ */
+void kv_kcp_set_mtu(KvKcp *kcp, uint32_t mtu, KvTime now);
+
+/**
+ * kv_kcp_begin_datagram:
+ * @head: (out): to be put in front of the first segment
+ *
+ * Returns: %TRUE if the head is owed even when no segment follows.
+ */
+gboolean kv_kcp_begin_datagram(KvKcp *kcp, KvFrameHead *head, KvTime now);
+
+/**
+ * kv_kcp_next_segment:
+ * @room: bytes that are left for its frame
+ * @segment: (out): its data is the machine's and holds until the next call of any kind
+ *
+ * Returns: %FALSE: none may leave now, or none of so few bytes.
+ */
+gboolean kv_kcp_next_segment(KvKcp *kcp, size_t room, KvFramePart *segment, KvTime now);
+
+/* --- receiving ------------------------------------------------------------------------------ */
+
+/* Takes a head. One out of a recovered datagram (@origin) is no measure of time. */
+void kv_kcp_input_head(KvKcp *kcp, const KvFrameHead *head, KvKcpOrigin origin, KvTime now);
+
+/**
+ * kv_kcp_input_segment:
+ * @sn: its number
+ *
+ * Returns: %TRUE if it is new and to be handed up, now: nobody will repeat it.
+ */
+gboolean kv_kcp_input_segment(KvKcp *kcp, uint32_t sn, KvTime now) KV_MUST_USE;
+
+void kv_kcp_input_report(KvKcp *kcp, const KvFrameReport *report, KvTime now);
+
+/* All segments below have come or never will. */
+uint32_t kv_kcp_get_una(const KvKcp *kcp);
+
+gboolean kv_kcp_owes_report(const KvKcp *kcp, KvTime now);
+
+/* Says in @report what has come; what it counts of datagrams is the caller's to fill in. */
+void kv_kcp_fill_report(KvKcp *kcp, KvFrameReport *report, KvTime now);
