@@ -96,7 +96,7 @@ set_attach_error(GError **error, int errnum, KvVniMode mode, const char *name)
         break;
     case EBUSY:
         g_set_error(error, KV_ERROR, KV_ERROR_EXISTS,
-                    "Cannot open interface %s: another program uses it", name);
+                    "Cannot open interface %s: another tunnel or program uses it", name);
         break;
     case EINVAL:
         if (if_nametoindex(name) != 0)

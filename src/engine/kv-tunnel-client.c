@@ -223,6 +223,22 @@ drop_unfit_device(KvTunnelClient *self, const KvDevicePlan *plan, GError **error
 }
 
 static gboolean
+create_device(KvTunnelClient *self, const KvDevicePlan *plan, GError **error)
+{
+    g_autoptr(GError) local_error = NULL;
+
+    self->tun = kv_device_create(get_netlink(self), plan, &local_error);
+    if (self->tun != NULL)
+        return TRUE;
+    /* Every client has the same name for it unless it is given another. */
+    if (g_error_matches(local_error, KV_ERROR, KV_ERROR_EXISTS))
+        g_prefix_error(&local_error,
+                       "vni-name: give this tunnel another one than %s: ", plan->name);
+    g_propagate_error(error, g_steal_pointer(&local_error));
+    return FALSE;
+}
+
+static gboolean
 prepare_device(KvTunnelClient *self, GError **error)
 {
     KvDevicePlan plan;
@@ -233,10 +249,8 @@ prepare_device(KvTunnelClient *self, GError **error)
     if (self->tun != NULL) {
         if (!kv_device_reconfigure(get_netlink(self), &self->plan, &plan, error))
             return FALSE;
-    } else {
-        self->tun = kv_device_create(get_netlink(self), &plan, error);
-        if (self->tun == NULL)
-            return FALSE;
+    } else if (!create_device(self, &plan, error)) {
+        return FALSE;
     }
     self->plan = plan;
     return TRUE;

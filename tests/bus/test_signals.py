@@ -6,8 +6,8 @@ import time
 
 from kvbus import GLib
 
-from kvbus import (CLIENT, DAEMON_GID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, check, equal, held, iterate, main,
-                   refused, tunnel_arguments, variants, wait_for)
+from kvbus import (CLIENT, CLIENT_SETTINGS, DAEMON_GID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, check, equal, held,
+                   iterate, main, refused, tunnel_arguments, variants, wait_for)
 from kvnet import test, wait_until
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
@@ -116,6 +116,24 @@ def client_waits(world):
     root.tunnel(path, "Stop")
     for name, empty in (("Interface", ""), ("Endpoint", ""), ("Addresses", []), ("Mtu", 0), ("Statistics", {})):
         equal(root.get(path, TUNNEL, name), empty, f"{name} of a stopped tunnel")
+
+
+@test("the second client tunnel with the default name of the interface says which setting it lacks", limit=60)
+def second_client(world):
+    root = world.start_all()
+    world.veth()
+    world.server("--local-ip", "192.168.88.1", "--assignable-ips", "192.168.88.2-192.168.88.9", namespace=world.c)
+    first, second = [root.create({**CLIENT_SETTINGS, "ip": "10.77.0.2", "name": name}) for name in ("one", "two")]
+    root.tunnel(first, "Start")
+    root.wait_state(first, "connected")
+    root.tunnel(second, "Start")
+    wait_until(lambda: root.state(second) == "failed", 20, "the second one fails")
+    reason = root.get(second, TUNNEL, "Reason")
+    check(reason.startswith("vni-name: give this tunnel another one than kvc0: "), reason)
+    root.tunnel(second, "Update", {"vni-name": "kvc1"})
+    root.tunnel(second, "Start")
+    root.wait_state(second, "connected")
+    equal(root.state(first), "connected", "the first one's state")
 
 
 @test("with configure=false nobody sets the addresses that the properties tell", limit=60)
