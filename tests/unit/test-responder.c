@@ -419,6 +419,27 @@ test_confirm(void)
     g_assert_false(kv_responder_confirm(responder, world.there, len, START, &again));
 }
 
+/* Proves: before it was answered a request has no keys, so that zeros are none. */
+static void
+test_confirm_early(void)
+{
+    g_auto(World) world = {0};
+    g_auto(KvNativeKeys) forged = {.aead = KV_AEAD_CHACHA20_POLY1305};
+    g_auto(KvNativeKeys) keys = {0};
+    KvResponderOutcome outcome;
+    size_t len;
+
+    world_init(&world, KV_NOISE_IKPSK2);
+    begin(&world, START);
+    kv_responder_input(world.pair.responder, world.there, world.len, &world.pair.from, START,
+                       &outcome);
+    g_assert_true(outcome.asks);
+    forged.remote_index = outcome.request.id;
+    kv_outer_keys_derive(&forged.remote_outer, world.pair.public_keys[1]);
+    len = kv_handshake_pair_prove(&forged, world.there);
+    g_assert_false(kv_responder_confirm(world.pair.responder, world.there, len, START, &keys));
+}
+
 /* Proves: a request is answered once, waits no longer than 15 s, and a refused one leaves nothing.
  */
 static void
@@ -682,6 +703,7 @@ main(int argc, char **argv)
     g_test_add_func("/responder/half-open-network", test_half_open_network);
     g_test_add_func("/responder/expiry", test_expiry);
     g_test_add_func("/responder/confirm", test_confirm);
+    g_test_add_func("/responder/confirm-early", test_confirm_early);
     g_test_add_func("/responder/answer", test_answer);
     g_test_add_func("/responder/waiting", test_waiting);
     g_test_add_func("/responder/refused", test_refused);
