@@ -49,6 +49,14 @@ get_editor(NMVpnEditorPlugin *plugin, NMConnection *connection, GError **error)
 
 /* --- files ----------------------------------------------------------------------------------- */
 
+static void
+fail_irregular(const char *path, GError **error)
+{
+    g_autofree char *shown = g_filename_display_name(path);
+
+    g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING, _("%s: not a regular file"), shown);
+}
+
 /* (transfer full) (nullable): the text, a NUL behind it; it may hold a secret. */
 static char *
 read_file(const char *path, gsize *len, GError **error)
@@ -62,7 +70,7 @@ read_file(const char *path, gsize *len, GError **error)
     if (info == NULL)
         return NULL;
     if (g_file_info_get_file_type(info) != G_FILE_TYPE_REGULAR) {
-        g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING, _("%s: not a regular file"), path);
+        fail_irregular(path, error);
         return NULL;
     }
     input = g_file_read(file, NULL, error);
@@ -79,6 +87,7 @@ read_file(const char *path, gsize *len, GError **error)
 static NMConnection *
 import_from_file(NMVpnEditorPlugin *plugin, const char *path, GError **error)
 {
+    g_autofree char *shown = g_filename_display_name(path);
     g_autofree char *text = NULL;
     NMConnection *connection;
     gsize len = 0;
@@ -86,7 +95,7 @@ import_from_file(NMVpnEditorPlugin *plugin, const char *path, GError **error)
     text = read_file(path, &len, error);
     if (text == NULL)
         return NULL;
-    connection = kv_nm_profile_import(text, len, path, error);
+    connection = kv_nm_profile_import(text, len, shown, error);
     explicit_bzero(text, len);
     return connection;
 }
@@ -95,9 +104,15 @@ static gboolean
 export_to_file(NMVpnEditorPlugin *plugin, const char *path, NMConnection *connection,
                GError **error)
 {
-    g_autofree char *text = kv_nm_profile_export(connection, error);
+    g_autofree char *text = NULL;
     gboolean good;
 
+    /* The file takes the place of what is there, which for root could be /dev/stdout. */
+    if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+        fail_irregular(path, error);
+        return FALSE;
+    }
+    text = kv_nm_profile_export(connection, error);
     if (text == NULL)
         return FALSE;
     /* The profile may keep its secret in itself: the file is its owner's alone. */

@@ -60,11 +60,11 @@ static gboolean
 is_true(const KvSetting *row, const char *text)
 {
     g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
-    g_autoptr(GError) wrong = NULL;
+    const char *by_default = kv_setting_get_desktop_default(row);
 
     /* A value that is none shows the default; it stays until the user changes it. */
-    return (text == NULL || kv_settings_set_text(settings, row->id, text, &wrong) ||
-            wrong != NULL) &&
+    return ((text != NULL && kv_settings_set_text(settings, row->id, text, NULL)) ||
+            kv_settings_set_text(settings, row->id, by_default, NULL)) &&
            kv_settings_get_boolean(settings, row->id);
 }
 
@@ -195,10 +195,11 @@ static GtkWidget *
 new_entry(const KvSetting *row)
 {
     GtkWidget *entry = gtk_entry_new();
+    const char *by_default = kv_setting_get_desktop_default(row);
 
     gtk_entry_set_activates_default(GTK_ENTRY(entry), TRUE);
-    if (row->default_text != NULL)
-        gtk_entry_set_placeholder_text(GTK_ENTRY(entry), row->default_text);
+    if (by_default != NULL)
+        gtk_entry_set_placeholder_text(GTK_ENTRY(entry), by_default);
     if (row->type == KV_SETTING_TYPE_SECRET) {
         gtk_entry_set_visibility(GTK_ENTRY(entry), FALSE);
         gtk_entry_set_input_purpose(GTK_ENTRY(entry), GTK_INPUT_PURPOSE_PASSWORD);
@@ -212,11 +213,12 @@ static GtkWidget *
 new_list(const KvSetting *row)
 {
     GtkWidget *list = gtk_combo_box_text_new();
-    g_autofree char *by_default = g_strdup_printf(_("%s (default)"), row->default_text);
+    const char *default_word = kv_setting_get_desktop_default(row);
+    g_autofree char *by_default = g_strdup_printf(_("%s (default)"), default_word);
 
     for (guint i = 0; row->choices[i] != NULL; i++) {
         const char *word = row->choices[i];
-        gboolean is_default = g_strcmp0(word, row->default_text) == 0;
+        gboolean is_default = g_strcmp0(word, default_word) == 0;
 
         gtk_combo_box_text_append(GTK_COMBO_BOX_TEXT(list), is_default ? ID_DEFAULT : word,
                                   is_default ? by_default : word);
@@ -273,6 +275,7 @@ static void
 set_tooltip(const KvNmField *field)
 {
     const KvSetting *row = field->row;
+    const char *by_default = kv_setting_get_desktop_default(row);
     g_autofree char *allowed = kv_setting_format_allowed(row);
     g_autoptr(GString) tip = g_string_new(get_help(row));
 
@@ -281,8 +284,8 @@ set_tooltip(const KvNmField *field)
         g_string_append_printf(tip, _("Allowed: %s"), allowed);
         g_string_append(tip, "\n");
     }
-    if (row->default_text != NULL) {
-        g_string_append_printf(tip, _("Default: %s"), row->default_text);
+    if (by_default != NULL) {
+        g_string_append_printf(tip, _("Default: %s"), by_default);
         g_string_append(tip, "\n");
     }
     g_string_append_printf(tip, _("In files and for nmcli: %s"), row->key);

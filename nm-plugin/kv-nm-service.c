@@ -206,6 +206,20 @@ set_name(KvNmService *self, KvSettings *settings, NMConnection *connection, GErr
     return kv_settings_set_text(settings, KV_SETTING_NAME, name, error);
 }
 
+/* Defaults of the desktop, which the daemon does not know. */
+static gboolean
+set_defaults(KvSettings *settings, GError **error)
+{
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        const char *text = kv_setting_get(i)->desktop_default_text;
+
+        if (text != NULL && !kv_settings_is_set(settings, i) &&
+            !kv_settings_set_text(settings, i, text, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* Whether a person gave the secret: one that lies in the profile nobody is there to correct. */
 static gboolean
 is_asked_for(NMSettingVpn *vpn)
@@ -237,7 +251,7 @@ read_profile(KvNmService *self, NMConnection *connection, GError **error)
                       "agent, unless the profile says that it is not required"),
                     kv_setting_get(KV_SETTING_SECRET)->key);
     else if (settings != NULL && set_name(self, settings, connection, &wrong) &&
-             kv_settings_validate(settings, &wrong))
+             set_defaults(settings, &wrong) && kv_settings_validate(settings, &wrong))
         return g_steal_pointer(&settings);
     g_warning("the profile is refused: %s", wrong->message);
     g_set_error_literal(error, NM_VPN_PLUGIN_ERROR, NM_VPN_PLUGIN_ERROR_BAD_ARGUMENTS,

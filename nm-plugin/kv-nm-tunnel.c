@@ -400,8 +400,6 @@ make_settings(KvNmTunnel *self)
     g_autofree char *interface = choose_interface(self);
 
     g_variant_dict_insert(&dict, kv_setting_get(KV_SETTING_VNI_NAME)->key, "s", interface);
-    if (!kv_settings_is_set(self->settings, KV_SETTING_AUTO_RECONNECT))
-        g_variant_dict_insert(&dict, kv_setting_get(KV_SETTING_AUTO_RECONNECT)->key, "b", TRUE);
     return g_variant_dict_end(&dict);
 }
 

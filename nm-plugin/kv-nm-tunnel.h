@@ -27,7 +27,7 @@ typedef struct {
 /**
  * kv_nm_tunnel_new:
  * @settings: of a client, with name and secrets; copied. Without "vni-name" an interface name is
- *     taken that is free; without "auto-reconnect" it is on
+ *     taken that is free
  *
  * Begins to make and start it; NetworkManager, and not the daemon, is to configure the interface.
  * Returns: (transfer full): free with kv_nm_tunnel_close().

@@ -554,6 +554,7 @@ static const KvSetting table[] = {
             .flags = KV_SETTING_FLAG_LIVE | KV_SETTING_FLAG_DESKTOP,
             .group = GROUP_CONNECTION,
             .default_text = "false",
+            .desktop_default_text = "true",
             .description = N_("Connect again after the connection was lost"),
             .form_label = N_("Reconnect _automatically"),
         },
@@ -699,6 +700,13 @@ kv_setting_find(const char *key)
             return &table[i];
     }
     return NULL;
+}
+
+const char *
+kv_setting_get_desktop_default(const KvSetting *setting)
+{
+    return setting->desktop_default_text != NULL ? setting->desktop_default_text
+                                                 : setting->default_text;
 }
 
 char *

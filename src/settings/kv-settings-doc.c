@@ -58,15 +58,16 @@ static void
 print_notes(const KvSetting *row)
 {
     g_autofree char *allowed = kv_setting_format_allowed(row);
+    const char *by_default = is_for_nm ? kv_setting_get_desktop_default(row) : row->default_text;
 
     if (is_for_nm || row->type != KV_SETTING_TYPE_BOOLEAN) {
         fputs("Allowed: ", stdout);
         print_roff(allowed);
         fputs(".\n", stdout);
     }
-    if (row->default_text != NULL) {
+    if (by_default != NULL) {
         fputs("Default: ", stdout);
-        print_roff(is_for_nm || row->type != KV_SETTING_TYPE_BOOLEAN ? row->default_text : "off");
+        print_roff(is_for_nm || row->type != KV_SETTING_TYPE_BOOLEAN ? by_default : "off");
         fputs(".\n", stdout);
     }
     if (row->side == KV_SIDE_SERVER)

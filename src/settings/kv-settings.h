@@ -92,8 +92,9 @@ typedef struct {
     KvSettingType type;
     KvSettingSide side;
     KvSettingFlags flags;
-    const char *group;        /* heading in help, man page and editor */
-    const char *default_text; /* (nullable): NULL: unset */
+    const char *group;                /* heading in help, man page and editor */
+    const char *default_text;         /* (nullable): NULL: unset */
+    const char *desktop_default_text; /* (nullable): in a profile of the desktop, if another one */
     guint64 min, max; /* UINT; length bounds in bytes for STRING (all of a list) and SECRET */
     const char *const *choices; /* CHOICE: NULL-terminated */
     const char *value_name;     /* placeholder in help, such as "ADDRESS"; NULL for BOOLEAN */
@@ -118,6 +119,9 @@ const KvSetting *kv_setting_get(KvSettingId id);
 
 /* (transfer none) (nullable): the row whose key or alias is @key. */
 const KvSetting *kv_setting_find(const char *key);
+
+/* (transfer none) (nullable): what counts if a profile of the desktop does not say. */
+const char *kv_setting_get_desktop_default(const KvSetting *setting);
 
 /* (transfer full): what the row allows, translated, such as "a whole number from 0 to 63". */
 char *kv_setting_format_allowed(const KvSetting *setting);

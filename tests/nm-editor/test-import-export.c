@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /*
  * The library as nmcli loads it, without a toolkit and a display: samples/ must come through
@@ -232,6 +233,49 @@ test_file_names(void)
     }
 }
 
+/* Proves: a name that is no UTF-8 makes no profile that cannot be sent, nor such a message. */
+static void
+test_odd_names(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("kcpvpn-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "\xff\xfe.kcpvpn", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(NMConnection) connection = NULL;
+
+    g_assert_true(g_file_set_contents(path, "[tunnel]\nrole=client\nip=a\nport=1\n", -1, NULL));
+    connection = import(path);
+    g_assert_true(g_utf8_validate(nm_connection_get_id(connection), -1, NULL));
+    g_assert_true(g_file_set_contents(path, "[tunnel]\nport=0\n", -1, NULL));
+    g_assert_null(nm_vpn_editor_plugin_import(plugin, path, &error));
+    g_assert_true(g_utf8_validate(error->message, -1, NULL));
+    g_assert_cmpint(g_remove(path), ==, 0);
+    g_assert_cmpint(g_rmdir(folder), ==, 0);
+}
+
+/* Proves: an export puts no file in the place of what is none, such as /dev/stdout. */
+static void
+test_no_file_to_write(void)
+{
+    g_autoptr(NMConnection) connection = make_profile("x", NULL, NULL);
+    g_autofree char *folder = g_dir_make_tmp("kcpvpn-XXXXXX", NULL);
+    g_autofree char *fifo = g_build_filename(folder, "fifo", NULL);
+    g_autofree char *link = g_build_filename(folder, "link", NULL);
+    const char *const paths[] = {fifo, link, folder};
+
+    g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
+    g_assert_cmpint(symlink("/dev/null", link), ==, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(paths); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(nm_vpn_editor_plugin_export(plugin, paths[i], connection, &error));
+        g_assert_nonnull(strstr(error->message, "not a regular file"));
+    }
+    g_assert_true(g_file_test(link, G_FILE_TEST_IS_SYMLINK));
+    g_assert_cmpint(g_remove(link), ==, 0);
+    g_assert_cmpint(g_remove(fifo), ==, 0);
+    g_assert_cmpint(g_rmdir(folder), ==, 0);
+}
+
 /* Proves: what the library says of itself, and that it has no form for a program without toolkit.
  */
 static void
@@ -272,5 +316,7 @@ main(int argc, char **argv)
     g_test_add_func("/nm-editor/secret", test_secret);
     g_test_add_func("/nm-editor/unfit-profiles", test_unfit_profiles);
     g_test_add_func("/nm-editor/file-names", test_file_names);
+    g_test_add_func("/nm-editor/odd-names", test_odd_names);
+    g_test_add_func("/nm-editor/no-file-to-write", test_no_file_to_write);
     return kv_test_main(&argc, &argv);
 }

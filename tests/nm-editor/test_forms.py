@@ -111,7 +111,8 @@ def read_table():
         rows = re.split(r"^    \[KV_SETTING_", file.read(), flags=re.M)[1:]
     rows = [row for row in rows if "FLAG_DESKTOP" in row and "SIDE_SERVER" not in row]
     return {re.search(r'\.key = "([^"]+)"', row).group(1):
-            (re.search(r'\.default_text = "([^"]+)"', row) or [None, None])[1] for row in rows}
+            (re.search(r'\.desktop_default_text = "([^"]+)"', row) or re.search(r'\.default_text = "([^"]+)"', row) or
+             [None, None])[1] for row in rows}
 
 
 # --- the tests ----------------------------------------------------------------------------------
@@ -193,9 +194,22 @@ def advanced(world):
         for key in wanted:
             if key not in ON_PAGE:
                 boolean = form.look(key)["kind"] == "GtkCheckButton"
-                form.do("set", key, "false" if boolean else "")
+                form.do("set", key, read_table()[key] if boolean else "")
         form.do("answer", "ok")
         assert form.dump() == page, form.dump()
+
+
+def by_default(world):
+    """a box shows what counts if the profile does not say, which for reconnecting is yes, and both can be chosen"""
+    for given, shown, chosen, saved in ((None, "true", "false", "false"), ("false", "false", "true", None),
+                                        ("true", "true", "false", "false"), ("T", "true", "true", "T")):
+        more = {"auto-reconnect": given} if given else {}
+        with world.form(**COMPLETE, **more) as form:
+            form.do("press", "advanced")
+            assert form.look("auto-reconnect")["text"] == shown, given
+            form.do("set", "auto-reconnect", chosen)
+            form.do("answer", "ok")
+            assert form.dump() == {**COMPLETE, **({"auto-reconnect": saved} if saved else {})}, form.dump()
 
 
 def together(world):
@@ -300,7 +314,7 @@ def gone(world):
         assert form.dump()["kcp-mode"] == "fast3"
 
 
-TESTS = (empty, marks, whole_table, advanced, together, kept, secret, samples, refused, gone)
+TESTS = (empty, marks, whole_table, advanced, by_default, together, kept, secret, samples, refused, gone)
 
 
 def main(program, plugin, only=None):

@@ -72,6 +72,16 @@ def comes_up(world):
         ("StateChanged", STARTED)])
 
 
+@test("a profile that does not want to reconnect says so to the daemon, and NetworkManager is told")
+def no_reconnect(world):
+    world.start()
+    world.up(data={**DATA, "auto-reconnect": "false"})
+    equal(world.wait_call("CreateTunnel")[2][0]["auto-reconnect"], False)
+    world.wait_call("Start")
+    world.set_state("connected", **connected())
+    equal(world.wait_signal("Config")[-1][1]["can-persist"], False)
+
+
 @test("what the server pushes arrives: routes, name servers, domains, IPv6, banner")
 def pushed(world):
     world.start()

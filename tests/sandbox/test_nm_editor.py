@@ -93,7 +93,7 @@ def make(box):
         wait_until(lambda: "VPN connection 1" in box.nmcli("-g", "NAME", "connection"), 10, "nmcli shows the profile")
     equal(read_data(box, "VPN connection 1"),
           {"ip": "vpn.example.org", "port": "29900", "client-id": "laptop", "kcp-mode": "fast3", "keepalive": "15",
-           "datashard": "20", "crypt": "salsa20", "auto-reconnect": "true", "secret-flags": "0"}, "vpn.data")
+           "datashard": "20", "crypt": "salsa20", "auto-reconnect": "false", "secret-flags": "0"}, "vpn.data")
     equal(box.nmcli("-s", "-g", "vpn.secrets", "connection", "show", "VPN connection 1").strip(),
           "secret = correct horse", "vpn.secrets")
 
