@@ -24,7 +24,7 @@ typedef struct {
     KvTime now;
     guint k; /* of the group that was sent last */
     guint n;
-    Sent sent[KV_GROUP_SHARDS_MAX];
+    Sent sent[KV_GROUP_SHARDS_MAX + 1]; /* the last is where none follows */
     gboolean seen[KV_GROUP_SHARDS_MAX]; /* rebuilt */
     guint n_recovered;
 } Link;
