@@ -5,6 +5,7 @@
 
 #include "kv-tunnel-client.h"
 
+#include "kv-backoff.h"
 #include "kv-clock.h"
 #include "kv-device.h"
 #include "kv-error.h"
@@ -16,12 +17,8 @@
 
 #include <gio/gio.h>
 
-/* Tries again after 1 s, then twice as long each time, with a quarter of jitter either way so
- * that the clients of a restarted server do not come all at once. A connection that held starts
- * the series anew. */
-#define RETRY_FIRST_MS 1000
-#define RETRY_MAX_MS   30000
-#define HELD_AFTER     (10 * KV_TIME_S)
+/* A connection that held for so long starts the series of pauses between tries anew. */
+#define HELD_AFTER (10 * KV_TIME_S)
 
 typedef struct {
     KvTunnel parent_instance;
@@ -35,7 +32,7 @@ typedef struct {
     KvDevicePlan plan; /* as the interface stands; name and bridge are the parameters' */
     KvTime connected_at;
     guint turn; /* which of the server's addresses to try */
-    guint retry_ms;
+    KvBackoff backoff;
     guint retry_id;
     GCancellable *resolving; /* while the name service is asked */
     gboolean finishing;      /* it is over, but for hooks that still run */
@@ -367,10 +364,9 @@ schedule_retry(KvTunnelClient *self)
         self->turn++;
     if (self->connected_at != 0 &&
         kv_time_elapsed(kv_clock_now(), self->connected_at) >= HELD_AFTER)
-        self->retry_ms = RETRY_FIRST_MS;
+        kv_backoff_reset(&self->backoff);
     self->connected_at = 0;
-    wait_ms = self->retry_ms - self->retry_ms / 4 + g_random_int_range(0, self->retry_ms / 2);
-    self->retry_ms = MIN(2 * self->retry_ms, RETRY_MAX_MS);
+    wait_ms = kv_backoff_next(&self->backoff, g_random_int());
     kv_log(KV_LOG_INFO, "retrying", get_log_name(self), NULL, "trying again in %.1f seconds",
            wait_ms / 1e3);
     self->retry_id = g_timeout_add(wait_ms, retry_due, self);
@@ -582,7 +578,7 @@ client_start(KvTunnel *tunnel)
 
     kv_log(KV_LOG_INFO, "starting", get_log_name(self), NULL, "starting as client");
     self->turn = 0;
-    self->retry_ms = RETRY_FIRST_MS;
+    kv_backoff_reset(&self->backoff);
     self->fatal = FALSE;
     self->moved = FALSE;
     self->connected_at = 0;
