@@ -12,7 +12,7 @@ from kvnet import PORT, PROGRAM, SANITIZED, SECRET, TIME_FACTOR, listen, test, w
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
 SPARE_FDS = 4
-MANY_CLIENTS = 500 if LONG else 40 if SANITIZED else 200
+MANY_CLIENTS = (100 if LONG else 40) if SANITIZED else 500 if LONG else 200
 # What an allocator may keep; a leak of a hundred bytes in each of ten thousand calls would be twice that.
 SPARE_KIB = 500000 if SANITIZED else 500  # a sanitizer keeps what was freed
 
