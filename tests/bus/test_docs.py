@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from kvbus import DAEMON, TUNNEL, BusWorld, check, equal, main
-from kvnet import PROGRAM, SANITIZED, TOP, Failed, Skipped, shell, test, wait_until
+from kvnet import PROGRAM, SANITIZED, TIME_FACTOR, TOP, Failed, Skipped, shell, test, wait_until
 
 CLIENTS = 20 if SANITIZED else 100
 README = {"README.md": "A server for many clients", "README.zh_CN.md": "服务众多客户端"}
@@ -92,11 +92,14 @@ class Shell:
 
 
 def until_interrupted(world, command, folder):
-    """Runs for a second what runs until Ctrl-C, and wants to see something of it."""
+    """Runs for a second, or until it says something, what runs until Ctrl-C."""
     words = command.split("#")[0].split()
     process = world.start(["env", f"DBUS_SYSTEM_BUS_ADDRESS={world.address}", PROGRAM, *words[1:]],
                           words[1])
     time.sleep(1.5)
+    end = time.monotonic() + 5 * TIME_FACTOR
+    while process.alive() and not process.text() and time.monotonic() < end:
+        time.sleep(0.1)
     check(process.alive(), f"{command} has ended:\n{process.tail()}")
     process.send(signal.SIGINT)
     process.wait_exit(5)
