@@ -41,10 +41,18 @@ read_number(const char *text, guint64 *number)
                                       number, NULL);
 }
 
+/* The Go program has no such flag. */
+static gboolean
+is_new(const KvSetting *row)
+{
+    return row->id == KV_SETTING_SECRET_FILE || row->id == KV_SETTING_UP ||
+           row->id == KV_SETTING_DOWN;
+}
+
 static gboolean
 is_absent(const KvSetting *row, const char *text)
 {
-    if (row->type != KV_SETTING_TYPE_STRING || row->default_text != NULL)
+    if (row->type != KV_SETTING_TYPE_STRING || row->default_text != NULL || is_new(row))
         return FALSE;
     if (text[0] == '\0')
         return TRUE;

@@ -181,7 +181,7 @@ def usage(world):
     cases = ((("--port", "70000"), ("port", "70000")), (("--crypt", "rot13"), ("crypt", "rot13", "aes")),
              (("--kcp-mode", "slow"), ("kcp-mode", "slow", "fast3")), (("--nosuch",), ("nosuch",)),
              (("--keepalive", "31"), ("keepalive", "31")), (("--assignable-ips", "10.0.0.9-10.0.0.1"), ("assignable-ips",)),
-             (("--ds", "200", "--ps", "100"), ("datashard", "parityshard")), (("--udp-mtu", "9000"), ("udp-mtu", "9000")))
+             (("--ds", "200", "--ps", "100"), ("datashard", "parityshard")), (("--udp-mtu", "70"), ("udp-mtu", "70")))
     for i, (args, words) in enumerate(cases):
         process = world.server(*args, name=f"server{i}", wait=False)
         process.expect_exit(USAGE)

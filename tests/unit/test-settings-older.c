@@ -79,7 +79,7 @@ static const struct {
     {S, "keepalive", "0", REFUSED, NULL},
     {S, "keepalive", "31", REFUSED, NULL},
     {C, "secret", "", REFUSED, NULL},
-    {C, "secret-file", "", ABSENT, NULL},
+    {C, "secret-file", "", REFUSED, NULL},
     {C, "crypt", "", REFUSED, NULL},
     {C, "crypt", "AES", REFUSED, NULL},
     {C, "local-ip", "", ABSENT, NULL},
@@ -111,8 +111,8 @@ static const struct {
     {C, "no-ip-configuration", "", REFUSED, NULL},
     {C, "on-connected-hook", "", ABSENT, NULL},
     {S, "workers", "", REFUSED, NULL},
-    {C, "up", "", ABSENT, NULL},
-    {C, "down", "", ABSENT, NULL},
+    {C, "up", "", REFUSED, NULL},
+    {C, "down", "", REFUSED, NULL},
 };
 
 /* Gives @settings the flag "--key=text". */
