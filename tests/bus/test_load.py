@@ -342,6 +342,7 @@ def flood(world):
             calls += 1
         iterate(0.001)
     took = time.monotonic() - start
+    sender.wait_exit()  # and all is read that it said
     report = json.loads(sender.text())["end"]
     rate = report["sum_received"]["bits_per_second"] / 1e6
     print(f"        {calls / took:.0f} calls/s while {rate:.1f} of {megabits} Mbit/s arrived", flush=True)
