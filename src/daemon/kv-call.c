@@ -15,6 +15,7 @@ typedef struct {
     KvAuthActions also;
     KvAuthActions waived;
     gboolean held; /* against the quota of @uid */
+    KvCallRead read;
     KvCallFunc then;
     guint32 uid;
 } KvCall;
@@ -66,6 +67,8 @@ checked(GObject *auth, GAsyncResult *result, gpointer data)
 static void
 refuse(KvCall *call, const GError *error)
 {
+    if (call->held)
+        kv_quota_release(call->services->quota, call->uid, KV_QUOTA_CALLS);
     g_dbus_method_invocation_return_gerror(g_steal_pointer(&call->invocation), error);
     kv_call_free(call);
 }
@@ -83,11 +86,22 @@ admit(KvCall *call, gboolean changes, GError **error)
     return call->held || !changes;
 }
 
+static gboolean
+read_arguments(KvCall *call, KvAuthRequest *request, GError **error)
+{
+    if (call->read == NULL)
+        return TRUE;
+    if (!call->read(call->object, call->invocation, &request->also, &call->tunnel, error))
+        return FALSE;
+    request->tunnel = call->tunnel;
+    return TRUE;
+}
+
 static void
 identified(gpointer data, guint32 uid, const GError *error)
 {
     KvCall *call = data;
-    g_autoptr(GError) too_much = NULL;
+    g_autoptr(GError) wrong = NULL;
     KvAuthRequest request = {
         .invocation = call->invocation,
         .uid = uid,
@@ -101,15 +115,15 @@ identified(gpointer data, guint32 uid, const GError *error)
     call->uid = uid;
     if (error != NULL)
         refuse(call, error);
-    else if (!admit(call, needs_right(&request), &too_much))
-        refuse(call, too_much);
+    else if (!admit(call, needs_right(&request), &wrong) || !read_arguments(call, &request, &wrong))
+        refuse(call, wrong);
     else
         kv_auth_check_async(call->services->auth, &request, checked, call);
 }
 
 void
 kv_call_run(const KvServices *services, gpointer object, const KvAuthRequest *request,
-            KvCallFunc then)
+            KvCallRead read, KvCallFunc then)
 {
     KvCall *call = g_new0(KvCall, 1);
 
@@ -121,6 +135,7 @@ kv_call_run(const KvServices *services, gpointer object, const KvAuthRequest *re
     call->users = g_strdup(request->users);
     call->also = request->also;
     call->waived = request->waived;
+    call->read = read;
     call->then = then;
     kv_callers_identify(services->callers, request->invocation, identified, call);
 }

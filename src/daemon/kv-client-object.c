@@ -80,7 +80,7 @@ handle_disconnect(KvDbusClient1 *skeleton, GDBusMethodInvocation *invocation, GV
     GError *error = NULL;
 
     if (kv_options_check(options, NULL, 0, &error))
-        kv_call_run(self->services, self, &request, disconnect_allowed);
+        kv_call_run(self->services, self, &request, NULL, disconnect_allowed);
     else
         g_dbus_method_invocation_take_error(invocation, error);
     return G_DBUS_METHOD_INVOCATION_HANDLED;

@@ -3,6 +3,8 @@
 
 #include "kv-live-skeleton.h"
 
+#include "kv-notify.h"
+
 #include <string.h>
 
 #define PROPERTIES "org.freedesktop.DBus.Properties"
@@ -144,6 +146,7 @@ method_call(GDBusConnection *bus, const char *sender, const char *path, const ch
     const Live *live = g_object_get_qdata(data, live_quark());
     Read *read;
 
+    kv_notify_progress();
     if (strcmp(interface, PROPERTIES) != 0) {
         get_parent_vtable(data)->method_call(bus, sender, path, interface, method, arguments,
                                              invocation, data);
@@ -167,10 +170,23 @@ get_vtable(GDBusInterfaceSkeleton *skeleton)
     return (GDBusInterfaceVTable *) &live_vtable;
 }
 
+/* For GetManagedObjects, which asks all objects in one go, and so do all who call it at that time.
+ */
+static GVariant *
+get_properties(GDBusInterfaceSkeleton *skeleton)
+{
+    gpointer klass = G_OBJECT_GET_CLASS(skeleton);
+
+    kv_notify_progress();
+    return G_DBUS_INTERFACE_SKELETON_CLASS(g_type_class_peek_parent(klass))
+        ->get_properties(skeleton);
+}
+
 static void
 kv_live_tunnel_class_init(KvLiveTunnelClass *klass)
 {
     G_DBUS_INTERFACE_SKELETON_CLASS(klass)->get_vtable = get_vtable;
+    G_DBUS_INTERFACE_SKELETON_CLASS(klass)->get_properties = get_properties;
 }
 
 static void
@@ -182,6 +198,7 @@ static void
 kv_live_client_class_init(KvLiveClientClass *klass)
 {
     G_DBUS_INTERFACE_SKELETON_CLASS(klass)->get_vtable = get_vtable;
+    G_DBUS_INTERFACE_SKELETON_CLASS(klass)->get_properties = get_properties;
 }
 
 static void

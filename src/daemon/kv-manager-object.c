@@ -237,24 +237,29 @@ create_allowed(gpointer object, GDBusMethodInvocation *invocation, guint32 uid)
     g_steal_pointer(&create);
 }
 
+static gboolean
+read_new(gpointer object, GDBusMethodInvocation *invocation, KvAuthActions *also, char **tunnel,
+         GError **error)
+{
+    g_autoptr(KvSettings) settings = parse_new(object, invocation, error);
+
+    if (settings == NULL)
+        return FALSE;
+    *tunnel = g_strdup(kv_settings_get_string(settings, KV_SETTING_NAME));
+    if (kv_settings_runs_programs(settings))
+        *also |= KV_AUTH_HOOKS;
+    return TRUE;
+}
+
 /* CreateTunnel and ImportTunnel. */
 static gboolean
 handle_new(KvDbusManager1 *skeleton, GDBusMethodInvocation *invocation, gpointer what,
            GVariant *options, gpointer data)
 {
     KvManagerObject *self = data;
-    GError *error = NULL;
-    g_autoptr(KvSettings) settings = parse_new(self, invocation, &error);
     KvAuthRequest request = {.invocation = invocation};
 
-    if (settings == NULL) {
-        g_dbus_method_invocation_take_error(invocation, error);
-        return G_DBUS_METHOD_INVOCATION_HANDLED;
-    }
-    request.tunnel = kv_settings_get_string(settings, KV_SETTING_NAME);
-    if (kv_settings_runs_programs(settings))
-        request.also |= KV_AUTH_HOOKS;
-    kv_call_run(self->services, self, &request, create_allowed);
+    kv_call_run(self->services, self, &request, read_new, create_allowed);
     return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
@@ -289,7 +294,7 @@ handle_find(KvDbusManager1 *skeleton, GDBusMethodInvocation *invocation, const c
     GError *error = NULL;
 
     if (kv_options_check(options, NULL, 0, &error))
-        kv_call_run(self->services, self, &request, find_allowed);
+        kv_call_run(self->services, self, &request, NULL, find_allowed);
     else
         g_dbus_method_invocation_take_error(invocation, error);
     return G_DBUS_METHOD_INVOCATION_HANDLED;
@@ -337,7 +342,7 @@ handle_reload(KvDbusManager1 *skeleton, GDBusMethodInvocation *invocation, GVari
     GError *error = NULL;
 
     if (kv_options_check(options, NULL, 0, &error))
-        kv_call_run(self->services, self, &request, reload_allowed);
+        kv_call_run(self->services, self, &request, NULL, reload_allowed);
     else
         g_dbus_method_invocation_take_error(invocation, error);
     return G_DBUS_METHOD_INVOCATION_HANDLED;

@@ -100,11 +100,23 @@ kv_notify_status(const char *format, ...)
     send_text(text);
 }
 
+/* Between two notices; 0: none are wanted. */
+static gint64 keepalive_us;
+static gint64 last_keepalive_us; /* monotonic */
+
 static gboolean
 send_keepalive(gpointer data)
 {
+    last_keepalive_us = g_get_monotonic_time();
     send_text("WATCHDOG=1");
     return G_SOURCE_CONTINUE;
+}
+
+void
+kv_notify_progress(void)
+{
+    if (keepalive_us > 0 && g_get_monotonic_time() - last_keepalive_us >= keepalive_us)
+        send_keepalive(NULL);
 }
 
 /* Microseconds between two notices at most; 0: none is wanted, at least not of this process. */
@@ -132,6 +144,7 @@ kv_notify_start_watchdog(void)
 
     if (us == 0)
         return 0;
+    keepalive_us = (gint64) us / 2;
     send_keepalive(NULL);
     return g_timeout_add((guint) MAX(us / 2 / 1000, 1), send_keepalive, NULL);
 }

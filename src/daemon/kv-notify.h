@@ -29,3 +29,12 @@ void kv_notify_status(const char *format, ...) G_GNUC_PRINTF(1, 2);
  * Returns: the id of the source, for g_source_remove(); 0 if the service manager does not want it.
  */
 guint kv_notify_start_watchdog(void);
+
+/**
+ * kv_notify_progress:
+ *
+ * Does what that source would if its time is over. For what is done many times in one turn of the
+ * main loop: of all the calls that are waiting, however many, GDBus has the loop make one turn.
+ * Costs next to nothing.
+ */
+void kv_notify_progress(void);

@@ -53,7 +53,7 @@ make_request(KvTunnelObject *self, GDBusMethodInvocation *invocation)
 static void
 run(KvTunnelObject *self, const KvAuthRequest *request, KvCallFunc then)
 {
-    kv_call_run(kv_tunnel_object_get_services(self), self, request, then);
+    kv_call_run(kv_tunnel_object_get_services(self), self, request, NULL, then);
 }
 
 /* For methods without options: whether to go on. */
@@ -303,21 +303,27 @@ update_allowed(gpointer object, GDBusMethodInvocation *invocation, guint32 uid)
 }
 
 static gboolean
+read_update(gpointer object, GDBusMethodInvocation *invocation, KvAuthActions *also, char **tunnel,
+            GError **error)
+{
+    KvTunnelObject *self = object;
+    g_autoptr(KvSettings) settings = make_update(self, invocation, error);
+
+    if (settings == NULL || !check_writable(self, error))
+        return FALSE;
+    if (kv_settings_runs_programs(settings))
+        *also |= KV_AUTH_HOOKS;
+    return TRUE;
+}
+
+static gboolean
 handle_update(KvDbusTunnel1 *skeleton, GDBusMethodInvocation *invocation, GVariant *changes,
               GVariant *options, gpointer data)
 {
     KvTunnelObject *self = data;
     KvAuthRequest request = make_request(self, invocation);
-    GError *error = NULL;
-    g_autoptr(KvSettings) settings = make_update(self, invocation, &error);
 
-    if (settings == NULL || !check_writable(self, &error)) {
-        g_dbus_method_invocation_take_error(invocation, error);
-        return G_DBUS_METHOD_INVOCATION_HANDLED;
-    }
-    if (kv_settings_runs_programs(settings))
-        request.also |= KV_AUTH_HOOKS;
-    run(self, &request, update_allowed);
+    kv_call_run(kv_tunnel_object_get_services(self), self, &request, read_update, update_allowed);
     return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 

@@ -15,6 +15,7 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import stat
 import sys
 import time
@@ -369,6 +370,29 @@ class BusWorld(kvnet.World):
     def rss_kib(self):
         with open(f"/proc/{self.daemon_pid()}/status", encoding="ascii") as f:
             return int(next(line for line in f if line.startswith("VmRSS:")).split()[1])
+
+
+class ServiceManager:
+    """What a daemon tells the service manager, in the order in which it came."""
+
+    def __init__(self, world):
+        self.path = os.path.join(world.dir, "notify")
+        self.sock = world.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self.sock.bind(self.path)
+        os.chmod(self.path, 0o777)
+        self.sock.setblocking(False)
+        self.heard = []
+
+    def listen(self):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.heard.append(self.sock.recv(4096).decode())
+        return self.heard
+
+    def hears(self, text):
+        """Waits for it, and forgets all up to it."""
+        wait_until(lambda: text in self.listen(), 5, f"the service manager hears {text}", 0.001)
+        del self.heard[:self.heard.index(text) + 1]
 
 
 # --- threads that stand still

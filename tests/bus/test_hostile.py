@@ -9,7 +9,7 @@ import time
 
 import kvdbus as wire
 from kvbus import (CLIENT, CLIENT_SETTINGS, ERROR, MANAGER, NAME, NOBODY, PROPERTIES, ROOT, SERVER, TUNNEL, Error,
-                   Failed, GLib, check, equal, interfaces, iterate, main, variants)
+                   Failed, GLib, ServiceManager, check, equal, held, interfaces, iterate, main, variants)
 from kvnet import SANITIZED, SECRET, TIME_FACTOR, test, wait_until
 from kvdbus import DESTINATION, INTERFACE, MEMBER, PATH, REPLY_SERIAL, SIGNATURE, UNIX_FDS, Wire, Writer, body, message
 
@@ -52,8 +52,11 @@ def boxed(depth, inner=("s", "x")):
 class Service:
     """The service with a server and a client in it, and what of it must stay as it is."""
 
-    def __init__(self, world):
-        self.world, self.root = world, world.start_all()
+    def __init__(self, world, env=None):
+        world.start_bus()
+        world.start_polkit()
+        world.start_daemon(env=env)
+        self.world, self.root = world, world.connect()
         self.server = self.root.create(SERVER)
         self.root.tunnel(self.server, "Start")
         self.root.wait_state(self.server, "connected")
@@ -383,6 +386,54 @@ def unreadable(world):
         equal(wait_until(back, 10, "the service is back"), [service.server, mine], "the tunnels")
     equal(root.state(service.server), "connected", "the state")
     equal(root.get(service.server, TUNNEL, "Clients"), [service.client], "the clients")
+
+
+@test("what a user sends too much of is turned away unread, so that no length of it holds up others", limit=60)
+def unread(world):
+    service = Service(world)
+    long = {"CreateTunnel": (ROOT, MANAGER, "a{sv}a{sv}", ({"name": ("s", "x" * 70000)}, {})),
+            "ImportTunnel": (ROOT, MANAGER, "sa{sv}", ("\n" * 70000, {})),
+            "Update": (service.server, TUNNEL, "a{sv}a{sv}", ({}, {"unset": ("as", ["dscp"] * 10000)}))}
+    with service.wire(NOBODY) as w:
+        for method, (path, interface, signature, values) in long.items():
+            answer = w.call(fields(path, interface, method, signature), body(signature, *values))
+            equal(answer.error, ERROR + "Exhausted", f"{method} with long arguments")
+            check("bytes" in answer.text, answer.text)
+        errors = [w.call(fields(member="ImportTunnel"), body("sa{sv}", "x", {})).error for _ in range(40)]
+    check(ERROR + "Exhausted" in errors, f"wrong calls do not count: {set(errors)}")
+    service.unharmed("long arguments")
+
+
+@test("thousands of calls for all objects at once do not make the service manager think that the service hangs", limit=120)
+def flooded(world):
+    manager = ServiceManager(world)
+    service = Service(world, {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "500000"})
+    for i in range(100):
+        service.root.create({**CLIENT_SETTINGS, "name": f"t{i}"}, {"transient": True})
+    manager.hears("WATCHDOG=1")
+    call = message(fields(ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", ""), b"")
+    wires = [service.wire(NOBODY) for _ in range(8)]
+    with held(world.daemon_pid(), "kcpvpnd"):  # so that the main loop finds all of them at once
+        for w in wires:
+            for _ in range(100):
+                w.send(call)
+        behind = service.root.start_call(ROOT, MANAGER, "FindTunnel", GLib.Variant("(sa{sv})", ("srv", {})))
+        iterate(1)
+        manager.listen().clear()
+    heard, longest, start = 0, 0.0, time.monotonic()
+    since = start
+    while not behind.done:
+        iterate(0.005)
+        before, heard = heard, manager.listen().count("WATCHDOG=1")
+        if heard > before:
+            longest, since = max(longest, time.monotonic() - since), time.monotonic()
+    longest = max(longest, time.monotonic() - since)
+    took = time.monotonic() - start
+    print(f"        busy for {took:.1f} s, {heard} notices, {longest:.2f} s between two at most", flush=True)
+    behind.wait()
+    check(longest < 0.5 * TIME_FACTOR or longest < took / 2, f"{longest:.2f} of {took:.2f} s without a notice")
+    for w in wires:
+        w.sock.close()
 
 
 # --- a sweep over all arguments ---------------------------------------------------------------

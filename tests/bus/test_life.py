@@ -7,12 +7,11 @@ import pwd
 import random
 import resource
 import signal
-import socket
 import time
 
 import kvbus
 from kvbus import (CLIENT_SETTINGS, DAEMON, DAEMON_GID, DAEMON_UID, LONG, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib,
-                   check, equal, held, iterate, main, refused, tunnel_arguments, variants, wait_for)
+                   ServiceManager, check, equal, held, iterate, main, refused, tunnel_arguments, variants, wait_for)
 from kvnet import SANITIZED, shell, test, wait_held, wait_until
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
@@ -239,29 +238,6 @@ def no_bus(world):
     third = world.start_daemon(wait=False)
     third.expect_exit(1)
     check("no system bus" in third.text(), "it does not say why")
-
-
-class ServiceManager:
-    """What a daemon tells the service manager, in the order in which it came."""
-
-    def __init__(self, world):
-        self.path = os.path.join(world.dir, "notify")
-        self.sock = world.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        self.sock.bind(self.path)
-        os.chmod(self.path, 0o777)
-        self.sock.setblocking(False)
-        self.heard = []
-
-    def listen(self):
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self.heard.append(self.sock.recv(4096).decode())
-        return self.heard
-
-    def hears(self, text):
-        """Waits for it, and forgets all up to it."""
-        wait_until(lambda: text in self.listen(), 5, f"the service manager hears {text}", 0.001)
-        del self.heard[:self.heard.index(text) + 1]
 
 
 @test("the service manager hears that it is ready, how it is, that it lives, that it reloads, and that it ends",

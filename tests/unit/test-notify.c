@@ -108,7 +108,7 @@ test_full_socket(void)
 }
 
 /* Proves: the watchdog hears of us at once and then twice in each of its intervals, from the main
- * loop; only if it waits for this very process. */
+ * loop or who works for long in one turn of it; only if it waits for this very process. */
 static void
 test_watchdog(void)
 {
@@ -145,6 +145,11 @@ test_watchdog(void)
     }
     g_assert_cmpint(g_get_monotonic_time() - start, >=, 150000 - 3000);
     g_source_remove(source);
+    g_usleep(60000);
+    kv_notify_progress();
+    expect(fd, "WATCHDOG=1");
+    kv_notify_progress();
+    expect(fd, NULL);
 }
 
 int
