@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is told, to whom, and in which order."""
 import os
+import re
+import socket
 import time
 
 from kvbus import GLib
 
-from kvbus import (CLIENT, CLIENT_SETTINGS, DAEMON_GID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, check, equal, held,
-                   iterate, main, refused, tunnel_arguments, variants, wait_for)
-from kvnet import test, wait_until
+from kvbus import (CLIENT, CLIENT_SETTINGS, DAEMON, DAEMON_GID, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, check, equal,
+                   held, iterate, main, refused, tunnel_arguments, variants, wait_for)
+from kvnet import PORT, TOP, TUN_SERVER, shell, test, wait_until
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
 
@@ -252,6 +254,52 @@ def watch(world):
     iterate(0.3)
     root.tunnel(path, "Stop")
     root.tunnel(path, "Delete")
+
+
+@test("every counter that the interface names is there, of its type, counts, and no other", limit=60)
+def counters(world):
+    with open(os.path.join(TOP, "data/dbus/org.kcpvpn.Tunnel1.xml"), encoding="utf-8") as file:
+        told = re.search(r"^ +Statistics: (.*?)-->", file.read(), re.M | re.S)[1]
+    named = set(re.findall(r'"([a-z-]+)"', told))
+    world.linkem("both loss=10 delay=10ms")
+    root = world.start_all()
+    path = root.create(SERVER)
+    equal(root.get(path, TUNNEL, "Statistics"), {}, "the counters of a tunnel that is stopped")
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    world.client()
+    with world.c.socket(kind=socket.SOCK_DGRAM) as stranger:
+        for _ in range(3):
+            stranger.sendto(bytes(100), ("10.77.0.1", PORT))
+    wait_until(lambda: world.s.has_link("kvs0") and world.c.has_link("kvc0"), 5, "the interfaces")
+
+    def busy():
+        world.c.ping(TUN_SERVER, 50, 0.02)
+        values = root.get(path, TUNNEL, "Statistics")
+        return values if all(values.get(key) for key in ("fec-recovered", "loss-rx", "loss-tx", "drops", "rtt-us")) else None
+    values = wait_until(busy, 30, "losses are seen and repaired")
+    equal(set(values), named, "the keys")
+    for key in ("rx-packets", "tx-packets", "wire-rx-datagrams", "wire-tx-datagrams", "segments-sent", "fec-parity-sent"):
+        check(values[key] >= 10, f"{key}: {values[key]}")
+    check(values["rx-bytes"] >= 84 * values["rx-packets"] * 0.5, f"rx-bytes: {values['rx-bytes']}")
+    check(10000 <= values["rtt-us"] <= 2000000, f"rtt-us: {values['rtt-us']}")
+    check(0 < values["loss-rx"] < 0.5 and 0 < values["loss-tx"] < 0.5, f"losses: {values['loss-rx']}, {values['loss-tx']}")
+    equal((values["clients"], values["retransmits"]), (1, sum(values["retransmits-" + why] for why in ("timeout", "fast", "probe"))),
+          "clients and retransmits")
+    client = root.get(path, TUNNEL, "Clients")[0]
+    equal(set(root.get(client, CLIENT, "Statistics")), named - {"clients"}, "the keys of a client")
+
+
+@test("the manager tells its version, what it can, and the settings that count without a word", limit=30)
+def manager(world):
+    root = world.start_all()
+    equal("kcpvpnd " + root.get(ROOT, MANAGER, "Version"), shell(DAEMON, "--version").strip(), "Version")
+    equal(root.get(ROOT, MANAGER, "Capabilities"), ["protocol:v1"], "Capabilities")
+    defaults = root.get(ROOT, MANAGER, "DefaultSettings")
+    equal(set(defaults), {"client", "server"}, "the roles")
+    for role, values in defaults.items():
+        equal((values["datashard"], values["parityshard"], values["kcp-mode"]), (10, 3, "fast"), f"defaults of a {role}")
+        check("secret" not in values and "port" not in values, f"defaults of a {role}: {values}")
 
 
 main()
