@@ -11,6 +11,10 @@ typedef struct {
     char *host;
     uint16_t port;
     guint turn;
+    GCancellable *cancellable;
+    guint limit_source;
+    guint limit_ms;
+    gboolean late; /* and therefore cancelled */
     KvResolveFunc func;
     gpointer data;
 } Request;
@@ -18,6 +22,8 @@ typedef struct {
 static void
 request_free(Request *request)
 {
+    g_clear_handle_id(&request->limit_source, g_source_remove);
+    g_object_unref(request->cancellable);
     g_free(request->host);
     g_free(request);
 }
@@ -40,6 +46,17 @@ deliver(Request *request, GSocketAddress *address, GError *failure)
         request->func(NULL, error, request->data);
     }
     request_free(request);
+}
+
+static gboolean
+limit_over(gpointer data)
+{
+    Request *request = data;
+
+    request->limit_source = 0;
+    request->late = TRUE;
+    g_cancellable_cancel(request->cancellable);
+    return G_SOURCE_REMOVE;
 }
 
 static gint
@@ -66,6 +83,11 @@ looked_up(GObject *source, GAsyncResult *result, gpointer data)
             g_list_nth_data(addresses, request->turn % g_list_length(addresses)), request->port);
     }
     g_resolver_free_addresses(addresses);
+    if (error != NULL && request->late) {
+        g_clear_error(&error);
+        error = g_error_new(G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer within %u ms",
+                            request->limit_ms);
+    }
     deliver(request, address, error);
 }
 
@@ -80,7 +102,7 @@ deliver_literal(gpointer data)
 }
 
 void
-kv_resolve(const char *host, uint16_t port, guint turn, GCancellable *cancellable,
+kv_resolve(const char *host, uint16_t port, guint turn, guint limit_ms, GCancellable *cancellable,
            KvResolveFunc func, gpointer data)
 {
     Request *request = g_new0(Request, 1);
@@ -88,6 +110,8 @@ kv_resolve(const char *host, uint16_t port, guint turn, GCancellable *cancellabl
 
     request->port = port;
     request->turn = turn;
+    request->limit_ms = limit_ms;
+    request->cancellable = g_object_ref(cancellable);
     request->func = func;
     request->data = data;
     if (len > 2 && host[0] == '[' && host[len - 1] == ']')
@@ -99,6 +123,8 @@ kv_resolve(const char *host, uint16_t port, guint turn, GCancellable *cancellabl
     } else {
         g_autoptr(GResolver) resolver = g_resolver_get_default();
 
+        /* GLib looks up in a thread, for which it waits for ever if none is to be had. */
+        request->limit_source = g_timeout_add(limit_ms, limit_over, request);
         g_resolver_lookup_by_name_async(resolver, request->host, cancellable, looked_up, request);
     }
 }

@@ -413,8 +413,8 @@ begin_attempt(KvTunnelClient *self)
     KvTunnelParams *params = get_params(self);
 
     self->resolving = g_cancellable_new();
-    kv_resolve(params->host, params->port, self->turn, self->resolving, resolved,
-               g_object_ref(self));
+    kv_resolve(params->host, params->port, self->turn, KV_RESOLVE_LIMIT_MS, self->resolving,
+               resolved, g_object_ref(self));
 }
 
 /* --- what the pump says --------------------------------------------------------------------- */

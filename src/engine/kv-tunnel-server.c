@@ -616,7 +616,8 @@ server_start(KvTunnel *tunnel)
         return;
     }
     self->resolving = g_cancellable_new();
-    kv_resolve(params->host, params->port, 0, self->resolving, resolved, g_object_ref(tunnel));
+    kv_resolve(params->host, params->port, 0, KV_RESOLVE_LIMIT_MS, self->resolving, resolved,
+               g_object_ref(tunnel));
 }
 
 static void
