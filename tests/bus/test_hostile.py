@@ -399,8 +399,8 @@ def unread(world):
             answer = w.call(fields(path, interface, method, signature), body(signature, *values))
             equal(answer.error, ERROR + "Exhausted", f"{method} with long arguments")
             check("bytes" in answer.text, answer.text)
-        errors = [w.call(fields(member="ImportTunnel"), body("sa{sv}", "x", {})).error for _ in range(40)]
-    check(ERROR + "Exhausted" in errors, f"wrong calls do not count: {set(errors)}")
+        errors = (w.call(fields(member="ImportTunnel"), body("sa{sv}", "x", {})).error for _ in range(2000))
+        check(ERROR + "Exhausted" in errors, "wrong calls do not count")
     service.unharmed("long arguments")
 
 
