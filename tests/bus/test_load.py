@@ -188,7 +188,7 @@ def quotas(world):
     time.sleep(0.3)
     big = "x" * 70000
     refused(lambda: user.call(ROOT, MANAGER, "ImportTunnel", GLib.Variant("(sa{sv})", (f"[tunnel]\nname={big}", {}))),
-            "InvalidSetting")
+            "Exhausted", "bytes")
     refused(lambda: user.call(ROOT, MANAGER, "FindTunnel", GLib.Variant("(sa{sv})", (big, {}))), "Exhausted", "bytes")
     user.close()
     wait_until(lambda: len(root.get(ROOT, MANAGER, "Tunnels")) == 1, 10, "its tunnels are gone")
