@@ -533,6 +533,8 @@ def credential(world):
     world.client()
     equal(root.tunnel(names["srv"], "GetSecrets"), {}, "the saved secrets")
     refused(lambda: root.tunnel(names["other"], "Start"), "InvalidSetting", "secret: required")
+    os.mkdir(os.path.join(folder, "other.secret"))
+    refused(lambda: root.tunnel(names["other"], "Start"), "Io", "credential: ")
     # Who may make tunnels may not take a name to have its secret used.
     for options in ({}, TRANSIENT):
         made = root.create({**{k: v for k, v in SERVER.items() if k != "secret"}, "name": "made"}, options)
