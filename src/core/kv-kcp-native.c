@@ -68,6 +68,9 @@ kv_kcp_set_mtu(KvKcp *kcp, uint32_t mtu, KvTime now)
         kcp->native.forward_at = now;
         kv_kcp_rack_abandon(kcp, s);
     }
+    /* After a timeout only credits let something leave, and those may just have been given up. */
+    if (kcp->rack.in_flight == 0)
+        kcp->rack.credits = MAX(kcp->rack.credits, 1);
 }
 
 gboolean
@@ -139,6 +142,8 @@ kv_kcp_input_head(KvKcp *kcp, const KvFrameHead *head, KvKcpOrigin origin, KvTim
 {
     if (kv_kcp_diff(head->fwd, kcp->rcv_nxt) > 0)
         kv_kcp_native_skip(kcp, head->fwd, now);
+    else if (kcp->native.has_skipped && head->fwd == kcp->native.skipped_to)
+        kcp->native.report_at = now; /* the report that it is known may be lost */
     if (origin == KV_KCP_RECEIVED)
         note_head(kcp, head->ts, now);
     if (!is_current(kcp, head->una))

@@ -149,6 +149,8 @@ typedef struct {
     uint32_t size;    /* bits of each */
     uint32_t end;     /* the highest sn that came, and one; rcv_nxt if none is above */
     KvTime report_at;
+    gboolean has_skipped; /* the peer gave up what was below @skipped_to */
+    uint32_t skipped_to;
     uint32_t retell_from; /* whose turn it is of ranges that were told twice */
     gboolean has_head;    /* the newest one that was not recovered */
     uint32_t head_ts;

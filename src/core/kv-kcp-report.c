@@ -89,6 +89,8 @@ kv_kcp_native_skip(KvKcp *kcp, uint32_t fwd, KvTime now)
     if (kcp->rcv_nxt == native->end)
         kcp->rcv_head = kcp->rcv_nxt = native->end = fwd;
     pass_what_came(kcp);
+    native->has_skipped = TRUE;
+    native->skipped_to = fwd;
     native->report_at = now;
 }
 
