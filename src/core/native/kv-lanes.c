@@ -8,6 +8,7 @@
 #define LANES_PER_PAGE 16
 #define N_PAGES        (KV_FRAME_LANES / LANES_PER_PAGE)
 #define SLAB_PARTS     32
+#define JOINING_MORE   64 /* parts of a packet that una is in the middle of */
 #define HEAP_KEPT      64 /* places of an empty heap that are worth keeping */
 
 /* Numbers in 64 bits begin here, so that those below the first are no wrap. */
@@ -42,6 +43,7 @@ typedef struct {
     uint64_t next; /* sequence, wide */
     KvHeap early;  /* of Part.order */
     Row joining;   /* the beginning of a packet whose rest has not come yet */
+    uint32_t joining_parts;
     size_t joining_bytes;
 } Lane;
 
@@ -61,6 +63,7 @@ struct _KvLanes {
     KvHeap by_time; /* datagrams that came early */
     Row ready;      /* whole packets in the order in which they are handed up */
     uint32_t n_kept;
+    uint32_t n_joining; /* of them, parts of packets whose rest has not come yet */
     Part *spare;
     GPtrArray *slabs;
 };
@@ -247,10 +250,19 @@ take_missing(KvLanes *lanes, guint lane, uint64_t sequence)
 /* --- order ---------------------------------------------------------------------------------- */
 
 static void
+forget_joining(KvLanes *lanes, Lane *lane)
+{
+    lanes->n_joining -= lane->joining_parts;
+    lane->joining = (Row){0};
+    lane->joining_parts = 0;
+    lane->joining_bytes = 0;
+}
+
+static void
 drop_joining(KvLanes *lanes, Lane *lane)
 {
     row_clear(lanes, &lane->joining);
-    lane->joining_bytes = 0;
+    forget_joining(lanes, lane);
 }
 
 /* Takes the lane's next part. */
@@ -271,15 +283,17 @@ take_in_order(KvLanes *lanes, Lane *lane, Part *part)
     part->next = NULL;
     row_append(&lane->joining, &one);
     lane->joining_bytes += part->len;
-    if ((part->lane & KV_FRAME_MORE) != 0 && lanes->n_kept <= lanes->config.kept_max)
+    lane->joining_parts++;
+    lanes->n_joining++;
+    if ((part->lane & KV_FRAME_MORE) != 0 &&
+        lanes->n_joining <= lanes->config.kept_max + JOINING_MORE)
         return KV_DROP_NONE;
     if ((part->lane & KV_FRAME_MORE) != 0) {
         drop_joining(lanes, lane);
         return KV_DROP_NO_MEMORY;
     }
     row_append(&lanes->ready, &lane->joining);
-    lane->joining = (Row){0};
-    lane->joining_bytes = 0;
+    forget_joining(lanes, lane);
     return KV_DROP_NONE;
 }
 
@@ -355,11 +369,12 @@ widen(uint64_t near, uint32_t number)
 
 /* When the lane of a part that came early is to move on to it: an sn or a time. 0: now. */
 static uint64_t
-get_release(const KvLanes *lanes, const Part *part, uint32_t sn, KvTime now)
+get_release(KvLanes *lanes, const Part *part, uint32_t sn, KvTime now)
 {
     uint64_t wide = widen(lanes->una, sn);
 
-    if (lanes->n_kept > lanes->config.kept_max)
+    /* A peer that keeps to its window never has more segments wait: those are above una. */
+    if (get_release_heap(lanes, part)->len >= lanes->config.kept_max)
         return 0;
     if (part->is_segment)
         return wide < lanes->una ? 0 : wide;

@@ -26,9 +26,10 @@ typedef struct _KvLanes KvLanes;
 #define KV_LANES_WINDOW     8192  /* packets that were passed over and may still come */
 
 typedef struct {
-    uint32_t kept_max;       /* parts: the window that the peer was told */
-    KvTime patience;         /* of a datagram that came early; 0: none */
-    uint32_t first_sn;       /* 0 on any real wire, as @first_sequence; */
+    uint32_t kept_max; /* the window that the peer was told: so many segments wait, and so many
+                          datagrams, and about so many parts for the rest of their packet */
+    KvTime patience;   /* of a datagram that came early; 0: none */
+    uint32_t first_sn; /* 0 on any real wire, as @first_sequence; */
     uint32_t first_sequence; /* tests start just before the wrap */
 } KvLanesConfig;
 
