@@ -140,7 +140,9 @@ static KvExit (*const runs[])(KvArgs *args) = {
     [KV_VERB_CLIENTS] = kv_cmd_clients, [KV_VERB_KICK] = kv_cmd_kick,
     [KV_VERB_MONITOR] = kv_cmd_monitor, [KV_VERB_IMPORT] = kv_cmd_import,
     [KV_VERB_EXPORT] = kv_cmd_export,   [KV_VERB_RELOAD] = kv_cmd_reload,
-    [KV_VERB_VERSION] = run_version,    [KV_VERB_HELP] = run_help,
+    [KV_VERB_GENKEY] = kv_cmd_genkey,   [KV_VERB_PUBKEY] = kv_cmd_pubkey,
+    [KV_VERB_GENPSK] = kv_cmd_genpsk,   [KV_VERB_VERSION] = run_version,
+    [KV_VERB_HELP] = run_help,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(runs) == KV_N_VERBS);
 

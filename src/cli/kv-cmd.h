@@ -44,6 +44,11 @@ KvExit kv_cmd_import(KvArgs *args);  /* kv-cmd-transfer.c */
 KvExit kv_cmd_export(KvArgs *args);  /* kv-cmd-transfer.c */
 KvExit kv_cmd_monitor(KvArgs *args); /* kv-cmd-monitor.c */
 
+/* The commands that need nobody else. */
+KvExit kv_cmd_genkey(KvArgs *args); /* kv-cmd-keys.c */
+KvExit kv_cmd_pubkey(KvArgs *args); /* kv-cmd-keys.c */
+KvExit kv_cmd_genpsk(KvArgs *args); /* kv-cmd-keys.c */
+
 /* The exit status that says @error (of %KV_ERROR or another domain) best. */
 KvExit kv_exit_from_error(const GError *error);
 

@@ -355,6 +355,27 @@ static const KvVerb verbs[] = {
             .options = CHANGE,
             .summary = N_("Have the daemon read its key files again"),
         },
+    [KV_VERB_GENKEY] =
+        {
+            .id = KV_VERB_GENKEY,
+            .name = "genkey",
+            .options = BIT(HELP),
+            .summary = N_("Make a private key"),
+        },
+    [KV_VERB_PUBKEY] =
+        {
+            .id = KV_VERB_PUBKEY,
+            .name = "pubkey",
+            .options = BIT(HELP),
+            .summary = N_("Print the public key of the private key on standard input"),
+        },
+    [KV_VERB_GENPSK] =
+        {
+            .id = KV_VERB_GENPSK,
+            .name = "genpsk",
+            .options = BIT(HELP),
+            .summary = N_("Make a preshared key"),
+        },
     [KV_VERB_VERSION] =
         {
             .id = KV_VERB_VERSION,

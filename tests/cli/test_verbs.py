@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands that talk to the daemon, on a stand-in. Usage: test_verbs.py KCPVPN [NAME...]"""
 
+import base64
 import json
 import os
 import signal
@@ -418,6 +419,22 @@ def absences(world):
     want(err, "system bus cannot be reached")
     _, err = world.run("up", "x", "--ask", "--no-ask", status=2)
     want(err, "only one of them")
+
+@test("new keys, and the public key of a private one; what is no key is refused")
+def keys(world):
+    private, psk = world.run("genkey")[0], world.run("genpsk")[0]
+    for text in private, psk:
+        equal((len(text), len(base64.b64decode(text.strip(), validate=True))), (45, 32))
+    assert world.run("genkey")[0] != private
+    public = world.run("pubkey", stdin=private)[0]
+    equal(world.run("pubkey", stdin=private.strip())[0], public)
+    assert public not in (private, psk)
+    # RFC 7748, section 5.2: the base point as a private key.
+    nine = base64.b64encode(bytes([9] + 31 * [0])).decode()
+    equal(base64.b64decode(world.run("pubkey", stdin=nine)[0]).hex(),
+          "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079")
+    for bad in "", "\n", private[1:], private + "x", private.strip() * 2, "-" * 44:
+        want(world.run("pubkey", stdin=bad, status=2)[1], "no private key; allowed: one line of 44")
 
 
 if __name__ == "__main__":

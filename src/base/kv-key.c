@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-key.h"
+
+#include <sodium.h>
+#include <string.h>
+
+G_STATIC_ASSERT(KV_KEY_TEXT_BYTES ==
+                sodium_base64_ENCODED_LEN(KV_KEY_BYTES, sodium_base64_VARIANT_ORIGINAL));
+
+gboolean
+kv_key_parse(uint8_t key[KV_KEY_BYTES], const char *text)
+{
+    char again[KV_KEY_TEXT_BYTES];
+    size_t len = 0;
+    gboolean same;
+
+    if (strlen(text) != KV_KEY_TEXT_BYTES - 1 ||
+        sodium_base642bin(key, KV_KEY_BYTES, text, KV_KEY_TEXT_BYTES - 1, NULL, &len, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0 ||
+        len != KV_KEY_BYTES)
+        return FALSE;
+    /* Bits of the last character that stand for nothing must be zero. */
+    kv_key_to_string(key, again);
+    same = sodium_memcmp(again, text, KV_KEY_TEXT_BYTES - 1) == 0;
+    sodium_memzero(again, sizeof again);
+    return same;
+}
+
+const char *
+kv_key_to_string(const uint8_t key[KV_KEY_BYTES], char text[KV_KEY_TEXT_BYTES])
+{
+    return sodium_bin2base64(text, KV_KEY_TEXT_BYTES, key, KV_KEY_BYTES,
+                             sodium_base64_VARIANT_ORIGINAL);
+}
+
+void
+kv_key_generate_private(uint8_t key[KV_KEY_BYTES])
+{
+    randombytes_buf(key, KV_KEY_BYTES);
+    /* RFC 7748, section 5: what every use of the key does to it. */
+    key[0] &= 248;
+    key[31] = (key[31] & 127) | 64;
+}
+
+void
+kv_key_generate_preshared(uint8_t key[KV_KEY_BYTES])
+{
+    randombytes_buf(key, KV_KEY_BYTES);
+}
+
+void
+kv_key_get_public(const uint8_t private_key[KV_KEY_BYTES], uint8_t public_key[KV_KEY_BYTES])
+{
+    /* It cannot fail: the base point is of large order. */
+    if (crypto_scalarmult_base(public_key, private_key) != 0)
+        g_assert_not_reached();
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-secret.h"
+
+#define KV_KEY_BYTES      32
+#define KV_KEY_TEXT_BYTES 45 /* base64 with padding, as WireGuard writes keys, and its NUL */
+
+/* Keys of 32 bytes: private and public ones of X25519, and preshared ones. Any thread. */
+
+/* Reads the text form, strictly: 44 characters that stand for 32 bytes in one way only. In time
+ * that does not tell what the key is. */
+gboolean kv_key_parse(uint8_t key[KV_KEY_BYTES], const char *text) KV_MUST_USE;
+
+/* Writes the text form; the caller wipes @text if it is a secret. Returns @text. */
+const char *kv_key_to_string(const uint8_t key[KV_KEY_BYTES], char text[KV_KEY_TEXT_BYTES]);
+
+/* New keys, of the operating system's random source. */
+void kv_key_generate_private(uint8_t key[KV_KEY_BYTES]);
+void kv_key_generate_preshared(uint8_t key[KV_KEY_BYTES]);
+
+/* The public key of a private one. */
+void kv_key_get_public(const uint8_t private_key[KV_KEY_BYTES], uint8_t public_key[KV_KEY_BYTES]);
