@@ -13,9 +13,10 @@ static const char *const reasons[] = {
     [KV_REASON_PROTOCOL] = "the peer broke the protocol",
     [KV_REASON_LOCAL] = "ended by this side",
     [KV_REASON_NO_MEMORY] = "out of packet memory",
+    [KV_REASON_REFUSED] = "the server refused",
 };
 
-G_STATIC_ASSERT(G_N_ELEMENTS(reasons) == KV_REASON_NO_MEMORY + 1);
+G_STATIC_ASSERT(G_N_ELEMENTS(reasons) == KV_REASON_REFUSED + 1);
 
 const char *
 kv_reason_to_string(KvReason reason)

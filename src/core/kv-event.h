@@ -7,10 +7,13 @@
 typedef enum {
     KV_EVENT_CLIENT_INFO, /* server: a client introduced itself, answer with kv_session_answer() */
     KV_EVENT_CONFIGURED,  /* client: the server accepted; the fields say with what */
-    KV_EVENT_READY,   /* both ends said ready, a server: and the client lives: make the device, then
-                         kv_session_open_vni() */
-    KV_EVENT_REFUSED, /* client: the server said no; reason tells why; CLOSED follows */
-    KV_EVENT_CLOSED,  /* the session is over; reason tells why */
+    KV_EVENT_READY, /* both ends said ready, a server: and the client lives: make the device, then
+                       kv_session_open_vni() */
+    KV_EVENT_RECONFIGURED, /* native: the peer said something new of itself, or began anew */
+    KV_EVENT_SESSIONS,     /* native: indexes came or went */
+    KV_EVENT_MOVED,        /* native: the peer is elsewhere */
+    KV_EVENT_REFUSED,      /* client: the server said no; reason tells why; CLOSED follows */
+    KV_EVENT_CLOSED,       /* the session is over; reason tells why */
 } KvEventType;
 
 typedef enum {
@@ -23,6 +26,7 @@ typedef enum {
     KV_REASON_PROTOCOL,          /* the peer broke the protocol */
     KV_REASON_LOCAL,             /* this end ended it */
     KV_REASON_NO_MEMORY,
+    KV_REASON_REFUSED, /* native: the server refused for another reason, which it says */
 } KvReason;
 
 /* What a client says of itself. The id holds only bytes a client id may have. */

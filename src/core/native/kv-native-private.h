@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-native.h"
+
+#include "kv-copies.h"
+#include "kv-kcp-native.h"
+#include "native/kv-control-stream.h"
+#include "native/kv-item.h"
+#include "native/kv-lane-sender.h"
+#include "native/kv-lanes.h"
+#include "native/kv-shard-decoder.h"
+#include "native/kv-shard-encoder.h"
+
+/* The inside of KvNative, for the files that make it up: kv-native.c has its life and its timers,
+ * kv-native-input.c what comes in, kv-native-output.c what goes out. */
+
+#define KV_NATIVE_EVENTS_MAX 16
+#define KV_NATIVE_PONGS_MAX  4
+#define KV_NATIVE_CLOSES     3 /* times that the peer is told of the end */
+#define KV_NATIVE_CLOSE_GAP  (50 * KV_TIME_MS)
+#define KV_NATIVE_PATIENCE   (25 * KV_TIME_MS) /* of a datagram that came early */
+
+/* All of a datagram but one head and one segment. */
+#define KV_NATIVE_RESERVED (KV_SEAL_OVERHEAD + KV_ITEM_DATA_BYTES + KV_SHARD_PARITY_EXTRA)
+
+typedef enum {
+    KV_NATIVE_BEGINNING, /* client: nobody has answered yet */
+    KV_NATIVE_READY,     /* the device is being made */
+    KV_NATIVE_OPEN,
+    KV_NATIVE_CLOSING, /* over, the peer is being told */
+    KV_NATIVE_CLOSED,
+} KvNativeState;
+
+typedef struct {
+    KvEndpoint to;
+    uint8_t body[KV_PING_BYTES];
+} KvNativePong;
+
+struct _KvNative {
+    KvNativeParams params;
+    KvPacketPool *pool;
+    const KvRandom *random;
+    KvNativeState state;
+    KvReason reason; /* from KV_NATIVE_CLOSING on */
+
+    /* the way to the peer */
+    KvOuterKeys local_outer; /* hides what comes in */
+    KvNativeConfig say;      /* of a client */
+    KvInitiator *initiator;  /* of a client */
+    KvTransport *transport;  /* NULL until the first handshake is through */
+    KvNativeConfig remote;
+    uint8_t association[KV_NATIVE_ID_BYTES];
+    gboolean is_fresh; /* what is carried begins from nothing, and waits for an association */
+    KvAead aead;
+
+    /* what is carried, from the outside in; NULL without a transport */
+    KvShardEncoder *encoder;
+    KvShardDecoder *decoder;
+    KvKcp *kcp;
+    KvCopies copies;
+    KvLaneSender lane_sender;
+    KvLanes *lanes;
+    KvControlStream *control;
+    KvShard recovered[KV_GROUP_PARITY_MAX];
+    gboolean flush_due; /* something was written */
+    gboolean input_due; /* something came in */
+    gboolean muted;     /* there was no session to send under, and none came since */
+
+    KvNativePong pongs[KV_NATIVE_PONGS_MAX];
+    guint n_pongs;
+    KvTime handshake_deadline;
+    guint closes_left;
+    KvCloseReason close_reason;
+    KvTime next_close;
+
+    KvEvent events[KV_NATIVE_EVENTS_MAX];
+    guint first_event;
+    guint n_events;
+    KvStats stats;
+};
+
+/* --- kv-native.c --- */
+
+/* Ends the association at once. */
+void kv_native_finish(KvNative *native, KvReason reason);
+
+/* What the transport has to say after any call that takes the time. */
+void kv_native_take_transport_events(KvNative *native, KvTime now);
+
+/* What a handshake of this client has led to. */
+void kv_native_check_initiator(KvNative *native, const KvEndpoint *from, KvTime now);
+
+void kv_native_push_event(KvNative *native, KvEventType type);
+
+/* --- kv-native-input.c --- */
+
+/* Reads what a datagram from @from held, @packet from its start. */
+void kv_native_read_plaintext(KvNative *native, KvPacket *packet, const KvEndpoint *from,
+                              KvTime now);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-bytes.h"
+#include "kv-event.h"
+#include "kv-kcp.h"
+#include "kv-packet.h"
+#include "kv-random.h"
+#include "kv-stats.h"
+#include "native/kv-frame.h"
+#include "native/kv-initiator.h"
+#include "native/kv-transport.h"
+
+/**
+ * KvNative:
+ *
+ * One association of the native protocol (docs/protocol.md): handshake, transport, FEC, ARQ and
+ * lanes joined; the only files that name them all. The verbs are those of kv-session.h, and so are
+ * the rules of calling them; datagrams have addresses here, since the peer may move.
+ *
+ * A client begins handshakes itself. A server's association is made of the keys that a
+ * #KvResponder gave, and gets those of later handshakes by kv_native_add_keys().
+ *
+ * Nothing of a datagram is used before its tag was found good, and what a true peer says is bounded
+ * all the same.
+ */
+typedef struct _KvNative KvNative;
+
+/* All that is pointed to outlives the association. */
+typedef struct {
+    KvRole role;
+    KvVniMode mode;
+    const KvSecret *private_key; /* (nullable): this end's; NULL: both ends share only @psk */
+    const KvSecret *psk;         /* (nullable) */
+    uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* client, with keys: the server's */
+    KvEndpoint remote;                          /* client: where the server is */
+    KvNativeIndexes indexes;                    /* client */
+    KvNativeNumbers numbers;                    /* client, with keys */
+    uint32_t snd_wnd;                           /* segments */
+    uint32_t rcv_wnd;                           /* segments */
+    guint data_shards;                          /* of a group; 0 in either: no parity is sent */
+    guint parity_shards;
+    gboolean rapid_fec; /* a group that fills slowly is closed early */
+    guint datagram_max; /* bytes, at least %KV_PATH_MTU_BASE; what this end's own path takes */
+    KvTime keepalive;   /* 0: silent when idle */
+    KvTime handshake_timeout; /* client: until the first answer */
+} KvNativeParams;
+
+/**
+ * kv_native_new_client:
+ * @say: what to say of oneself, moved from; what the association itself decides is put in here:
+ *   mode, window, longest datagram, keepalive, capabilities
+ *
+ * Returns: (transfer full): an association that is being made.
+ */
+KvNative *kv_native_new_client(const KvNativeParams *params, KvNativeConfig *say,
+                               KvPacketPool *pool, const KvRandom *random, KvTime now) KV_MUST_USE;
+
+/**
+ * kv_native_new_server:
+ * @keys: of an answered request that was confirmed; moved from
+ * @datagram: that confirmed it
+ * @from: where it came from
+ *
+ * Returns: (transfer full): a living association; %KV_EVENT_READY is its first event.
+ */
+KvNative *kv_native_new_server(const KvNativeParams *params, KvNativeKeys *keys, KvPacketPool *pool,
+                               const KvRandom *random, const uint8_t *datagram, size_t len,
+                               const KvEndpoint *from, KvTime now) KV_MUST_USE;
+void kv_native_free(KvNative *native);
+
+/* Server: the same peer made a new handshake that names this association. */
+void kv_native_add_keys(KvNative *native, KvNativeKeys *keys, const uint8_t *datagram, size_t len,
+                        const KvEndpoint *from, KvTime now);
+
+/* What every end that is asked to make room for an association says of itself in its grant. */
+void kv_native_describe(const KvNativeParams *params, KvNativeConfig *config);
+
+/* --- wire side ------------------------------------------------------------------------------ */
+
+/* @ce: it came with a congestion mark. */
+KvDrop kv_native_input(KvNative *native, const uint8_t *datagram, size_t len,
+                       const KvEndpoint *from, gboolean ce, KvTime now);
+
+/* Puts the next datagram into @buf, of KV_PACKET_CAPACITY bytes, and its address into @to; 0:
+ * nothing to send. */
+size_t kv_native_output(KvNative *native, uint8_t *buf, size_t cap, KvEndpoint *to, KvTime now);
+
+KvTime kv_native_deadline(const KvNative *native);
+void kv_native_advance(KvNative *native, KvTime now);
+gboolean kv_native_next_event(KvNative *native, KvEvent *event);
+
+/* --- inner side ----------------------------------------------------------------------------- */
+
+KvTime kv_native_get_rtt(const KvNative *native);
+gboolean kv_native_can_send(const KvNative *native);
+
+/* @flow: the same for all packets of a flow, salted: kv_flow_hash(). */
+gboolean kv_native_send(KvNative *native, uint64_t flow, const KvSlice *slices, guint n,
+                        KvTime now);
+size_t kv_native_recv(KvNative *native, uint8_t *buf, size_t cap, uint16_t *ethertype, KvTime now);
+
+/* --- control -------------------------------------------------------------------------------- */
+
+/* Sends records that replace what was said before. Returns: %FALSE if too many wait already. */
+gboolean kv_native_say(KvNative *native, const KvNativeConfig *config, KvTime now) KV_MUST_USE;
+
+/* After KV_EVENT_READY, when the device stands: inner packets may flow from here on. */
+void kv_native_open_vni(KvNative *native, KvTime now);
+void kv_native_poke(KvNative *native, KvTime now);
+void kv_native_close(KvNative *native, KvCloseReason reason, KvTime now);
+
+/* --- state ---------------------------------------------------------------------------------- */
+
+/* (transfer none): what the peer said, later words included; of a refusal, why. */
+const KvNativeConfig *kv_native_get_remote_config(const KvNative *native);
+/* (transfer none): where the peer is. */
+const KvEndpoint *kv_native_get_remote(const KvNative *native);
+/* (transfer none): KV_NATIVE_ID_BYTES; all zero until there is one. */
+const uint8_t *kv_native_get_association(const KvNative *native);
+KvAead kv_native_get_aead(const KvNative *native);
+
+/* This end's names of its sessions, %KV_TRANSPORT_SESSIONS_MAX at most; returns how many. They
+ * change with %KV_EVENT_SESSIONS. */
+guint kv_native_get_indexes(const KvNative *native, uint32_t *indexes);
+void kv_native_get_stats(const KvNative *native, KvStats *stats);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvNative, kv_native_free)

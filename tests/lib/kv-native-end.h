@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-sim.h"
+#include "kv-test.h"
+#include "native/kv-native.h"
+#include "native/kv-resets.h"
+#include "native/kv-responder.h"
+
+#define KV_NATIVE_END_FLOWS 8
+
+/**
+ * KvNativeEnd:
+ *
+ * One end of the native protocol with what an engine does around it: a server answers handshakes
+ * and makes its association of what was confirmed; both act on events, and read and write inner
+ * packets of several flows. Packets are numbered in their flow, so that the other end can tell that
+ * each arrives whole, at most once and in the order of its flow.
+ */
+typedef struct {
+    KvNativeParams params;
+    KvTestRandom state;
+    KvRandom random;
+    KvSecret *private_key; /* NULL in secret mode */
+    KvSecret *psk;
+    uint8_t public[KV_NATIVE_KEY_BYTES];
+    uint8_t peer_public[KV_NATIVE_KEY_BYTES];
+    KvOuterKeys outer;
+    KvPacketPool *pool;
+    KvNative *native; /* a server's: NULL until a client was confirmed */
+    KvEndpoint address;
+    KvEndpoint peer_address;
+    uint64_t last_number; /* client: its own; server: of the client */
+
+    /* server */
+    KvResponder *responder;
+    KvResets resets;
+    uint8_t reset_key[KV_RESET_KEY_BYTES];
+    GQueue replies; /* of GBytes */
+    uint8_t association[KV_NATIVE_ID_BYTES];
+
+    /* what happened */
+    guint n_events[KV_EVENT_CLOSED + 1];
+    KvEvent last_event;
+    guint drops[KV_N_DROPS];
+    guint wrote; /* datagrams */
+    guint refusal;
+
+    /* numbered inner packets, the flows in turn */
+    guint to_send; /* of all flows */
+    guint sent;
+    guint received;
+    guint next[KV_NATIVE_END_FLOWS]; /* the number that comes next */
+    gboolean may_skip;               /* some may be lost, as when the other end began anew */
+    KvTime interval;                 /* between two of them; 0: as fast as they go */
+    KvTime next_send;
+    size_t size_min;
+    size_t size_max;
+    uint8_t *buf;
+} KvNativeEnd;
+
+/* Client and server that know each other, by keys or by a secret; parameters may be changed before
+ * kv_native_end_start(). */
+void kv_native_ends_init(KvNativeEnd *client, KvNativeEnd *server, gboolean with_keys,
+                         uint64_t seed);
+void kv_native_end_start(KvNativeEnd *end, KvTime now);
+
+/* Forgets all but its keys, as when its program is started again. */
+void kv_native_end_restart(KvNativeEnd *end, KvTime now);
+void kv_native_end_clear(KvNativeEnd *end);
+
+/* For kv_sim_attach(), with the end as the machine's self. */
+extern const KvSimMachine kv_native_end_machine;
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(KvNativeEnd, kv_native_end_clear)

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-native-end.h"
+
+#define MS    KV_TIME_MS
+#define S     KV_TIME_S
+#define START (1000 * S)
+
+typedef struct {
+    const char *name;
+    KvSimLink link;
+    gboolean secret; /* instead of keys */
+    guint data_shards, parity_shards;
+    gboolean rapid_fec;
+    size_t size_max;     /* of an inner packet; 0: 1400 */
+    guint packets;       /* each way */
+    guint limit_seconds; /* for all of them, virtual */
+} Case;
+
+typedef struct {
+    KvNativeEnd client;
+    KvNativeEnd server;
+    KvSim *sim;
+} Run;
+
+static void
+run_init(Run *run, gboolean with_keys, const KvSimLink *link)
+{
+    uint64_t seed = kv_test_get_seed();
+
+    kv_native_ends_init(&run->client, &run->server, with_keys, seed + 1);
+    run->sim = kv_sim_new(seed, START);
+    kv_sim_attach(run->sim, 0, &kv_native_end_machine, &run->client);
+    kv_sim_attach(run->sim, 1, &kv_native_end_machine, &run->server);
+    for (guint i = 0; i < 2; i++)
+        kv_sim_set_link(run->sim, i, link);
+}
+
+static void
+run_start(Run *run)
+{
+    kv_native_end_start(&run->server, kv_sim_get_now(run->sim));
+    kv_native_end_start(&run->client, kv_sim_get_now(run->sim));
+    kv_sim_poke(run->sim, 0);
+}
+
+static void
+run_clear(Run *run)
+{
+    kv_sim_free(run->sim);
+    kv_native_end_clear(&run->client);
+    kv_native_end_clear(&run->server);
+}
+
+static gboolean
+is_all_there(void *data)
+{
+    Run *run = data;
+
+    return run->client.received >= run->server.to_send &&
+           run->server.received >= run->client.to_send;
+}
+
+static gboolean
+is_closed(void *data)
+{
+    Run *run = data;
+
+    return run->client.n_events[KV_EVENT_CLOSED] > 0;
+}
+
+static void
+run_until(Run *run, KvTime seconds, gboolean (*is_done)(void *data))
+{
+    KvTime until = kv_sim_get_now(run->sim) + seconds * S;
+
+    kv_sim_poke(run->sim, 0);
+    kv_sim_poke(run->sim, 1);
+    g_assert_cmpint(kv_sim_run(run->sim, until, is_done, run), ==, is_done != NULL);
+}
+
+/* Proves: over the worst of paths the handshake completes, every inner packet arrives once and in
+ * the order of its flow on either side before the time is up, and the server learns of the end. */
+static void
+test_case(gconstpointer data)
+{
+    const Case *c = data;
+    Run run;
+    KvStats stats;
+
+    run_init(&run, !c->secret, &c->link);
+    for (guint i = 0; i < 2; i++) {
+        KvNativeEnd *end = i == 0 ? &run.client : &run.server;
+
+        end->params.data_shards = c->data_shards;
+        end->params.parity_shards = c->parity_shards;
+        end->params.rapid_fec = c->rapid_fec;
+        end->to_send = c->packets;
+        if (c->size_max > 0)
+            end->size_max = c->size_max;
+    }
+    run_start(&run);
+    run_until(&run, c->limit_seconds, is_all_there);
+    kv_native_get_stats(run.client.native, &stats);
+    g_test_message("%u packets each way in %.2f s; %u sent again, %u repaired", c->packets,
+                   (double) (kv_sim_get_now(run.sim) - START) / S,
+                   (guint) (stats.kcp_retransmits_timeout + stats.kcp_retransmits_fast +
+                            stats.kcp_retransmits_probe),
+                   (guint) stats.fec_recovered);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_CLOSED], ==, 0);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_READY], ==, 1);
+
+    kv_native_close(run.client.native, KV_CLOSE_GOING_DOWN, kv_sim_get_now(run.sim));
+    run_until(&run, 2, is_closed);
+    run_clear(&run);
+}
+
+/* clang-format off: one row each */
+static const Case cases[] = {
+    {"clean", {.delay = MS}, 0, 0, 0, 0, 0, 2000, 20},
+    {"clean-secret", {.delay = 20 * MS}, 1, 0, 0, 0, 0, 2000, 20},
+    {"clean-fec", {.delay = 20 * MS}, 0, 10, 3, 0, 0, 2000, 20},
+    {"loss-1", {.delay = 15 * MS, .loss = 0.01}, 0, 0, 0, 0, 0, 2000, 30},
+    {"loss-10", {.delay = 15 * MS, .loss = 0.10}, 0, 0, 0, 0, 0, 2000, 60},
+    {"loss-10-fec", {.delay = 15 * MS, .loss = 0.10}, 0, 10, 3, 0, 0, 2000, 60},
+    {"loss-10-rapid", {.delay = 15 * MS, .loss = 0.10}, 1, 10, 3, 1, 0, 2000, 60},
+    {"loss-30", {.delay = 15 * MS, .loss = 0.30}, 0, 0, 0, 0, 0, 1000, 90},
+    {"loss-30-fec-10-10", {.delay = 15 * MS, .loss = 0.30}, 0, 10, 10, 1, 0, 1000, 90},
+    {"bursts",
+     {.delay = 15 * MS, .burst_enter = 0.01, .burst_length = 30 * MS},
+     0,
+     10,
+     3,
+     0,
+     0,
+     2000,
+     60},
+    {"reorder",
+     {.delay = 15 * MS, .reorder = 0.05, .reorder_delay = 20 * MS},
+     0,
+     0,
+     0,
+     0,
+     0,
+     2000,
+     60},
+    {"duplicate", {.delay = 15 * MS, .duplicate = 0.3}, 0, 10, 3, 0, 0, 2000, 60},
+    {"corrupt", {.delay = 15 * MS, .corrupt = 0.1}, 0, 0, 0, 0, 0, 2000, 60},
+    {"parts", {.delay = 15 * MS, .loss = 0.05}, 0, 10, 3, 0, 9000, 300, 60},
+    {"thin", {.delay = 30 * MS, .rate = 2000000, .queue_bytes = 50000}, 0, 0, 0, 0, 0, 1000, 60},
+};
+/* clang-format on */
+
+static KvSimLink clean = {.delay = 15 * MS};
+
+/* Proves: keys change under load, several times over, and no packet is lost, doubled or delayed
+ * for it. */
+static void
+test_rekey(void)
+{
+    Run run;
+
+    run_init(&run, TRUE, &clean);
+    run.client.interval = run.server.interval = 20 * MS;
+    run.client.to_send = run.server.to_send = 20000;
+    run_start(&run);
+    run_until(&run, 401, is_all_there);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_SESSIONS], >=, 6);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_RECONFIGURED], ==, 0);
+    run_clear(&run);
+}
+
+/* Proves: two ends with nothing to say send nothing, for an hour, and after it packets flow again
+ * within two round trips. */
+static void
+test_silence(void)
+{
+    Run run;
+    guint wrote;
+
+    run_init(&run, TRUE, &clean);
+    run_start(&run);
+    run.client.to_send = 8;
+    run_until(&run, 2, is_all_there);
+    run_until(&run, 60, NULL);
+    wrote = run.client.wrote + run.server.wrote;
+    run_until(&run, 3600, NULL);
+    g_assert_cmpuint(run.client.wrote + run.server.wrote, ==, wrote);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_CLOSED], ==, 0);
+    run.client.to_send = 16;
+    run_until(&run, 1, is_all_there);
+    run_clear(&run);
+}
+
+/* Proves: a server that was started again, and so knows nothing, is noticed by its client's next
+ * packet: all flows again in three round trips, and the client stays what it was. */
+static void
+test_server_restart(void)
+{
+    Run run;
+    guint received;
+
+    run_init(&run, TRUE, &clean);
+    run.client.interval = 10 * MS;
+    run.client.to_send = 100000;
+    run.client.may_skip = run.server.may_skip = TRUE;
+    run_start(&run);
+    run_until(&run, 5, NULL);
+    received = run.server.received;
+    g_assert_cmpuint(received, >, 450);
+    kv_native_end_restart(&run.server, kv_sim_get_now(run.sim));
+    kv_sim_run(run.sim, kv_sim_get_now(run.sim) + 100 * MS, NULL, NULL);
+    g_assert_cmpuint(run.server.received, >, received);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_RECONFIGURED], ==, 1);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_CLOSED], ==, 0);
+    run_clear(&run);
+}
+
+/* Proves: a server's no reaches the client with its reason, and the client ends. */
+static void
+test_refused(void)
+{
+    Run run;
+
+    run_init(&run, TRUE, &clean);
+    run.server.refusal = KV_REFUSED_EXHAUSTED;
+    run_start(&run);
+    run_until(&run, 5, is_closed);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_REFUSED], ==, 1);
+    g_assert_cmpuint(run.client.refusal, ==, KV_REFUSED_EXHAUSTED);
+    g_assert_cmpint(run.client.last_event.reason, ==, KV_REASON_EXHAUSTED);
+    g_assert_null(run.server.native);
+    run_clear(&run);
+}
+
+/* Proves: a client whose server never answers gives up when its time is up. */
+static void
+test_nobody(void)
+{
+    KvSimLink down = {.down = TRUE};
+    Run run;
+
+    run_init(&run, TRUE, &down);
+    run_start(&run);
+    run_until(&run, 61, is_closed);
+    g_assert_cmpint(run.client.last_event.reason, ==, KV_REASON_HANDSHAKE_TIMEOUT);
+    run_clear(&run);
+}
+
+/* Proves: a path that is gone for two minutes is used again as soon as it is back, and not a packet
+ * is missing then. */
+static void
+test_black_hole(void)
+{
+    KvSimLink down = {.down = TRUE};
+    Run run;
+
+    run_init(&run, TRUE, &clean);
+    run.client.interval = run.server.interval = 50 * MS;
+    run.client.to_send = run.server.to_send = 200;
+    run_start(&run);
+    run_until(&run, 5, NULL);
+    for (guint i = 0; i < 2; i++)
+        kv_sim_set_link(run.sim, i, &down);
+    run_until(&run, 60, NULL);
+    for (guint i = 0; i < 2; i++)
+        kv_sim_set_link(run.sim, i, &clean);
+    run_until(&run, 20, is_all_there);
+    run_clear(&run);
+}
+
+int
+main(int argc, char **argv)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strdup_printf("/sim/native/%s", cases[i].name);
+
+        g_test_add_data_func(path, &cases[i], test_case);
+    }
+    g_test_add_func("/sim/native/rekey", test_rekey);
+    g_test_add_func("/sim/native/silence", test_silence);
+    g_test_add_func("/sim/native/server-restart", test_server_restart);
+    g_test_add_func("/sim/native/refused", test_refused);
+    g_test_add_func("/sim/native/nobody", test_nobody);
+    g_test_add_func("/sim/native/black-hole", test_black_hole);
+    return kv_test_main(&argc, &argv);
+}
