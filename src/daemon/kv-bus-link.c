@@ -3,6 +3,7 @@
 
 #include "kv-bus-link.h"
 
+#include "kv-listings.h"
 #include "kv-log.h"
 
 #define RETRY_FIRST_MS 100
@@ -53,6 +54,7 @@ static gboolean
 take_bus(KvBusLink *self, GDBusConnection *bus)
 {
     g_signal_connect(bus, "closed", G_CALLBACK(closed), self);
+    kv_listings_bound(bus);
     self->bus = bus;
     if (!g_dbus_connection_is_closed(bus))
         return TRUE;
@@ -118,6 +120,7 @@ kv_bus_link_new(KvBusLinkChanged changed, gpointer data, GError **error)
     self->data = data;
     self->cancellable = g_cancellable_new();
     self->bus = bus;
+    kv_listings_bound(bus);
     g_signal_connect(bus, "closed", G_CALLBACK(closed), self);
     return self;
 }
