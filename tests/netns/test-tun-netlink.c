@@ -115,7 +115,7 @@ test_taken_names(void)
 {
     g_autoptr(KvTun) tun = open_device(KV_VNI_MODE_TUN, "kvs0", FALSE);
 
-    assert_open_fails(KV_VNI_MODE_TUN, "kvs0", KV_ERROR_EXISTS, "another program");
+    assert_open_fails(KV_VNI_MODE_TUN, "kvs0", KV_ERROR_EXISTS, "another tunnel or program");
     assert_open_fails(KV_VNI_MODE_TAP, "kvs0", KV_ERROR_EXISTS, "not a TAP");
     assert_open_fails(KV_VNI_MODE_TUN, "lo", KV_ERROR_EXISTS, "not a TUN");
 }
