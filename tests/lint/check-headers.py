@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import kv_lint
 
@@ -32,20 +33,25 @@ def read_commands(build):
     return compiler, list(flags), ("src", "tests", "nm-plugin") if built else ("src", "tests")
 
 
+def check(root, build, path, compile_alone):
+    """What is wrong with one header."""
+    full = os.path.join(root, path)
+    text = f'#include "config.h"\n#include "{full}"\n'
+    if "#pragma once" not in kv_lint.read(root, path):
+        yield f"{path}: no #pragma once"
+    done = subprocess.run([*compile_alone, "-I" + os.path.dirname(full), "-Wall", "-Werror",
+                           "-fsyntax-only", "-x", "c", "-"],
+                          cwd=build, input=text, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        yield f"{path}: does not compile alone\n{done.stderr}"
+
+
 def main(root, build):
     compiler, flags, folders = read_commands(build)
-    findings = []
-    for path in kv_lint.files(root, ".h", folders=folders):
-        full = os.path.join(root, path)
-        text = f'#include "config.h"\n#include "{full}"\n'
-        if "#pragma once" not in kv_lint.read(root, path):
-            findings.append(f"{path}: no #pragma once")
-        done = subprocess.run([compiler, *flags, "-I" + os.path.dirname(full), "-Wall", "-Werror",
-                               "-fsyntax-only", "-x", "c", "-"],
-                              cwd=build, input=text, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            findings.append(f"{path}: does not compile alone\n{done.stderr}")
-    kv_lint.report(findings)
+    headers = kv_lint.files(root, ".h", folders=folders)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda path: list(check(root, build, path, [compiler, *flags])), headers)
+        kv_lint.report([finding for findings in found for finding in findings])
 
 
 main(sys.argv[1], sys.argv[2])
