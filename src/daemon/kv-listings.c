@@ -3,11 +3,15 @@
 
 #include "kv-listings.h"
 
+#include <pthread.h>
+
 #define LIMITS "org.freedesktop.DBus.Error.LimitsExceeded"
+
+/* Of all connections: it has to be there before GDBus's thread is. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* What waits, by "name serial", which a reply brings back as its destination and serial. */
 typedef struct {
-    GMutex lock;
     GHashTable *waiting; /* of text -> name of the caller */
 } Listings;
 
@@ -16,8 +20,9 @@ listings_free(gpointer data)
 {
     Listings *self = data;
 
+    pthread_mutex_lock(&lock);
     g_hash_table_unref(self->waiting);
-    g_mutex_clear(&self->lock);
+    pthread_mutex_unlock(&lock);
     g_free(self);
 }
 
@@ -46,13 +51,13 @@ admit(Listings *self, GDBusMessage *call)
     const char *caller = g_dbus_message_get_sender(call);
     gboolean ok;
 
-    g_mutex_lock(&self->lock);
+    pthread_mutex_lock(&lock);
     ok = g_hash_table_size(self->waiting) < KV_LISTINGS_OF_ALL &&
          count_of_caller(self, caller) < KV_LISTINGS_OF_ONE;
     if (ok)
         g_hash_table_insert(self->waiting, make_key(caller, g_dbus_message_get_serial(call)),
                             g_strdup(caller));
-    g_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&lock);
     return ok;
 }
 
@@ -62,9 +67,9 @@ settle(Listings *self, GDBusMessage *reply)
     g_autofree char *key =
         make_key(g_dbus_message_get_destination(reply), g_dbus_message_get_reply_serial(reply));
 
-    g_mutex_lock(&self->lock);
+    pthread_mutex_lock(&lock);
     g_hash_table_remove(self->waiting, key);
-    g_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&lock);
 }
 
 /* Whatever its interface: it may be left out. */
@@ -119,7 +124,8 @@ kv_listings_bound(GDBusConnection *bus)
 {
     Listings *self = g_new0(Listings, 1);
 
-    g_mutex_init(&self->lock);
+    pthread_mutex_lock(&lock);
     self->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    pthread_mutex_unlock(&lock);
     g_dbus_connection_add_filter(bus, filter, self, listings_free);
 }
