@@ -12,14 +12,6 @@ fill(void *ctx, void *buf, size_t len)
     kv_test_random_bytes(ctx, buf, len);
 }
 
-static uint32_t
-draw_index(void *ctx)
-{
-    KvHandshakePair *pair = ctx;
-
-    return (uint32_t) kv_test_random_u64(&pair->state) | 1;
-}
-
 static uint64_t
 next_number(void *ctx, uint64_t above)
 {
@@ -67,7 +59,7 @@ get_initiator_config(KvHandshakePair *pair)
     KvInitiatorConfig config = {.private_key = pair->private_keys[0],
                                 .psk = pair->psk,
                                 .say = &pair->say,
-                                .indexes = {draw_index, pair},
+                                .indexes = pair->indexes[0],
                                 .numbers = {next_number, pair}};
 
     memcpy(config.remote_public, pair->public_keys[1], sizeof config.remote_public);
@@ -91,7 +83,7 @@ kv_handshake_pair_restart_responder(KvHandshakePair *pair)
                                 .psk = with_keys ? NULL : pair->psk,
                                 .peers = pair->peers,
                                 .ciphers = {KV_AEAD_CHACHA20_POLY1305},
-                                .indexes = {draw_index, pair}};
+                                .indexes = pair->indexes[1]};
 
     kv_responder_free(pair->responder);
     pair->responder = kv_responder_new(&config, &pair->random);
@@ -106,6 +98,8 @@ kv_handshake_pair_init(KvHandshakePair *pair, KvNoisePattern pattern, gboolean h
     memset(pair, 0, sizeof *pair);
     kv_test_random_init(&pair->state, seed);
     pair->random = (KvRandom){fill, &pair->state};
+    for (guint i = 0; i < 2; i++)
+        pair->indexes[i] = kv_index_table_new(&pair->random);
     for (guint i = 0; with_keys && i < 2; i++) {
         pair->private_keys[i] = draw_secret(pair);
         crypto_scalarmult_base(pair->public_keys[i], kv_secret_get_data(pair->private_keys[i]));
@@ -130,6 +124,8 @@ kv_handshake_pair_clear(KvHandshakePair *pair)
 {
     g_clear_pointer(&pair->initiator, kv_initiator_free);
     g_clear_pointer(&pair->responder, kv_responder_free);
+    for (guint i = 0; i < 2 && pair->indexes[i] != NULL; i++)
+        g_clear_pointer(&pair->indexes[i], kv_index_table_free);
     for (guint i = 0; i < 2; i++)
         g_clear_pointer(&pair->private_keys[i], kv_secret_free);
     g_clear_pointer(&pair->psk, kv_secret_free);

@@ -15,6 +15,7 @@
 typedef struct {
     KvTestRandom state;
     KvRandom random;
+    KvIndexTable *indexes[2];  /* of initiator and responder */
     KvSecret *private_keys[2]; /* of initiator and responder */
     uint8_t public_keys[2][KV_NATIVE_KEY_BYTES];
     KvSecret *psk;

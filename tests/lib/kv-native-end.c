@@ -16,12 +16,6 @@ fill_random(void *ctx, void *buf, size_t len)
     kv_test_random_bytes(ctx, buf, len);
 }
 
-static uint32_t
-draw_index(void *ctx)
-{
-    return (uint32_t) kv_test_random_u64(ctx) | 1;
-}
-
 static uint64_t
 next_number(void *ctx, uint64_t above)
 {
@@ -140,6 +134,17 @@ queue_reply(KvNativeEnd *end, const uint8_t *data, size_t len)
         g_queue_push_tail(&end->replies, g_bytes_new(data, len));
 }
 
+void
+kv_native_end_put_routes(const KvNativeEnd *end, KvNativeConfig *config)
+{
+    for (guint i = 0; i < end->n_routes; i++) {
+        KvNetwork route = {.is_ip6 = TRUE, .prefix = 64, .ip = {0xfd}};
+
+        kv_put_le32(route.ip + 4, i);
+        g_array_append_val(config->routes, route);
+    }
+}
+
 /* What it knows already goes on, if the client asks for that. */
 static void
 answer(KvNativeEnd *end, const KvNativeRequest *request, KvTime now)
@@ -155,6 +160,7 @@ answer(KvNativeEnd *end, const KvNativeRequest *request, KvTime now)
         grant.refusal = end->refusal;
     else
         kv_native_describe(&end->params, &grant);
+    kv_native_end_put_routes(end, &grant);
     if (goes_on) {
         grant.said |= KV_SAID_ASSOCIATION;
         memcpy(grant.association, request->config->association, KV_NATIVE_ID_BYTES);
@@ -307,6 +313,7 @@ end_init(KvNativeEnd *end, KvRole role, uint64_t seed)
     *end = (KvNativeEnd){0};
     kv_test_random_init(&end->state, seed);
     end->random = (KvRandom){fill_random, &end->state};
+    end->indexes = kv_index_table_new(&end->random);
     end->pool = kv_packet_pool_new(PACKETS_MAX);
     g_queue_init(&end->replies);
     end->buf = g_malloc(65549);
@@ -316,7 +323,7 @@ end_init(KvNativeEnd *end, KvRole role, uint64_t seed)
     end->params = (KvNativeParams){
         .role = role,
         .mode = KV_VNI_MODE_TUN,
-        .indexes = {draw_index, &end->state},
+        .indexes = end->indexes,
         .numbers = {next_number, end},
         .snd_wnd = 1024,
         .rcv_wnd = 1024,
@@ -382,6 +389,7 @@ start_client(KvNativeEnd *end, KvTime now)
 
     kv_native_config_init(&say);
     say.ciphers[0] = KV_AEAD_CHACHA20_POLY1305;
+    kv_native_end_put_routes(end, &say);
     g_strlcpy(say.client_id, "laptop", sizeof say.client_id);
     end->native = kv_native_new_client(&end->params, &say, end->pool, &end->random, now);
     kv_native_config_clear(&say);
@@ -395,7 +403,7 @@ start_server(KvNativeEnd *end)
         .psk = end->psk,
         .peers = {find_peer, take_number, end},
         .ciphers = {KV_AEAD_CHACHA20_POLY1305},
-        .indexes = {draw_index, &end->state},
+        .indexes = end->indexes,
     };
 
     end->responder = kv_responder_new(&config, &end->random);
@@ -433,8 +441,11 @@ void
 kv_native_end_clear(KvNativeEnd *end)
 {
     stop(end);
+    if (end->indexes != NULL)
+        g_assert_cmpuint(kv_index_table_get_length(end->indexes), ==, 0);
     kv_secret_free(end->private_key);
     kv_secret_free(end->psk);
+    g_clear_pointer(&end->indexes, kv_index_table_free);
     g_clear_pointer(&end->pool, kv_packet_pool_free);
     g_clear_pointer(&end->buf, g_free);
     end->private_key = end->psk = NULL;

@@ -21,6 +21,7 @@ typedef struct {
     KvNativeParams params;
     KvTestRandom state;
     KvRandom random;
+    KvIndexTable *indexes;
     KvSecret *private_key; /* NULL in secret mode */
     KvSecret *psk;
     uint8_t public[KV_NATIVE_KEY_BYTES];
@@ -38,6 +39,8 @@ typedef struct {
     uint8_t reset_key[KV_RESET_KEY_BYTES];
     GQueue replies; /* of GBytes */
     uint8_t association[KV_NATIVE_ID_BYTES];
+
+    guint n_routes; /* that it says lie behind it */
 
     /* what happened */
     guint n_events[KV_EVENT_CLOSED + 1];
@@ -68,6 +71,9 @@ void kv_native_end_start(KvNativeEnd *end, KvTime now);
 /* Forgets all but its keys, as when its program is started again. */
 void kv_native_end_restart(KvNativeEnd *end, KvTime now);
 void kv_native_end_clear(KvNativeEnd *end);
+
+/* Puts as many routes into @config as the end has. */
+void kv_native_end_put_routes(const KvNativeEnd *end, KvNativeConfig *config);
 
 /* For kv_sim_attach(), with the end as the machine's self. */
 extern const KvSimMachine kv_native_end_machine;

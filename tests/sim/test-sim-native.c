@@ -248,6 +248,150 @@ test_nobody(void)
     run_clear(&run);
 }
 
+static const GArray *
+get_routes(KvNativeEnd *end)
+{
+    return kv_native_get_remote_config(end->native)->routes;
+}
+
+static gboolean
+is_reconfigured(void *data)
+{
+    Run *run = data;
+
+    return run->client.n_events[KV_EVENT_RECONFIGURED] > 0 &&
+           run->server.n_events[KV_EVENT_RECONFIGURED] > 0;
+}
+
+/* Proves: what a handshake has no room for follows whole, both ways, once, over a path that loses
+ * much; and a new handshake says it no second time. */
+static void
+test_more(void)
+{
+    KvSimLink lossy = {.delay = 15 * MS, .loss = 0.2};
+    Run run;
+
+    run_init(&run, TRUE, &lossy);
+    run.client.n_routes = 70;
+    run.server.n_routes = 3000;
+    run_start(&run);
+    run_until(&run, 30, is_reconfigured);
+    g_assert_cmpuint(get_routes(&run.client)->len, ==, 3000);
+    g_assert_cmpuint(get_routes(&run.server)->len, ==, 70);
+    for (guint i = 0; i < 3000; i++) {
+        const KvNetwork *route = &g_array_index(get_routes(&run.client), KvNetwork, i);
+
+        g_assert_cmpuint(kv_get_le32(route->ip + 4), ==, i);
+    }
+    run.client.interval = 50 * MS;
+    run.client.to_send = 4000;
+    run_until(&run, 250, is_all_there);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_SESSIONS], >=, 3);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_RECONFIGURED], ==, 1);
+    g_assert_cmpuint(run.server.n_events[KV_EVENT_RECONFIGURED], ==, 1);
+    run_clear(&run);
+}
+
+/* Says what @end has now. Returns: whether it was taken. */
+static gboolean
+say_routes(KvNativeEnd *end, guint n)
+{
+    g_auto(KvNativeConfig) config = {0};
+
+    end->n_routes = n;
+    kv_native_config_init(&config);
+    kv_native_end_put_routes(end, &config);
+    return kv_native_say(end->native, &config);
+}
+
+/* Proves: later words replace what was said, the last of them that there is none any more; what was
+ * said stands in later handshakes, too; and what fits no batch is not said at all. */
+static void
+test_say(void)
+{
+    static const guint routes[] = {3, 200, 0, 1, 0};
+    Run run;
+
+    run_init(&run, TRUE, &clean);
+    run.client.n_routes = run.server.n_routes = 5;
+    run_start(&run);
+    run_until(&run, 1, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(routes); i++) {
+        g_assert_true(say_routes(&run.client, routes[i]));
+        g_assert_true(say_routes(&run.server, routes[i]));
+        run_until(&run, 1, NULL);
+        g_assert_cmpuint(get_routes(&run.server)->len, ==, routes[i]);
+        g_assert_cmpuint(get_routes(&run.client)->len, ==, routes[i]);
+        g_assert_cmpuint(run.client.n_events[KV_EVENT_RECONFIGURED], ==, i + 1);
+    }
+    g_assert_true(say_routes(&run.client, 7));
+    g_assert_false(say_routes(&run.client, 3500));
+    run_until(&run, 1, NULL);
+    kv_native_end_restart(&run.server, kv_sim_get_now(run.sim));
+    run.server.may_skip = TRUE;
+    run.client.to_send = 8;
+    run_until(&run, 1, NULL);
+    g_assert_cmpuint(get_routes(&run.server)->len, ==, 7);
+    run_clear(&run);
+}
+
+static size_t
+output(KvNativeEnd *end, uint8_t *buf, KvTime now)
+{
+    return kv_native_end_machine.output(end, buf, KV_PACKET_CAPACITY, now);
+}
+
+/* Proves: a peer whose first datagram comes from elsewhere, as one does that somebody else copies
+ * and sends on, stays where the answer went. */
+static void
+test_answered(void)
+{
+    static const KvEndpoint elsewhere = {.ip = {0xfd, 9}, .port = 9};
+    g_autofree uint8_t *buf = g_malloc(KV_PACKET_CAPACITY);
+    KvEndpoint home;
+    Run run;
+    size_t len;
+
+    run_init(&run, TRUE, &clean);
+    kv_native_end_start(&run.server, START);
+    kv_native_end_start(&run.client, START);
+    home = run.server.peer_address;
+    len = output(&run.client, buf, START);
+    kv_native_end_machine.input(&run.server, buf, len, START);
+    len = output(&run.server, buf, START);
+    kv_native_end_machine.input(&run.client, buf, len, START);
+    len = output(&run.client, buf, START);
+    run.server.peer_address = elsewhere;
+    kv_native_end_machine.input(&run.server, buf, len, START);
+    g_assert_nonnull(run.server.native);
+    g_assert_true(kv_endpoint_equal(kv_native_get_remote(run.server.native), &home));
+    run_clear(&run);
+}
+
+/* Proves: a hole of 200 s, after which all keys are old and a whole handshake's patience is over,
+ * costs packets that come late, no more; none is missing ten seconds after it. */
+static void
+test_long_hole(void)
+{
+    KvSimLink down = {.down = TRUE};
+    Run run;
+
+    run_init(&run, TRUE, &clean);
+    run.client.interval = run.server.interval = 50 * MS;
+    run.client.to_send = run.server.to_send = 200;
+    run_start(&run);
+    run_until(&run, 5, NULL);
+    for (guint i = 0; i < 2; i++)
+        kv_sim_set_link(run.sim, i, &down);
+    run_until(&run, 200, NULL);
+    for (guint i = 0; i < 2; i++)
+        kv_sim_set_link(run.sim, i, &clean);
+    run_until(&run, 10, is_all_there);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_CLOSED], ==, 0);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_RECONFIGURED], ==, 0);
+    run_clear(&run);
+}
+
 /* Proves: a path that is gone for two minutes is used again as soon as it is back, and not a packet
  * is missing then. */
 static void
@@ -284,5 +428,9 @@ main(int argc, char **argv)
     g_test_add_func("/sim/native/refused", test_refused);
     g_test_add_func("/sim/native/nobody", test_nobody);
     g_test_add_func("/sim/native/black-hole", test_black_hole);
+    g_test_add_func("/sim/native/more", test_more);
+    g_test_add_func("/sim/native/say", test_say);
+    g_test_add_func("/sim/native/answered", test_answered);
+    g_test_add_func("/sim/native/long-hole", test_long_hole);
     return kv_test_main(&argc, &argv);
 }

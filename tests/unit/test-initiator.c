@@ -263,6 +263,7 @@ answer_by_hand(KvHandshakePair *pair, const KvNativeConfig *say, uint32_t index)
     KvHandshakeBody body;
     KvHandshakeHead asked;
     KvOuterKeys outer;
+    uint32_t left_out;
     size_t len;
 
     kv_native_config_init(&said);
@@ -272,7 +273,8 @@ answer_by_hand(KvHandshakePair *pair, const KvNativeConfig *say, uint32_t index)
     g_assert_cmpint(kv_handshake_open(noise, &body, &asked, &said), ==, KV_HANDSHAKE_TRUE);
     head.receiver = asked.sender;
     kv_outer_keys_derive(&outer, pair->public_keys[0]);
-    len = kv_handshake_write(noise, &outer, &head, say, NULL, &pair->random, buf, sizeof buf);
+    len = kv_handshake_write(noise, &outer, &head, say, NULL, &pair->random, buf, sizeof buf,
+                             &left_out);
     g_assert_true(kv_initiator_input(pair->initiator, buf, len, START));
 }
 

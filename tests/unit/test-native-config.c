@@ -338,6 +338,78 @@ test_route(void)
     g_assert_cmpstr(text, ==, "10.0.0.0/8");
 }
 
+static uint32_t
+count(const KvNativeConfig *config)
+{
+    return config->wants->len + config->addresses->len + config->gateways->len +
+           config->routes->len + config->dns->len + config->domains->len;
+}
+
+/* Proves: an empty list says that there is none, of its type alone, and also where nothing was
+ * said; with others of its type it says nothing. */
+static void
+test_none(void)
+{
+    g_auto(KvNativeConfig) config = {0};
+    uint8_t bad;
+
+    fill(&config);
+    g_assert_true(read_hex(&config, "1000000e0000", &bad));
+    g_assert_cmpuint(config.routes->len, ==, 1);
+    g_assert_true(g_array_index(config.routes, KvNetwork, 0).is_ip6);
+    g_assert_cmpuint(config.gateways->len, ==, 1);
+    g_assert_cmpuint(count(&config), ==, 11);
+    g_assert_true(read_hex(&config, "0a00000b00000c00000d00000e00000f0000", &bad));
+    g_assert_true(read_hex(&config, "100000110000120000130000140000", &bad));
+    g_assert_cmpuint(count(&config), ==, 0);
+    g_assert_true(read_hex(&config, "1000001005000a00000008", &bad));
+    g_assert_cmpuint(config.routes->len, ==, 1);
+    g_assert_true(read_hex(&config, "1005000b00000008100000", &bad));
+    g_assert_cmpuint(config.routes->len, ==, 1);
+}
+
+/* Proves: what was said and is not any more is taken back, and nothing else is. */
+static void
+test_take_back(void)
+{
+    g_auto(KvNativeConfig) before = {0};
+    g_auto(KvNativeConfig) now = {0};
+    uint8_t buf[1200];
+    KvRecordWriter writer;
+    uint8_t bad;
+
+    fill(&before);
+    kv_native_config_init(&now);
+    add_network(now.routes, "fd02::/64");
+    add_network(now.dns, "10.0.0.54");
+    kv_native_config_take_back(&now, &before);
+    kv_record_writer_init(&writer, buf, sizeof buf);
+    kv_native_config_write(&now, &writer);
+    g_assert_true(kv_native_config_read(&before, buf, writer.len, &bad));
+    g_assert_cmpuint(count(&before), ==, 2);
+    g_assert_true(g_array_index(before.routes, KvNetwork, 0).is_ip6);
+    g_assert_false(g_array_index(before.dns, KvNetwork, 0).is_ip6);
+    g_assert_cmpstr(before.banner, !=, NULL);
+    g_assert_cmpuint(before.mtu, ==, 1400);
+}
+
+/* Proves: whether all has room in a batch is known to the byte. */
+static void
+test_fits(void)
+{
+    g_auto(KvNativeConfig) config = {0};
+
+    kv_native_config_init(&config);
+    for (guint i = 0; i < KV_RECORDS_MAX / 8; i++)
+        add_network(config.routes, "10.0.0.0/8");
+    g_assert_true(kv_native_config_fits(&config));
+    /* seven bytes are left: one value of four */
+    add_network(config.dns, "10.0.0.1");
+    g_assert_true(kv_native_config_fits(&config));
+    add_network(config.dns, "10.0.0.1");
+    g_assert_false(kv_native_config_fits(&config));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -349,5 +421,8 @@ main(int argc, char **argv)
     g_test_add_func("/native-config/future", test_future);
     g_test_add_func("/native-config/replace", test_replace);
     g_test_add_func("/native-config/route", test_route);
+    g_test_add_func("/native-config/none", test_none);
+    g_test_add_func("/native-config/take-back", test_take_back);
+    g_test_add_func("/native-config/fits", test_fits);
     return kv_test_main(&argc, &argv);
 }

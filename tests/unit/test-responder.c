@@ -557,12 +557,6 @@ test_cipher(void)
     }
 }
 
-static uint32_t
-draw_index(void *ctx)
-{
-    return (uint32_t) kv_test_random_u64(ctx) | 1;
-}
-
 /* Proves: one responder takes peers with keys and those that know a secret. */
 static void
 test_both_doors(void)
@@ -579,7 +573,7 @@ test_both_doors(void)
     config.psk = secret.pair.psk;
     config.peers = keys.pair.peers;
     config.ciphers[0] = KV_AEAD_CHACHA20_POLY1305;
-    config.indexes = (KvNativeIndexes){draw_index, &keys.pair.state};
+    config.indexes = keys.pair.indexes[1];
     responder = kv_responder_new(&config, &keys.pair.random);
     begin(&keys, START);
     kv_responder_input(responder, keys.there, keys.len, &keys.pair.from, START, &outcome);

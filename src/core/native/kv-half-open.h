@@ -15,7 +15,7 @@ typedef struct {
     KvNoise *noise;                   /* (nullable): it was answered */
     size_t max;                       /* bytes of the initiation */
     KvTime expires;
-    KvNativeKeys keys; /* whole once it was answered; local_index names it */
+    KvNativeKeys keys; /* whole once it was answered; local_index names it, and goes back with it */
     GList link;
 } KvHalfOpen;
 

@@ -37,7 +37,7 @@ draw_length(const KvRandom *random, size_t min, size_t max)
 /* The records of @config, and padding up to a length of at least @min. */
 static size_t
 write_records(const KvNativeConfig *config, size_t min, size_t max, const KvRandom *random,
-              uint8_t *records)
+              uint8_t *records, uint32_t *left_out)
 {
     KvRecordWriter writer;
     size_t want;
@@ -46,7 +46,8 @@ write_records(const KvNativeConfig *config, size_t min, size_t max, const KvRand
     kv_record_writer_init(&writer, records, max - MIN(max, KV_RECORD_HEAD_BYTES));
     kv_native_config_write(config, &writer);
     writer.cap = max;
-    if (writer.left_out > 0 && !(config->said & KV_SAID_MORE))
+    *left_out = writer.left_out;
+    if (writer.left_out != 0 && !(config->said & KV_SAID_MORE))
         kv_record_put(&writer, KV_RECORD_MORE, NULL, 0);
 
     want = draw_length(random, MIN(MAX(min, writer.len), max), max);
@@ -73,7 +74,7 @@ write_fields(const KvHandshakeHead *head, uint8_t *payload)
 size_t
 kv_handshake_write(KvNoise *noise, const KvOuterKeys *outer, const KvHandshakeHead *head,
                    const KvNativeConfig *config, const uint8_t *cookie, const KvRandom *random,
-                   uint8_t *datagram, size_t max)
+                   uint8_t *datagram, size_t max, uint32_t *left_out)
 {
     size_t head_bytes = KV_OUTER_HEAD_BYTES + get_head_bytes(head->type);
     size_t fields = get_field_bytes(head->type);
@@ -86,7 +87,7 @@ kv_handshake_write(KvNoise *noise, const KvOuterKeys *outer, const KvHandshakeHe
     if (max < fixed + KV_RECORD_HEAD_BYTES)
         return 0;
     write_fields(head, payload);
-    len = fields + write_records(config, min, max - fixed, random, payload + fields);
+    len = fields + write_records(config, min, max - fixed, random, payload + fields, left_out);
     write_body_head(head, datagram + KV_OUTER_HEAD_BYTES);
     len = kv_noise_write(noise, payload, len, datagram + head_bytes);
     sodium_memzero(payload, sizeof payload);

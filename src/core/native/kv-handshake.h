@@ -34,13 +34,15 @@ typedef struct {
  * @config: what to say; if not all of it has room, the message says that more follows
  * @cookie: (nullable): a fresh one of the receiver's
  * @max: of the datagram, at most %KV_INITIATION_MAX
+ * @left_out: (out): %KV_RECORD_BIT() of the types of which not all has room
  *
  * Writes a whole datagram, padded to a random length. Returns: its length; 0 if @max has no room
  * for a message at all, or the peer's key is of small order.
  */
 size_t kv_handshake_write(KvNoise *noise, const KvOuterKeys *outer, const KvHandshakeHead *head,
                           const KvNativeConfig *config, const uint8_t *cookie,
-                          const KvRandom *random, uint8_t *datagram, size_t max) KV_MUST_USE;
+                          const KvRandom *random, uint8_t *datagram, size_t max,
+                          uint32_t *left_out) KV_MUST_USE;
 
 /**
  * KvHandshakeBody:

@@ -25,6 +25,7 @@ static const KvTime timetable[] = {
 typedef struct {
     KvNoise *noise; /* (nullable): the place is free */
     uint32_t index;
+    uint32_t left_out; /* as in KvNativeKeys */
     uint8_t mac1[KV_OUTER_MAC_BYTES];
 } Attempt;
 
@@ -78,9 +79,13 @@ kv_initiator_new(const KvInitiatorConfig *config, const KvRandom *random)
     return initiator;
 }
 
+/* Its index is nobody's any more. */
 static void
-clear_attempt(Attempt *attempt)
+clear_attempt(KvInitiator *initiator, Attempt *attempt)
 {
+    if (attempt->noise == NULL)
+        return;
+    kv_index_table_give_back(initiator->config.indexes, attempt->index);
     g_clear_pointer(&attempt->noise, kv_noise_free);
 }
 
@@ -91,7 +96,7 @@ settle(KvInitiator *initiator, KvInitiatorState state)
     initiator->state = state;
     initiator->send_now = FALSE;
     for (guint i = 0; i < ATTEMPTS_MAX; i++)
-        clear_attempt(&initiator->attempts[i]);
+        clear_attempt(initiator, &initiator->attempts[i]);
 }
 
 void
@@ -184,9 +189,9 @@ kv_initiator_output(KvInitiator *initiator, uint8_t *buf, KvTime now)
         return 0;
     initiator->send_now = FALSE;
     schedule(initiator, now);
-    clear_attempt(attempt);
-    attempt->index = config->indexes.draw(config->indexes.ctx);
+    clear_attempt(initiator, attempt);
     attempt->noise = begin_noise(initiator);
+    attempt->index = kv_index_table_draw(config->indexes);
     head.sender = attempt->index;
     if (initiator->pattern == KV_NOISE_IKPSK2)
         head.number = config->numbers.next(config->numbers.ctx, initiator->above);
@@ -195,9 +200,9 @@ kv_initiator_output(KvInitiator *initiator, uint8_t *buf, KvTime now)
 
     len = kv_handshake_write(attempt->noise, &initiator->remote_outer, &head, &say,
                              now < initiator->cookie_until ? initiator->cookie : NULL,
-                             &initiator->random, buf, KV_INITIATION_MAX);
+                             &initiator->random, buf, KV_INITIATION_MAX, &attempt->left_out);
     if (len == 0) {
-        clear_attempt(attempt);
+        clear_attempt(initiator, attempt);
         return 0;
     }
     memcpy(attempt->mac1, kv_outer_get_mac1(buf), sizeof attempt->mac1);
@@ -279,7 +284,7 @@ raise_number(KvInitiator *initiator, Attempt *attempt, KvNativeConfig *said, KvT
         refuse(initiator, said);
         return;
     }
-    clear_attempt(attempt);
+    clear_attempt(initiator, attempt);
     initiator->above = MAX(initiator->above, said->number);
     if (now < initiator->next_raise)
         return;
@@ -305,9 +310,12 @@ finish(KvInitiator *initiator, Attempt *attempt, const KvHandshakeHead *head, Kv
     keys->initiator = TRUE;
     keys->pattern = initiator->pattern;
     keys->aead = said->ciphers[0];
+    keys->indexes = initiator->config.indexes;
     keys->local_index = attempt->index;
     keys->remote_index = head->sender;
+    keys->left_out = attempt->left_out;
     kv_noise_split(attempt->noise, keys->send, keys->receive);
+    g_clear_pointer(&attempt->noise, kv_noise_free); /* the index is the keys' now */
     kv_reset_token_derive(initiator->reset_key, attempt->index, keys->local_token);
     kv_random_fill(&initiator->random, keys->remote_token, sizeof keys->remote_token);
     if (said->said & KV_SAID_RESET)

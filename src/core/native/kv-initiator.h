@@ -21,7 +21,7 @@ typedef struct {
     uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* with keys; not one of small order */
     const KvNativeConfig *say;                  /* with the ciphers this end wants; the reset token
                                                    is put in here */
-    KvNativeIndexes indexes;
+    KvIndexTable *indexes;
     KvNativeNumbers numbers; /* with keys */
 } KvInitiatorConfig;
 

@@ -7,10 +7,11 @@
 #include <string.h>
 
 KvLiveSession *
-kv_live_session_new(const KvNativeKeys *keys, KvTime now)
+kv_live_session_new(KvNativeKeys *keys, KvTime now)
 {
     KvLiveSession *session = g_new0(KvLiveSession, 1);
 
+    session->indexes = g_steal_pointer(&keys->indexes);
     session->local_index = keys->local_index;
     session->remote_index = keys->remote_index;
     session->initiator = keys->initiator;
@@ -28,6 +29,8 @@ kv_live_session_free(KvLiveSession *session)
 {
     if (session == NULL)
         return;
+    if (session->indexes != NULL)
+        kv_index_table_give_back(session->indexes, session->local_index);
     kv_seal_free(session->send);
     kv_seal_free(session->receive);
     sodium_memzero(session, sizeof *session);

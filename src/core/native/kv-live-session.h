@@ -20,6 +20,7 @@
  * alone. Visible, so that tests can begin at an edge; others use the verbs. One thread at a time.
  */
 typedef struct {
+    KvIndexTable *indexes; /* (nullable): where @local_index goes back to */
     uint32_t local_index;
     uint32_t remote_index;
     gboolean initiator; /* this end began the handshake */
@@ -34,9 +35,9 @@ typedef struct {
     uint8_t remote_token[KV_SEAL_TOKEN_BYTES];
 } KvLiveSession;
 
-/* (transfer full): the session of @keys, which the caller still wipes. */
-KvLiveSession *kv_live_session_new(const KvNativeKeys *keys, KvTime now) KV_MUST_USE;
-/* Wipes all keys. */
+/* (transfer full): the session of @keys, which the caller still wipes; it takes over the index. */
+KvLiveSession *kv_live_session_new(KvNativeKeys *keys, KvTime now) KV_MUST_USE;
+/* Wipes all keys, and gives back the index. */
 void kv_live_session_free(KvLiveSession *session);
 
 /* Whether it may still be used at all. */

@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+/* What there may be none of any more. */
+#define FIRST_LIST KV_RECORD_WANT4
+#define LAST_LIST  KV_RECORD_DOMAIN
+
 #define KNOWN_CAPABILITIES (KV_CAPABILITY_PARITY | KV_CAPABILITY_FRAGMENTS)
 
 /* Of each type: the least a value may have, and whether it may stand more than once. */
@@ -311,10 +315,25 @@ empty_list(KvNativeConfig *config, uint8_t type)
         g_ptr_array_set_size(config->domains, 0);
 }
 
+/* Of lists and gateways there may be none any more, which an empty value says. */
+static gboolean
+is_taken_back(const KvRecord *record)
+{
+    return record->len == 0 && record->type >= FIRST_LIST && record->type <= LAST_LIST;
+}
+
+static gboolean
+is_allowed(const KvRecord *record, gboolean was_seen)
+{
+    if (was_seen && !rules[record->type].is_list)
+        return FALSE;
+    return record->len >= rules[record->type].min || is_taken_back(record);
+}
+
 gboolean
 kv_native_config_read(KvNativeConfig *config, const uint8_t *data, size_t len, uint8_t *bad)
 {
-    guint seen = 0;
+    uint32_t seen = 0;
     KvReader reader;
     KvRecord record = {0};
 
@@ -325,15 +344,14 @@ kv_native_config_read(KvNativeConfig *config, const uint8_t *data, size_t len, u
 
         if (record.type >= G_N_ELEMENTS(rules))
             continue;
-        bit = 1u << record.type;
+        bit = KV_RECORD_BIT(record.type);
         *bad = record.type;
-        if (record.len < rules[record.type].min ||
-            ((seen & bit) != 0 && !rules[record.type].is_list))
+        if (!is_allowed(&record, (seen & bit) != 0))
             return FALSE;
         if ((seen & bit) == 0)
             empty_list(config, record.type);
         seen |= bit;
-        if (!read_record(config, &record))
+        if (!is_taken_back(&record) && !read_record(config, &record))
             return FALSE;
     }
     *bad = record.type;
@@ -433,6 +451,15 @@ write_small(KvRecordWriter *writer, const KvNativeConfig *config)
         kv_record_put(writer, KV_RECORD_MORE, NULL, 0);
 }
 
+static void
+write_none(KvRecordWriter *writer, uint32_t none)
+{
+    for (guint type = FIRST_LIST; type <= LAST_LIST; type++) {
+        if (none & KV_RECORD_BIT(type))
+            kv_record_put(writer, type, NULL, 0);
+    }
+}
+
 void
 kv_native_config_write(const KvNativeConfig *config, KvRecordWriter *writer)
 {
@@ -443,6 +470,43 @@ kv_native_config_write(const KvNativeConfig *config, KvRecordWriter *writer)
     write_list(writer, KV_RECORD_ROUTE4, config->routes);
     write_list(writer, KV_RECORD_DNS4, config->dns);
     write_domains(writer, config->domains);
+    write_none(writer, config->none);
     if (config->banner != NULL)
         kv_record_put(writer, KV_RECORD_BANNER, config->banner, strlen(config->banner));
+}
+
+/* --- later words ----------------------------------------------------------------------------- */
+
+static gboolean
+has_any(const KvNativeConfig *config, uint8_t type)
+{
+    const GArray *list = get_list(config, type);
+
+    if (list == NULL)
+        return config->domains->len > 0;
+    for (guint i = 0; i < list->len; i++) {
+        if (!g_array_index(list, KvNetwork, i).is_ip6 == !is_ip6(type))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+void
+kv_native_config_take_back(KvNativeConfig *config, const KvNativeConfig *before)
+{
+    for (uint8_t type = FIRST_LIST; type <= LAST_LIST; type++) {
+        if (has_any(before, type) && !has_any(config, type))
+            config->none |= KV_RECORD_BIT(type);
+    }
+}
+
+gboolean
+kv_native_config_fits(const KvNativeConfig *config)
+{
+    g_autofree uint8_t *records = g_malloc(KV_RECORDS_MAX);
+    KvRecordWriter writer;
+
+    kv_record_writer_init(&writer, records, KV_RECORDS_MAX);
+    kv_native_config_write(config, &writer);
+    return writer.left_out == 0;
 }

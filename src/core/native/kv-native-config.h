@@ -52,7 +52,8 @@ typedef enum {
  * is not looked at. A visible struct: moved by assignment, not copied.
  */
 typedef struct {
-    guint said;                                  /* KvSaid bits */
+    guint said;    /* KvSaid bits */
+    uint32_t none; /* KV_RECORD_BIT() of lists that are taken back; written only */
     char client_id[KV_NATIVE_CLIENT_ID_MAX + 1]; /* empty: none */
     KvVniMode mode;
     uint16_t mtu;                           /* 0: no word of it */
@@ -84,7 +85,8 @@ void kv_native_config_clear(KvNativeConfig *config);
  * @bad: (out): type of the record that is not allowed, if any
  *
  * Reads records on top of what @config has: the first of a type in @data replaces what was there,
- * of a list every further one adds to it. Unknown types are skipped.
+ * of a list every further one adds to it, and an empty one takes back what was there. Unknown types
+ * are skipped.
  *
  * Returns: whether all were allowed; if not, @config is of no use but to be cleared.
  */
@@ -94,6 +96,13 @@ gboolean kv_native_config_read(KvNativeConfig *config, const uint8_t *data, size
 /* Writes what @config says: what each session needs first, texts last. Whole records that have no
  * room are left out. */
 void kv_native_config_write(const KvNativeConfig *config, KvRecordWriter *writer);
+
+/* Has @config say which of the addresses, gateways, routes, DNS servers and domains that @before
+ * had are no more. */
+void kv_native_config_take_back(KvNativeConfig *config, const KvNativeConfig *before);
+
+/* Whether all that @config says has room in one batch of a control stream. */
+gboolean kv_native_config_fits(const KvNativeConfig *config);
 
 /* Whether @len bytes may be a client id: 1 to 64 of A-Z a-z 0-9 _ and -. */
 gboolean kv_native_client_id_is_valid(const char *id, size_t len);

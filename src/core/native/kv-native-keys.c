@@ -8,6 +8,8 @@
 void
 kv_native_keys_clear(KvNativeKeys *keys)
 {
+    if (keys->indexes != NULL)
+        kv_index_table_give_back(keys->indexes, keys->local_index);
     kv_native_config_clear(&keys->remote);
     kv_native_config_clear(&keys->local);
     sodium_memzero(keys, sizeof *keys);

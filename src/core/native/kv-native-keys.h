@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "kv-endpoint.h"
 #include "kv-noise.h"
 #include "kv-outer.h"
 #include "kv-secret.h"
+#include "native/kv-index-table.h"
 #include "native/kv-native-config.h"
 
 #define KV_NATIVE_KEY_BYTES KV_NOISE_KEY_BYTES
 
 /* What both ends bind into each handshake. */
 #define KV_NATIVE_PROLOGUE "kcpvpn native 1"
-
-/* Where a machine gets the name of a new session from: not 0, random, none that lives. */
-typedef struct {
-    uint32_t (*draw)(void *ctx);
-    void *ctx;
-} KvNativeIndexes;
 
 /**
  * KvNativeKeys:
@@ -27,6 +23,7 @@ typedef struct {
     gboolean initiator;                /* this end began */
     KvNoisePattern pattern;            /* keys or a secret */
     KvAead aead;                       /* of both directions */
+    KvIndexTable *indexes;             /* (nullable): where @local_index goes back to */
     uint32_t local_index;              /* stands in what comes in */
     uint32_t remote_index;             /* stands in what goes out */
     uint8_t send[KV_NATIVE_KEY_BYTES]; /* traffic secrets, for kv_seal_new() */
@@ -36,11 +33,13 @@ typedef struct {
     uint8_t association[KV_NATIVE_ID_BYTES];
     uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* with keys: who the peer is; else zeros */
     KvOuterKeys remote_outer;                   /* for what goes out */
+    KvEndpoint answered;                        /* responder: where its answer goes */
     KvNativeConfig remote;                      /* what the peer said */
     KvNativeConfig local;                       /* responder: what it granted */
+    uint32_t left_out; /* KV_RECORD_BIT() of what this end's message had no room for */
 } KvNativeKeys;
 
-/* Wipes and frees all that is in @keys; it may be cleared again. */
+/* Wipes and frees all that is in @keys, and gives back the index; it may be cleared again. */
 void kv_native_keys_clear(KvNativeKeys *keys);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(KvNativeKeys, kv_native_keys_clear)

@@ -46,7 +46,7 @@ struct _KvNative {
 
     /* the way to the peer */
     KvOuterKeys local_outer; /* hides what comes in */
-    KvNativeConfig say;      /* of a client */
+    KvNativeConfig say;      /* what this end says of itself, later words included */
     KvInitiator *initiator;  /* of a client */
     KvTransport *transport;  /* NULL until the first handshake is through */
     KvNativeConfig remote;

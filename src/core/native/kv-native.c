@@ -155,6 +155,23 @@ native_new(const KvNativeParams *params, KvPacketPool *pool, const KvRandom *ran
     return native;
 }
 
+/* Sends what the handshake had no room for, each type whole. */
+static void
+tell_rest(KvNative *native, uint32_t types)
+{
+    g_autofree uint8_t *records = NULL;
+    KvRecordWriter writer;
+
+    if (types == 0)
+        return;
+    records = g_malloc(KV_RECORDS_MAX);
+    kv_record_writer_init(&writer, records, KV_RECORDS_MAX);
+    writer.only = types;
+    kv_native_config_write(&native->say, &writer);
+    if (!kv_control_stream_send(native->control, records, writer.len))
+        g_assert_not_reached(); /* it is the first */
+}
+
 /* Moves what a handshake gave into the association. A peer that gives another one has forgotten the
  * old: both begin from nothing. */
 static void
@@ -162,6 +179,7 @@ take_association(KvNative *native, KvNativeKeys *keys, KvTime now)
 {
     gboolean is_first = native->transport == NULL;
 
+    native->aead = keys->aead;
     if (!is_first && memcmp(native->association, keys->association, KV_NATIVE_ID_BYTES) == 0)
         return;
     if (!native->is_fresh)
@@ -170,10 +188,15 @@ take_association(KvNative *native, KvNativeKeys *keys, KvTime now)
     native->remote = keys->remote;
     kv_native_config_init(&keys->remote);
     memcpy(native->association, keys->association, KV_NATIVE_ID_BYTES);
-    native->aead = keys->aead;
+    if (!keys->initiator) {
+        kv_native_config_clear(&native->say);
+        native->say = keys->local;
+        kv_native_config_init(&keys->local);
+    }
     if (native->transport == NULL)
         make_carried(native, now);
     native->is_fresh = FALSE;
+    tell_rest(native, keys->left_out);
     if (!is_first)
         kv_native_push_event(native, KV_EVENT_RECONFIGURED);
 }
@@ -195,6 +218,7 @@ kv_native_new_client(const KvNativeParams *params, KvNativeConfig *say, KvPacket
     native->say = *say;
     kv_native_config_init(say);
     kv_native_describe(params, &native->say);
+    g_assert(kv_native_config_fits(&native->say));
     memcpy(config.remote_public, params->remote_public, sizeof config.remote_public);
     native->initiator = kv_initiator_new(&config, random);
     native->handshake_deadline = kv_time_add(now, params->handshake_timeout);
@@ -216,10 +240,10 @@ add_confirmed(KvNative *native, KvNativeKeys *keys, KvTransportInput *input, KvT
         kv_live_session_open(session, &input->head, input->data, input->len, packet->data, &newest,
                              now) != KV_DROP_NONE) {
         /* It is true all the same; what was in it will be repeated. */
-        kv_transport_add(native->transport, session, &input->from, NULL, now);
+        kv_transport_add(native->transport, session, &keys->answered, NULL, now);
         return;
     }
-    kv_transport_add(native->transport, session, &input->from, input, now);
+    kv_transport_add(native->transport, session, &keys->answered, input, now);
     packet->len = (uint32_t) (input->len - KV_SEAL_OVERHEAD);
     kv_native_read_plaintext(native, packet, &input->from, now);
     native->stats.wire_rx_datagrams++;
@@ -312,6 +336,18 @@ initiator_refused(KvNative *native)
     kv_native_finish(native, native->reason);
 }
 
+/* Nobody answered. What lives goes on, and asks again when there is something to send. */
+static void
+initiator_gave_up(KvNative *native, KvTime now)
+{
+    if (native->state == KV_NATIVE_BEGINNING) {
+        kv_native_finish(native, KV_REASON_HANDSHAKE_TIMEOUT);
+        return;
+    }
+    kv_initiator_stop(native->initiator);
+    kv_transport_handshake_failed(native->transport, now);
+}
+
 void
 kv_native_check_initiator(KvNative *native, const KvEndpoint *from, KvTime now)
 {
@@ -323,8 +359,7 @@ kv_native_check_initiator(KvNative *native, const KvEndpoint *from, KvTime now)
         initiator_refused(native);
         break;
     case KV_INITIATOR_GAVE_UP:
-        kv_native_finish(native, native->state == KV_NATIVE_BEGINNING ? KV_REASON_HANDSHAKE_TIMEOUT
-                                                                      : KV_REASON_TIMEOUT);
+        initiator_gave_up(native, now);
         break;
     default:
         break;
@@ -544,16 +579,26 @@ kv_native_recv(KvNative *native, uint8_t *buf, size_t cap, uint16_t *ethertype, 
 /* --- control --------------------------------------------------------------------------------- */
 
 gboolean
-kv_native_say(KvNative *native, const KvNativeConfig *config, KvTime now)
+kv_native_say(KvNative *native, KvNativeConfig *config)
 {
     g_autofree uint8_t *records = g_malloc(KV_RECORDS_MAX);
+    g_auto(KvNativeConfig) probe = {0};
     KvRecordWriter writer;
+    uint8_t bad;
 
     if (native->control == NULL || native->state >= KV_NATIVE_CLOSING)
         return FALSE;
+    kv_native_config_take_back(config, &native->say);
     kv_record_writer_init(&writer, records, KV_RECORDS_MAX);
     kv_native_config_write(config, &writer);
-    return writer.len == 0 || kv_control_stream_send(native->control, records, writer.len);
+    kv_native_config_init(&probe);
+    if (writer.left_out != 0 || !kv_native_config_read(&probe, records, writer.len, &bad))
+        return FALSE;
+    if (writer.len == 0)
+        return TRUE;
+    /* This end's own copy follows as the peer's does. */
+    return kv_control_stream_send(native->control, records, writer.len) &&
+           kv_native_config_read(&native->say, records, writer.len, &bad);
 }
 
 void

@@ -34,7 +34,7 @@ typedef struct {
     const KvSecret *psk;         /* (nullable) */
     uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* client, with keys: the server's */
     KvEndpoint remote;                          /* client: where the server is */
-    KvNativeIndexes indexes;                    /* client */
+    KvIndexTable *indexes;                      /* client */
     KvNativeNumbers numbers;                    /* client, with keys */
     uint32_t snd_wnd;                           /* segments */
     uint32_t rcv_wnd;                           /* segments */
@@ -48,8 +48,8 @@ typedef struct {
 
 /**
  * kv_native_new_client:
- * @say: what to say of oneself, moved from; what the association itself decides is put in here:
- *   mode, window, longest datagram, keepalive, capabilities
+ * @say: what to say of oneself, which kv_native_config_fits(), moved from; what the association
+ * itself decides is put in here: mode, window, longest datagram, keepalive, capabilities
  *
  * Returns: (transfer full): an association that is being made.
  */
@@ -102,8 +102,16 @@ size_t kv_native_recv(KvNative *native, uint8_t *buf, size_t cap, uint16_t *ethe
 
 /* --- control -------------------------------------------------------------------------------- */
 
-/* Sends records that replace what was said before. Returns: %FALSE if too many wait already. */
-gboolean kv_native_say(KvNative *native, const KvNativeConfig *config, KvTime now) KV_MUST_USE;
+/**
+ * kv_native_say:
+ * @config: all addresses, gateways, routes, DNS servers and domains that hold from now on, and of
+ *   the rest what is new; what was taken back is noted in it
+ *
+ * Tells the peer what is different now; %KV_EVENT_RECONFIGURED is what it gets. Returns: %FALSE if
+ * too much waits already, or @config says what the protocol does not allow or does not fit a batch:
+ * nothing is said then.
+ */
+gboolean kv_native_say(KvNative *native, KvNativeConfig *config) KV_MUST_USE;
 
 /* After KV_EVENT_READY, when the device stands: inner packets may flow from here on. */
 void kv_native_open_vni(KvNative *native, KvTime now);

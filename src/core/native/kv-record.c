@@ -19,17 +19,19 @@ kv_record_next(KvReader *reader, KvRecord *record)
 void
 kv_record_writer_init(KvRecordWriter *writer, void *data, size_t cap)
 {
-    *writer = (KvRecordWriter){.data = data, .cap = cap};
+    *writer = (KvRecordWriter){.data = data, .cap = cap, .only = UINT32_MAX};
 }
 
-/* (nullable): room for a value of @len bytes, its head written. */
+/* (nullable): room for a value of @len bytes, its head written; NULL: it is not. */
 static uint8_t *
 open_record(KvRecordWriter *writer, KvRecordType type, size_t len)
 {
     uint8_t *head = writer->data + writer->len;
 
+    if (!(writer->only & KV_RECORD_BIT(type)))
+        return NULL;
     if (len > G_MAXUINT16 || writer->cap - writer->len < KV_RECORD_HEAD_BYTES + len) {
-        writer->left_out++;
+        writer->left_out |= KV_RECORD_BIT(type);
         return NULL;
     }
     head[0] = (uint8_t) type;

@@ -51,14 +51,17 @@ gboolean kv_record_next(KvReader *reader, KvRecord *record);
 /**
  * KvRecordWriter:
  *
- * Puts records into a buffer of fixed size. What does not fit is left out whole, and counted.
+ * Puts records into a buffer of fixed size. What does not fit is left out whole, and noted.
  */
 typedef struct {
     uint8_t *data;
     size_t cap;
     size_t len;
-    guint left_out;
+    uint32_t only;     /* types that are written at all; KV_RECORD_BIT() of each, all at first */
+    uint32_t left_out; /* types of which a record, or more, had no room */
 } KvRecordWriter;
+
+#define KV_RECORD_BIT(type) (UINT32_C(1) << (type))
 
 void kv_record_writer_init(KvRecordWriter *writer, void *data, size_t cap);
 void kv_record_put(KvRecordWriter *writer, KvRecordType type, const void *value, size_t len);

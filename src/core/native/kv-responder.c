@@ -24,8 +24,6 @@
 #define ADDRESSES_MAX 4096
 #define KEYS_MAX      KV_CLIENTS_MAX
 
-#define INDEX_TRIES 16
-
 /* One of the ways to reach this end; @secret is what its datagrams are opened with. */
 typedef struct {
     const KvSecret *secret; /* (nullable): not this way */
@@ -213,6 +211,7 @@ reply_with_refusal(KvResponder *responder, const Initiation *initiation, KvRefus
     KvHandshakeHead head = {.type = KV_HANDSHAKE_RESPONSE, .receiver = initiation->head.sender};
     g_auto(KvNativeConfig) say = {0};
     KvOuterKeys outer;
+    uint32_t left_out;
 
     kv_native_config_init(&say);
     say.refusal = refusal;
@@ -224,7 +223,7 @@ reply_with_refusal(KvResponder *responder, const Initiation *initiation, KvRefus
     derive_remote_outer(responder, initiation, &outer);
     outcome->reply_len =
         kv_handshake_write(initiation->noise, &outer, &head, &say, NULL, &responder->random,
-                           outcome->reply, MIN(initiation->len, KV_INITIATION_MAX));
+                           outcome->reply, MIN(initiation->len, KV_INITIATION_MAX), &left_out);
 }
 
 /* With keys: whether the initiation's owner is admitted, and what it sent is no replay. */
@@ -264,36 +263,22 @@ choose_cipher(const KvResponder *responder, const KvNativeConfig *config)
     return 0;
 }
 
-static uint32_t
-draw_index(const KvResponder *responder)
-{
-    const KvNativeIndexes *indexes = &responder->config.indexes;
-
-    for (guint i = 0; i < INDEX_TRIES; i++) {
-        uint32_t index = indexes->draw(indexes->ctx);
-
-        if (kv_half_open_table_find(responder->half_open, index) == NULL)
-            return index;
-    }
-    return 0;
-}
-
 /* Moves what is known of the initiation into the table, for somebody to answer. */
-static KvDrop
+static void
 keep(KvResponder *responder, Initiation *initiation, uint8_t cipher, KvResponderOutcome *outcome)
 {
-    uint32_t index = draw_index(responder);
+    uint32_t index = kv_index_table_draw(responder->config.indexes);
     KvNativeRequest *request = &outcome->request;
     KvNativeKeys *keys;
     KvHalfOpen *half;
 
-    if (index == 0)
-        return KV_DROP_NO_MEMORY;
     half = kv_half_open_table_add(responder->half_open, initiation->who, index,
                                   g_steal_pointer(&initiation->noise), initiation->now);
     half->max = MIN(initiation->len, KV_INITIATION_MAX);
     keys = &half->keys;
+    keys->indexes = responder->config.indexes;
     keys->pattern = initiation->pattern;
+    keys->answered = *initiation->from;
     keys->aead = cipher;
     keys->remote_index = initiation->head.sender;
     keys->remote = initiation->config;
@@ -306,7 +291,6 @@ keep(KvResponder *responder, Initiation *initiation, uint8_t cipher, KvResponder
         memcpy(request->remote_public, initiation->who, sizeof request->remote_public);
     }
     outcome->asks = TRUE;
-    return KV_DROP_NONE;
 }
 
 static KvDrop
@@ -333,8 +317,10 @@ consider(KvResponder *responder, Initiation *initiation, const KvHandshakeBody *
         return KV_DROP_MALFORMED;
     }
     cipher = choose_cipher(responder, &initiation->config);
-    if (cipher != 0)
-        return keep(responder, initiation, cipher, outcome);
+    if (cipher != 0) {
+        keep(responder, initiation, cipher, outcome);
+        return KV_DROP_NONE;
+    }
     reply_with_refusal(responder, initiation, KV_REFUSED_CIPHER, "no common cipher", 0, outcome);
     return KV_DROP_MALFORMED;
 }
@@ -410,6 +396,7 @@ kv_responder_answer(KvResponder *responder, uint32_t id, KvNativeConfig *grant, 
     gboolean refused = grant->refusal != KV_REFUSED_NOT;
     size_t len;
 
+    g_return_val_if_fail(kv_native_config_fits(grant), 0);
     if (half == NULL || half->noise == NULL)
         return 0;
     head.receiver = half->keys.remote_index;
@@ -422,7 +409,7 @@ kv_responder_answer(KvResponder *responder, uint32_t id, KvNativeConfig *grant, 
         complete_grant(responder, half, grant);
     }
     len = kv_handshake_write(half->noise, &half->keys.remote_outer, &head, grant, NULL,
-                             &responder->random, buf, half->max);
+                             &responder->random, buf, half->max, &half->keys.left_out);
     if (refused || len == 0) {
         kv_half_open_table_remove(responder->half_open, half);
         return len;

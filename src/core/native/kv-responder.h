@@ -23,7 +23,7 @@ typedef struct {
     const KvSecret *psk;         /* (nullable): for those that know a secret */
     KvResponderPeers peers;
     uint8_t ciphers[KV_NATIVE_CIPHERS_MAX]; /* KvAead: that this end wants; 0: no more */
-    KvNativeIndexes indexes;
+    KvIndexTable *indexes;
 } KvResponderConfig;
 
 /* Somebody asks to come in. What it says is proved with keys only; its address never is. */
@@ -67,8 +67,8 @@ KvDrop kv_responder_input(KvResponder *responder, const uint8_t *datagram, size_
 
 /**
  * kv_responder_answer:
- * @grant: what to say, moved from; a refusal, if it has one. Cipher and reset token are put in
- * here, a new association too if it names none
+ * @grant: what to say, which kv_native_config_fits(), moved from; a refusal, if it has one. Cipher
+ * and reset token are put in here, a new association too if it names none
  * @buf: of %KV_INITIATION_MAX bytes
  *
  * Answers a request, once. Returns: length of the datagram for where it came from; 0: it has left
