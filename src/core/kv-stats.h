@@ -21,6 +21,8 @@ typedef enum {
     KV_DROP_DEVICE,    /* the TUN or TAP device refused it */
     KV_DROP_SOCKET,    /* the UDP socket refused it */
     KV_DROP_QUEUE,     /* dropped on purpose from a queue that stood too long */
+    KV_DROP_SOURCE,    /* an inner packet from an address that its sender may not use */
+    KV_DROP_DESTINATION, /* an inner packet for nobody, or for whom its sender may not reach */
     KV_N_DROPS,
 } KvDrop;
 

@@ -288,6 +288,20 @@ kv_tun_has_uso(const KvTun *tun)
 }
 
 gboolean
+kv_tun_get_mac(const KvTun *tun, uint8_t mac[KV_TUN_MAC_BYTES], GError **error)
+{
+    struct ifreq request = {0};
+
+    if (ioctl(tun->fd, SIOCGIFHWADDR, &request) < 0) {
+        kv_error_set_errno(error, errno, "cannot find out the Ethernet address of \"%s\"",
+                           tun->name);
+        return FALSE;
+    }
+    memcpy(mac, request.ifr_hwaddr.sa_data, KV_TUN_MAC_BYTES);
+    return TRUE;
+}
+
+gboolean
 kv_tun_is_gone(const KvTun *tun)
 {
     struct ifreq request = {0};

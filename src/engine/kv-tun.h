@@ -15,6 +15,8 @@
  */
 typedef struct _KvTun KvTun;
 
+#define KV_TUN_MAC_BYTES 6
+
 /**
  * kv_tun_open:
  * @name: interface name, or a pattern such as "kvs%d"; 1 to 15 bytes
@@ -42,6 +44,10 @@ KvVniMode kv_tun_get_mode(const KvTun *tun);
 /* (transfer none): the real name. */
 const char *kv_tun_get_name(const KvTun *tun);
 int kv_tun_get_ifindex(const KvTun *tun);
+
+/* TAP: the interface's Ethernet address, as it is now. */
+gboolean kv_tun_get_mac(const KvTun *tun, uint8_t mac[KV_TUN_MAC_BYTES],
+                        GError **error) KV_MUST_USE;
 
 /* Whether the kernel (6.2 or later) also hands over and takes UDP super-packets. */
 gboolean kv_tun_has_uso(const KvTun *tun);
