@@ -6,6 +6,7 @@
 #include "kv-error.h"
 #include "kv-i18n.h"
 #include "kv-nm-names.h"
+#include "kv-nm-secret.h"
 
 /* All that NMSettingSecretFlags has. */
 #define FLAGS_MAX 7
@@ -49,12 +50,6 @@ collect_all(NMSettingVpn *vpn, void (*list)(NMSettingVpn *, NMVpnIterFunc, gpoin
     return items;
 }
 
-static char *
-get_flags_key(const KvSetting *row)
-{
-    return g_strconcat(row->key, KV_NM_FLAGS_SUFFIX, NULL);
-}
-
 /* Takes the flags of secrets out of @values: they are NetworkManager's, not a tunnel's. */
 static gboolean
 take_flags(GHashTable *values, GError **error)
@@ -66,7 +61,7 @@ take_flags(GHashTable *values, GError **error)
 
         if (row->type != KV_SETTING_TYPE_SECRET || !is_of_desktop(row))
             continue;
-        key = get_flags_key(row);
+        key = kv_nm_secret_get_flags_key(row);
         text = g_hash_table_lookup(values, key);
         if (text != NULL && !g_ascii_string_to_unsigned(text, 10, 0, FLAGS_MAX, NULL, NULL)) {
             g_autofree char *shown = g_strescape(text, NULL);
@@ -97,12 +92,12 @@ kv_nm_profile_to_settings(NMSettingVpn *vpn, GError **error)
 }
 
 static gboolean
-is_missing(NMSettingVpn *vpn, const KvSetting *row)
+is_missing(NMSettingVpn *vpn, GHashTable *data, const KvSetting *row)
 {
     NMSettingSecretFlags flags = NM_SETTING_SECRET_FLAG_NONE;
     const char *secret = nm_setting_vpn_get_secret(vpn, row->key);
 
-    if (row->type != KV_SETTING_TYPE_SECRET || !is_of_desktop(row))
+    if (!kv_nm_secret_is_needed(row, data))
         return FALSE;
     if (secret != NULL && secret[0] != '\0')
         return FALSE;
@@ -115,10 +110,11 @@ is_missing(NMSettingVpn *vpn, const KvSetting *row)
 char **
 kv_nm_profile_list_missing_secrets(NMSettingVpn *vpn)
 {
+    g_autoptr(GHashTable) data = collect_all(vpn, nm_setting_vpn_foreach_data_item);
     g_autoptr(GStrvBuilder) keys = g_strv_builder_new();
 
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
-        if (is_missing(vpn, kv_setting_get(i)))
+        if (is_missing(vpn, data, kv_setting_get(i)))
             g_strv_builder_add(keys, kv_setting_get(i)->key);
     }
     return g_strv_builder_end(keys);
@@ -127,7 +123,7 @@ kv_nm_profile_list_missing_secrets(NMSettingVpn *vpn)
 /* --- to a profile ---------------------------------------------------------------------------- */
 
 static void
-add_secret(NMSettingVpn *vpn, const KvSettings *settings, const KvSetting *row)
+add_secret(NMSettingVpn *vpn, GHashTable *data, const KvSettings *settings, const KvSetting *row)
 {
     const KvSecret *secret = kv_settings_get_secret(settings, row->id);
     NMSettingSecretFlags flags = NM_SETTING_SECRET_FLAG_AGENT_OWNED;
@@ -140,6 +136,8 @@ add_secret(NMSettingVpn *vpn, const KvSettings *settings, const KvSetting *row)
         kv_secret_wipe_string(text);
         g_free(text);
         flags = NM_SETTING_SECRET_FLAG_NONE;
+    } else if (!kv_nm_secret_is_needed(row, data)) {
+        return;
     }
     nm_setting_set_secret_flags(NM_SETTING(vpn), row->key, flags, NULL);
 }
@@ -148,20 +146,25 @@ NMSettingVpn *
 kv_nm_profile_from_settings(const KvSettings *settings)
 {
     NMSettingVpn *vpn = NM_SETTING_VPN(nm_setting_vpn_new());
+    g_autoptr(GHashTable) data = NULL;
 
     g_object_set(vpn, NM_SETTING_VPN_SERVICE_TYPE, KV_NM_SERVICE, NULL);
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         const KvSetting *row = kv_setting_get(i);
         g_autofree char *text = NULL;
 
-        if (!is_of_desktop(row) || i == KV_SETTING_NAME || i == KV_SETTING_ROLE)
+        if (!is_of_desktop(row) || i == KV_SETTING_NAME || i == KV_SETTING_ROLE ||
+            row->type == KV_SETTING_TYPE_SECRET || !kv_settings_is_set(settings, i))
             continue;
-        if (row->type == KV_SETTING_TYPE_SECRET) {
-            add_secret(vpn, settings, row);
-        } else if (kv_settings_is_set(settings, i)) {
-            text = kv_settings_to_text(settings, i);
-            nm_setting_vpn_add_data_item(vpn, row->key, text);
-        }
+        text = kv_settings_to_text(settings, i);
+        nm_setting_vpn_add_data_item(vpn, row->key, text);
+    }
+    data = collect_all(vpn, nm_setting_vpn_foreach_data_item);
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        const KvSetting *row = kv_setting_get(i);
+
+        if (is_of_desktop(row) && row->type == KV_SETTING_TYPE_SECRET)
+            add_secret(vpn, data, settings, row);
     }
     return vpn;
 }

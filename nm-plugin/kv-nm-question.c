@@ -4,6 +4,7 @@
 #include "kv-nm-question.h"
 
 #include "kv-i18n.h"
+#include "kv-nm-secret.h"
 #include "kv-secret.h"
 
 #include <NetworkManager.h>
@@ -49,7 +50,7 @@ kv_nm_question_set_value(KvNmQuestion *question, const char *value)
 const char *
 kv_nm_question_get_label(const KvNmQuestion *question)
 {
-    return question->row->id == KV_SETTING_SECRET ? _("_Secret") : question->row->key;
+    return question->row->id == KV_SETTING_SECRET ? _("_Secret") : _(question->row->form_label);
 }
 
 static gboolean
@@ -95,8 +96,7 @@ kv_nm_question_list(GHashTable *data, GHashTable *secrets, const char *const *hi
     for (guint id = 0; id < KV_N_SETTINGS; id++) {
         const KvSetting *row = kv_setting_get(id);
 
-        if (row->type == KV_SETTING_TYPE_SECRET && (row->flags & KV_SETTING_FLAG_DESKTOP) != 0 &&
-            (row->side & KV_SIDE_CLIENT) != 0)
+        if (kv_nm_secret_is_needed(row, data))
             g_ptr_array_add(questions, new_question(row, data, secrets, hints, retry));
     }
     return questions;

@@ -245,7 +245,8 @@ read_profile(KvNmService *self, NMConnection *connection, GError **error)
         return NULL;
     }
     settings = kv_nm_profile_to_settings(vpn, &wrong);
-    if (settings != NULL && kv_settings_get_secret(settings, KV_SETTING_SECRET) == NULL)
+    if (settings != NULL && !kv_settings_is_set(settings, KV_SETTING_PUBLIC_KEY) &&
+        kv_settings_get_secret(settings, KV_SETTING_SECRET) == NULL)
         g_set_error(&wrong, KV_ERROR, KV_ERROR_INVALID_SETTING,
                     _("%s: required, but not given; allowed: in the profile, or from its user's "
                       "agent, unless the profile says that it is not required"),
@@ -267,9 +268,11 @@ begin(KvNmService *self, NMConnection *connection, gboolean interactive, GError 
 
     if (settings == NULL)
         return FALSE;
+    /* With keys there is nothing that a person could have mistyped. */
     secret = kv_settings_get_secret(settings, KV_SETTING_SECRET);
     /* An agent that gives the same secret again has no other. */
-    self->may_ask = interactive && is_asked_for(nm_connection_get_setting_vpn(connection)) &&
+    self->may_ask = interactive && secret != NULL &&
+                    is_asked_for(nm_connection_get_setting_vpn(connection)) &&
                     (self->tried == NULL || !kv_secret_equal(secret, self->tried));
     g_clear_pointer(&self->tried, kv_secret_free);
     self->tried = kv_secret_copy(secret);

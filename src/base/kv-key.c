@@ -57,3 +57,13 @@ kv_key_get_public(const uint8_t private_key[KV_KEY_BYTES], uint8_t public_key[KV
     if (crypto_scalarmult_base(public_key, private_key) != 0)
         g_assert_not_reached();
 }
+
+gboolean
+kv_key_is_public(const uint8_t key[KV_KEY_BYTES])
+{
+    static const uint8_t any_private[KV_KEY_BYTES] = {1};
+    uint8_t shared[KV_KEY_BYTES];
+
+    /* libsodium refuses what comes to zero, as points of small order do. */
+    return crypto_scalarmult(shared, any_private, key) == 0;
+}

@@ -21,3 +21,7 @@ void kv_key_generate_preshared(uint8_t key[KV_KEY_BYTES]);
 
 /* The public key of a private one. */
 void kv_key_get_public(const uint8_t private_key[KV_KEY_BYTES], uint8_t public_key[KV_KEY_BYTES]);
+
+/* Whether @key can be somebody's public key: with a point of small order, whatever the other's
+ * private key, the shared one would be known to everybody. */
+gboolean kv_key_is_public(const uint8_t key[KV_KEY_BYTES]);

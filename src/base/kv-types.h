@@ -11,6 +11,11 @@ typedef enum {
     KV_ROLE_SERVER,
 } KvRole;
 
+typedef enum {
+    KV_PROTOCOL_V1, /* of the Go program */
+    KV_PROTOCOL_NATIVE,
+} KvProtocol;
+
 /* (wire) Layer of the inner packets. */
 typedef enum {
     KV_VNI_MODE_TUN = 0,
@@ -41,6 +46,12 @@ typedef enum {
     KV_CIPHER_NONE,
     KV_N_CIPHERS,
 } KvCipher;
+
+/* Data ciphers of the native protocol, as it sends them. */
+typedef enum {
+    KV_AEAD_CHACHA20_POLY1305 = 1,
+    KV_AEAD_AES_256_GCM = 2,
+} KvAead;
 
 typedef enum {
     KV_TUNNEL_STATE_STOPPED,

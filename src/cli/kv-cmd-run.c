@@ -84,8 +84,11 @@ state_changed(KvTunnel *tunnel, guint state, const GError *error, gpointer data)
 static void
 warn_about_cipher(const KvSettings *settings)
 {
-    KvCipher cipher = (KvCipher) kv_settings_get_choice(settings, KV_SETTING_CRYPT);
+    KvCipher cipher;
 
+    if (kv_settings_get_protocol(settings) != KV_PROTOCOL_V1)
+        return;
+    cipher = kv_settings_get_v1_cipher(settings);
     if (kv_cipher_is_weak(cipher))
         kv_log(KV_LOG_WARNING, NULL, NULL, NULL,
                "crypt: %s protects little or nothing; choose it for compatibility only",

@@ -3,6 +3,7 @@
 
 #include "kv-macros.h"
 #include "kv-outer.h"
+#include "kv-types.h"
 
 #include <glib.h>
 #include <stddef.h>
@@ -16,11 +17,6 @@
 #define KV_SEAL_TOKEN_BYTES   16
 #define KV_SEAL_EPOCH_BITS    22                  /* datagrams under one key: 2^22 */
 #define KV_SEAL_COUNTER_MAX   (UINT64_C(1) << 60) /* of one session */
-
-typedef enum {
-    KV_AEAD_CHACHA20_POLY1305 = 1,
-    KV_AEAD_AES_256_GCM = 2,
-} KvAead;
 
 /* Whether this processor has instructions for it; else it is not to be offered. */
 gboolean kv_aead_is_available(KvAead aead);

@@ -177,24 +177,58 @@ fill_client(KvTunnelParams *params, const KvSettings *settings)
     fill_client_info(params, settings);
 }
 
+static gboolean
+fail_not_yet(KvSettingId id, GError **error)
+{
+    g_set_error(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
+                "%s: not supported by this version yet; leave it out", kv_setting_get(id)->key);
+    return FALSE;
+}
+
+/* Settings that nothing reads yet. */
+static gboolean
+check_supported(const KvSettings *settings, GError **error)
+{
+    static const KvSettingId not_yet[] = {
+        KV_SETTING_PRIVATE_KEY, KV_SETTING_PUBLIC_KEY,      KV_SETTING_PRESHARED_KEY,
+        KV_SETTING_LOCAL_IP6,   KV_SETTING_ASSIGNABLE_IPS6, KV_SETTING_ROUTES,
+        KV_SETTING_DNS,         KV_SETTING_DNS_SEARCH,      KV_SETTING_CLIENT_TO_CLIENT,
+    };
+
+    if (kv_settings_get_boolean(settings, KV_SETTING_TCP)) {
+        g_set_error_literal(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
+                            "tcp: imitating TCP is not supported by this version yet; leave it "
+                            "out on both ends to use UDP");
+        return FALSE;
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(not_yet); i++) {
+        if (kv_settings_is_set(settings, not_yet[i]))
+            return fail_not_yet(not_yet[i], error);
+    }
+    if (kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE) {
+        g_set_error(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
+                    "crypt: %s is not supported by this version yet; name a cipher of v1 such as "
+                    "aes",
+                    kv_settings_get_string(settings, KV_SETTING_CRYPT));
+        return FALSE;
+    }
+    return TRUE;
+}
+
 KvTunnelParams *
 kv_tunnel_params_new(const KvSettings *settings, GError **error)
 {
     g_autoptr(KvTunnelParams) params = g_new0(KvTunnelParams, 1);
 
     params->refs = 1;
-    if (kv_settings_get_boolean(settings, KV_SETTING_TCP)) {
-        g_set_error_literal(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
-                            "tcp: imitating TCP is not supported by this version yet; leave it "
-                            "out on both ends to use UDP");
+    if (!check_supported(settings, error))
         return NULL;
-    }
     params->role = kv_settings_get_role(settings);
     params->host = get_string(settings, KV_SETTING_IP);
     params->port = (uint16_t) get_uint(settings, KV_SETTING_PORT);
     params->dscp = get_uint(settings, KV_SETTING_DSCP);
     params->socket_buffer = get_uint(settings, KV_SETTING_SOCKBUF);
-    params->cipher = (KvCipher) kv_settings_get_choice(settings, KV_SETTING_CRYPT);
+    params->cipher = kv_settings_get_v1_cipher(settings);
     params->local_ip = get_ip(settings, KV_SETTING_LOCAL_IP);
     params->netmask = get_ip(settings, KV_SETTING_NETMASK);
     params->vni_mtu = (uint16_t) MIN(get_uint(settings, KV_SETTING_VNI_MTU), KV_VNI_MTU_MAX);

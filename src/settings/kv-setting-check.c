@@ -4,6 +4,8 @@
 #include "kv-setting-check.h"
 
 #include "kv-ip4.h"
+#include "kv-key.h"
+#include "kv-network.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -123,6 +125,98 @@ kv_check_address_range(const char *text)
     if (strcmp(parts[1], "32") == 0 || strcmp(parts[1], "255.255.255.255") == 0)
         return first != 0;
     return is_prefix_length(parts[1]) || kv_check_netmask(parts[1]);
+}
+
+/* Neither nobody's nor this computer's nor that of a group. */
+static gboolean
+is_of_one_computer(const KvNetwork *address)
+{
+    static const uint8_t loopback6[16] = {[15] = 1};
+    static const uint8_t nobody[16];
+
+    if (memcmp(address->ip, nobody, sizeof nobody) == 0)
+        return FALSE;
+    if (address->is_ip6)
+        return address->ip[0] != 0xff && memcmp(address->ip, loopback6, sizeof loopback6) != 0;
+    return address->ip[0] != 0 && address->ip[0] != 127 && address->ip[0] < 224;
+}
+
+gboolean
+kv_check_ip6(const char *text)
+{
+    KvNetwork address;
+
+    return kv_network_parse(&address, text) && address.is_ip6 && address.prefix > 0 &&
+           is_of_one_computer(&address);
+}
+
+gboolean
+kv_check_address_range6(const char *text)
+{
+    g_auto(GStrv) ends = g_strsplit(text, "-", 2);
+    KvNetwork first;
+    KvNetwork last;
+
+    if (!kv_network_parse(&first, ends[0]) || !first.is_ip6)
+        return FALSE;
+    if (ends[1] == NULL)
+        return strchr(text, '/') != NULL && is_of_one_computer(&first);
+    return strchr(text, '/') == NULL && kv_network_parse(&last, ends[1]) && last.is_ip6 &&
+           memcmp(first.ip, last.ip, sizeof first.ip) <= 0 && is_of_one_computer(&last);
+}
+
+gboolean
+kv_check_network(const char *text)
+{
+    KvNetwork network;
+
+    return kv_network_parse(&network, text) && kv_network_is_base(&network);
+}
+
+gboolean
+kv_check_address(const char *text)
+{
+    KvNetwork address;
+
+    return strchr(text, '/') == NULL && kv_network_parse(&address, text) &&
+           is_of_one_computer(&address);
+}
+
+gboolean
+kv_check_domain(const char *text)
+{
+    g_auto(GStrv) labels = NULL;
+
+    if (text[0] == '~')
+        text++;
+    if (strcmp(text, ".") == 0)
+        return TRUE;
+    if (strlen(text) > HOST_NAME_MAX_BYTES)
+        return FALSE;
+    labels = g_strsplit(text, ".", 0);
+    for (guint i = 0; labels[i] != NULL; i++) {
+        if (!is_host_label(labels[i]))
+            return FALSE;
+    }
+    return labels[0] != NULL;
+}
+
+gboolean
+kv_check_key(const char *text)
+{
+    uint8_t key[KV_KEY_BYTES];
+    gboolean good = kv_key_parse(key, text);
+
+    explicit_bzero(key, sizeof key);
+    return good;
+}
+
+gboolean
+kv_check_public_key(const char *text)
+{
+    uint8_t key[KV_KEY_BYTES];
+
+    return kv_key_parse(key, text) && kv_key_is_public(key);
 }
 
 gboolean

@@ -23,6 +23,27 @@ gboolean kv_check_netmask(const char *text);
 /* ADDRESS/PREFIX, ADDRESS/NETMASK or FIRST-LAST. */
 gboolean kv_check_address_range(const char *text);
 
+/* An IPv6 address that one computer can have beyond its own link, or that and a prefix. */
+gboolean kv_check_ip6(const char *text);
+
+/* IPv6 ADDRESS/PREFIX or FIRST-LAST. */
+gboolean kv_check_address_range6(const char *text);
+
+/* A network of either family, without a bit below its prefix; a whole address needs none. */
+gboolean kv_check_network(const char *text);
+
+/* An address of either family that one computer can have. */
+gboolean kv_check_address(const char *text);
+
+/* A domain name, or "." for the root, with or without "~" in front. */
+gboolean kv_check_domain(const char *text);
+
+/* The text of a key. */
+gboolean kv_check_key(const char *text);
+
+/* The same of one that can be public. */
+gboolean kv_check_public_key(const char *text);
+
 /* What the kernel takes as an interface's name and no template of it. */
 gboolean kv_check_interface_name(const char *text);
 

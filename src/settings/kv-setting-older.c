@@ -45,8 +45,20 @@ read_number(const char *text, guint64 *number)
 static gboolean
 is_new(const KvSetting *row)
 {
-    return row->id == KV_SETTING_SECRET_FILE || row->id == KV_SETTING_UP ||
-           row->id == KV_SETTING_DOWN;
+    switch (row->id) {
+    case KV_SETTING_SECRET_FILE:
+    case KV_SETTING_PUBLIC_KEY:
+    case KV_SETTING_LOCAL_IP6:
+    case KV_SETTING_ASSIGNABLE_IPS6:
+    case KV_SETTING_ROUTES:
+    case KV_SETTING_DNS:
+    case KV_SETTING_DNS_SEARCH:
+    case KV_SETTING_UP:
+    case KV_SETTING_DOWN:
+        return TRUE;
+    default:
+        return FALSE;
+    }
 }
 
 static gboolean

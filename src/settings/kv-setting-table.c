@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
-#include "kv-settings.h"
+#include "kv-setting-check.h"
+#include "kv-settings-private.h"
 
 #include "kv-i18n.h"
-#include "kv-setting-check.h"
-
-#include <string.h>
 
 #define GROUP_CONNECTION   N_("Connection")
 #define GROUP_TRANSMISSION N_("Transmission")
@@ -22,18 +20,27 @@
 
 static const char *const kcp_modes[] = {"normal", "fast", "fast2", "fast3", "manual", NULL};
 
-/* In the order of KvCipher. */
+#define KEY_ALLOWED                                                                                \
+    N_("a key of 32 bytes in base64, 44 characters, as kcpvpn genkey, pubkey and genpsk write "    \
+       "them")
+
+#define NETWORKS_ALLOWED                                                                           \
+    N_("networks such as 10.0.0.0/8 or 2001:db8::/32, without a bit set below the prefix")
+
+/* In the order of KvCipher, and behind it of KvNativeCrypt. */
 static const char *const ciphers[] = {
-    "aes",  "aes-128", "aes-192", "salsa20", "blowfish", "twofish", "cast5",
-    "3des", "tea",     "xtea",    "xor",     "sm4",      "none",    NULL,
+    "aes",         "aes-128", "aes-192", "salsa20", "blowfish",
+    "twofish",     "cast5",   "3des",    "tea",     "xtea",
+    "xor",         "sm4",     "none",    "auto",    "chacha20-poly1305",
+    "aes-256-gcm", NULL,
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(ciphers) == KV_N_CIPHERS + 1);
+G_STATIC_ASSERT(G_N_ELEMENTS(ciphers) == KV_N_CIPHERS + KV_N_NATIVE_CRYPTS + 1);
 
 /* In the orders of KvVniMode and KvRole. */
 static const char *const vni_modes[] = {"tun", "tap", NULL};
 static const char *const roles[] = {"client", "server", NULL};
 
-static const KvSetting table[] = {
+const KvSetting kv_setting_table[] = {
     [KV_SETTING_IP] =
         {
             .id = KV_SETTING_IP,
@@ -80,7 +87,7 @@ static const KvSetting table[] = {
             .max = 1500,
             .value_name = "BYTES",
             .description = N_("Largest UDP payload to send"),
-            .form_label = N_("UDP pa_yload size"),
+            .form_label = N_("Ma_x. UDP payload"),
         },
     [KV_SETTING_KCP_MODE] =
         {
@@ -109,7 +116,7 @@ static const KvSetting table[] = {
             .max = 1,
             .value_name = "0|1",
             .description = N_("1 lowers the least retransmission timeout from 100 to 30 ms"),
-            .form_label = N_("_Short timeout"),
+            .form_label = N_("Short _timeout"),
         },
     [KV_SETTING_INTERVAL] =
         {
@@ -269,7 +276,7 @@ static const KvSetting table[] = {
             .max = 268435456,
             .value_name = "BYTES",
             .description = N_("Buffer of the UDP socket in each direction"),
-            .form_label = N_("Socket _buffer"),
+            .form_label = N_("Socket buffer si_ze"),
         },
     [KV_SETTING_SMUXBUF] =
         {
@@ -342,9 +349,63 @@ static const KvSetting table[] = {
             .default_text = "aes",
             .choices = ciphers,
             .value_name = "CIPHER",
-            .description = N_("Cipher, the same on both ends; none, xor, tea and the ciphers with "
-                              "64-bit blocks are weak"),
+            .description =
+                N_("Cipher, the same on both ends; auto, chacha20-poly1305 and aes-256-gcm "
+                   "are the native protocol, the others protocol v1; none, xor, tea "
+                   "and the ciphers with 64-bit blocks are weak"),
             .form_label = N_("C_ipher"),
+        },
+    [KV_SETTING_PRIVATE_KEY] =
+        {
+            .id = KV_SETTING_PRIVATE_KEY,
+            .key = "private-key",
+            .type = KV_SETTING_TYPE_SECRET,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_SECURITY,
+            .min = KV_SETTING_KEY_LENGTH,
+            .max = KV_SETTING_KEY_LENGTH,
+            .value_name = "KEY",
+            .check = kv_check_key,
+            .allowed = KEY_ALLOWED,
+            .description =
+                N_("Private key of this end, for the native protocol; better given by a file"),
+            .form_label = N_("Private ke_y"),
+            .form_help = N_("Private key of this computer, for the native protocol with keys"),
+        },
+    [KV_SETTING_PUBLIC_KEY] =
+        {
+            .id = KV_SETTING_PUBLIC_KEY,
+            .key = "public-key",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_CLIENT,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_SECURITY,
+            .min = KV_SETTING_KEY_LENGTH,
+            .max = KV_SETTING_KEY_LENGTH,
+            .value_name = "KEY",
+            .check = kv_check_public_key,
+            .allowed = KEY_ALLOWED,
+            .description = N_("Public key of the server"),
+            .form_label = N_("Server's pu_blic key"),
+        },
+    [KV_SETTING_PRESHARED_KEY] =
+        {
+            .id = KV_SETTING_PRESHARED_KEY,
+            .key = "preshared-key",
+            .type = KV_SETTING_TYPE_SECRET,
+            .side = KV_SIDE_CLIENT,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_SECURITY,
+            .min = KV_SETTING_KEY_LENGTH,
+            .max = KV_SETTING_KEY_LENGTH,
+            .value_name = "KEY",
+            .check = kv_check_key,
+            .allowed = KEY_ALLOWED,
+            .description = N_("Key that both ends share beside their key pairs; the server has one "
+                              "for each client"),
+            .form_label = N_("Pre_shared key"),
+            .form_help = N_("Key that both ends share beside their key pairs"),
         },
     [KV_SETTING_LOCAL_IP] =
         {
@@ -360,9 +421,29 @@ static const KvSetting table[] = {
             .check = kv_check_ip4,
             .allowed = N_("an IPv4 address other than 0.0.0.0"),
             .description = N_(
-                "Tunnel address of this end: the server's own, or the one a client wants to have"),
-            .form_label = N_("_Tunnel address"),
-            .form_help = N_("Address that this computer wants to have in the tunnel"),
+                "IPv4 tunnel address of this end: the server's own, or the one a client wants to "
+                "have"),
+            .form_label = N_("IPv_4 tunnel address"),
+            .form_help = N_("IPv4 address that this computer wants to have in the tunnel"),
+        },
+    [KV_SETTING_LOCAL_IP6] =
+        {
+            .id = KV_SETTING_LOCAL_IP6,
+            .key = "local-ip6",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_BOTH,
+            .flags = KV_SETTING_FLAG_DESKTOP,
+            .group = GROUP_NETWORK,
+            .min = 3,
+            .max = 43,
+            .value_name = "ADDRESS",
+            .check = kv_check_ip6,
+            .allowed = N_("an IPv6 address for one computer such as 2001:db8::1, on a server also "
+                          "with a prefix as in 2001:db8::1/64"),
+            .description = N_("IPv6 tunnel address of this end: the server's own, or the one a "
+                              "client wants to have"),
+            .form_label = N_("IPv_6 tunnel address"),
+            .form_help = N_("IPv6 address that this computer wants to have in the tunnel"),
         },
     [KV_SETTING_NETMASK] =
         {
@@ -456,6 +537,81 @@ static const KvSetting table[] = {
             .check = kv_check_address_range,
             .allowed = N_("ADDRESS/PREFIX, ADDRESS/NETMASK or FIRST-LAST with IPv4 addresses"),
             .description = N_("Addresses for the clients; without it every client chooses its own"),
+        },
+    [KV_SETTING_ASSIGNABLE_IPS6] =
+        {
+            .id = KV_SETTING_ASSIGNABLE_IPS6,
+            .key = "assignable-ips6",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_SERVER,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_NETWORK,
+            .min = 5,
+            .max = 79,
+            .value_name = "RANGE",
+            .check = kv_check_address_range6,
+            .allowed = N_("ADDRESS/PREFIX or FIRST-LAST with IPv6 addresses"),
+            .description =
+                N_("IPv6 addresses for the clients; without it they have none but fixed ones"),
+        },
+    [KV_SETTING_ROUTES] =
+        {
+            .id = KV_SETTING_ROUTES,
+            .key = "routes",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_SERVER,
+            .flags = KV_SETTING_FLAG_LIST,
+            .group = GROUP_NETWORK,
+            .min = 1,
+            .max = 65535,
+            .value_name = "NETWORK,...",
+            .check = kv_check_network,
+            .allowed = NETWORKS_ALLOWED,
+            .description = N_("Networks that the clients are told to reach through the tunnel"),
+        },
+    [KV_SETTING_DNS] =
+        {
+            .id = KV_SETTING_DNS,
+            .key = "dns",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_SERVER,
+            .flags = KV_SETTING_FLAG_LIST,
+            .group = GROUP_NETWORK,
+            .min = 1,
+            .max = 1023,
+            .value_name = "ADDRESS,...",
+            .check = kv_check_address,
+            .allowed = N_("IPv4 and IPv6 addresses of single computers"),
+            .description = N_("Name servers that the clients are told to ask"),
+        },
+    [KV_SETTING_DNS_SEARCH] =
+        {
+            .id = KV_SETTING_DNS_SEARCH,
+            .key = "dns-search",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_SERVER,
+            .flags = KV_SETTING_FLAG_LIST,
+            .group = GROUP_NETWORK,
+            .min = 1,
+            .max = 65535,
+            .value_name = "DOMAIN,...",
+            .check = kv_check_domain,
+            .allowed = N_("domain names, with ~ in front for routing only; . is the root, so that "
+                          "~. is every name"),
+            .description = N_("Domains that those name servers are for; short names are looked for "
+                              "in them, but in none with a ~"),
+        },
+    [KV_SETTING_CLIENT_TO_CLIENT] =
+        {
+            .id = KV_SETTING_CLIENT_TO_CLIENT,
+            .key = "client-to-client",
+            .type = KV_SETTING_TYPE_BOOLEAN,
+            .side = KV_SIDE_SERVER,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_NETWORK,
+            .default_text = "false",
+            .description =
+                N_("Clients of the native protocol reach one another through the server"),
         },
     [KV_SETTING_HOOK_DIR] =
         {
@@ -683,52 +839,4 @@ static const KvSetting table[] = {
                 N_("The same for when the interface is gone, on a server when it has ended"),
         },
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(table) == KV_N_SETTINGS);
-
-const KvSetting *
-kv_setting_get(KvSettingId id)
-{
-    g_return_val_if_fail(id < KV_N_SETTINGS, NULL);
-    return &table[id];
-}
-
-const KvSetting *
-kv_setting_find(const char *key)
-{
-    for (guint i = 0; i < KV_N_SETTINGS; i++) {
-        if (strcmp(table[i].key, key) == 0 || g_strcmp0(table[i].alias, key) == 0)
-            return &table[i];
-    }
-    return NULL;
-}
-
-const char *
-kv_setting_get_desktop_default(const KvSetting *setting)
-{
-    return setting->desktop_default_text != NULL ? setting->desktop_default_text
-                                                 : setting->default_text;
-}
-
-char *
-kv_setting_format_allowed(const KvSetting *setting)
-{
-    g_autofree char *words = NULL;
-
-    if (setting->allowed != NULL)
-        return g_strdup(_(setting->allowed));
-    switch (setting->type) {
-    case KV_SETTING_TYPE_BOOLEAN:
-        return g_strdup(_("true or false"));
-    case KV_SETTING_TYPE_UINT:
-        return g_strdup_printf(_("a whole number from %u to %u"), (guint) setting->min,
-                               (guint) setting->max);
-    case KV_SETTING_TYPE_CHOICE:
-        words = g_strjoinv(", ", (char **) setting->choices);
-        return g_strdup_printf(_("one of %s"), words);
-    case KV_SETTING_TYPE_STRING:
-    case KV_SETTING_TYPE_SECRET:
-        break;
-    }
-    return g_strdup_printf(_("%u to %u bytes without control characters"), (guint) setting->min,
-                           (guint) setting->max);
-}
+G_STATIC_ASSERT(G_N_ELEMENTS(kv_setting_table) == KV_N_SETTINGS);

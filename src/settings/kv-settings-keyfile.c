@@ -272,6 +272,16 @@ name_after_file(KvSettings *settings, const char *path)
         kv_settings_unset(settings, KV_SETTING_NAME);
 }
 
+static gboolean
+holds_any_secret(const KvSettings *settings)
+{
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        if (kv_settings_holds_secret(settings, i))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static KvSettings *
 read_file(const KvRole *role, const char *path, GError **error)
 {
@@ -293,7 +303,7 @@ read_file(const KvRole *role, const char *path, GError **error)
     explicit_bzero(buf, len);
     if (loaded == NULL)
         return NULL;
-    if (kv_settings_is_set(loaded, KV_SETTING_SECRET) && (mode & S_IRWXO) != 0) {
+    if (holds_any_secret(loaded) && (mode & S_IRWXO) != 0) {
         kv_settings_fail(
             error, _("%s: holds a secret, but everybody has access (mode %04o); run: chmod o-rwx"),
             shown, (guint) mode);
@@ -361,14 +371,16 @@ char *
 kv_settings_to_data(const KvSettings *settings, gboolean with_secrets)
 {
     GString *out = g_string_sized_new(DATA_INITIAL_BYTES);
-    gboolean secret = with_secrets && !settings->secret_from_file;
 
     g_string_append(out, "[" GROUP "]\n");
     append_value(out, settings, KV_SETTING_NAME);
     g_string_append_printf(out, "role=%s\n",
                            kv_setting_get(KV_SETTING_ROLE)->choices[settings->role]);
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
-        if (i == KV_SETTING_NAME || i == KV_SETTING_ROLE || (i == KV_SETTING_SECRET && !secret))
+        if (i == KV_SETTING_NAME || i == KV_SETTING_ROLE)
+            continue;
+        if (kv_setting_get(i)->type == KV_SETTING_TYPE_SECRET &&
+            !(with_secrets && kv_settings_holds_secret(settings, i)))
             continue;
         append_value(out, settings, i);
     }

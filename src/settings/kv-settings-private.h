@@ -5,6 +5,17 @@
 
 /* What the files of this folder share among themselves. */
 
+/* Words of "crypt" for the native protocol, behind those of KvCipher. */
+typedef enum {
+    KV_NATIVE_CRYPT_AUTO,
+    KV_NATIVE_CRYPT_CHACHA20_POLY1305,
+    KV_NATIVE_CRYPT_AES_256_GCM,
+    KV_N_NATIVE_CRYPTS,
+} KvNativeCrypt;
+
+/* The one table, by KvSettingId. */
+extern const KvSetting kv_setting_table[KV_N_SETTINGS];
+
 typedef struct {
     gboolean is_set;
     gboolean is_absent; /* given as none: over a file, its value does not count */
@@ -22,6 +33,9 @@ struct _KvSettings {
 
 /* Sets a %KV_ERROR_INVALID_SETTING. Returns: FALSE, for the caller to return. */
 gboolean kv_settings_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Whether it is a secret that was given itself, not by a file that holds it. */
+gboolean kv_settings_holds_secret(const KvSettings *settings, KvSettingId id);
 
 /**
  * kv_settings_read_file:

@@ -18,6 +18,13 @@
 #define SECRET_VARIABLE  "KCPVPN_KEY"
 #define SECRET_MAX_BYTES 4096
 
+gboolean
+kv_settings_holds_secret(const KvSettings *settings, KvSettingId id)
+{
+    return kv_setting_get(id)->type == KV_SETTING_TYPE_SECRET && settings->values[id].is_set &&
+           !(id == KV_SETTING_SECRET && settings->secret_from_file);
+}
+
 /* Reads to the end, or @max + 1 bytes. Returns: how many, < 0: failed. */
 static gssize
 read_all(int fd, char *buf, gsize max)

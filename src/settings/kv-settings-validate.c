@@ -7,8 +7,12 @@
 #include "kv-i18n.h"
 #include "kv-settings-private.h"
 
-/* What Reed-Solomon over GF(256) can hold. */
-#define SHARDS_MAX 256
+#include <string.h>
+
+/* What Reed-Solomon over GF(256) can hold, and what a group of the native protocol can. */
+#define SHARDS_MAX        256
+#define NATIVE_SHARDS_MAX 192
+#define NATIVE_PARITY_MAX 64
 
 static gboolean
 require(const KvSettings *settings, KvSettingId id, GError **error)
@@ -22,26 +26,88 @@ require(const KvSettings *settings, KvSettingId id, GError **error)
                             kv_setting_get(id)->key, allowed);
 }
 
+/* Whether this end has a key pair, or must have one. */
 static gboolean
-require_secret(const KvSettings *settings, GError **error)
+has_keys(const KvSettings *settings)
 {
+    return kv_settings_is_set(settings, KV_SETTING_PRIVATE_KEY) ||
+           kv_settings_is_set(settings, KV_SETTING_PUBLIC_KEY);
+}
+
+/* Without keys, and for what else a server admits, there must be a secret. */
+static gboolean
+validate_secrets(const KvSettings *settings, GError **error)
+{
+    if (has_keys(settings)) {
+        if (!require(settings, KV_SETTING_PRIVATE_KEY, error))
+            return FALSE;
+        if (kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE)
+            return TRUE;
+    }
     if (kv_settings_is_set(settings, KV_SETTING_SECRET))
         return TRUE;
     return kv_settings_fail(error, _("secret: required, but not given; allowed: secret, "
                                      "secret-file or the environment variable KCPVPN_KEY"));
 }
 
+/* A client's keys: all that go together, and in the protocol that has them. */
+static gboolean
+validate_client_keys(const KvSettings *settings, GError **error)
+{
+    static const KvSettingId keys[] = {KV_SETTING_PRIVATE_KEY, KV_SETTING_PUBLIC_KEY,
+                                       KV_SETTING_PRESHARED_KEY};
+
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+        const char *key = kv_setting_get(keys[i])->key;
+
+        if (!kv_settings_is_set(settings, keys[i]))
+            continue;
+        if (kv_settings_get_protocol(settings) == KV_PROTOCOL_V1)
+            return kv_settings_fail(error,
+                                    _("%s: protocol v1 has no keys, and crypt %s is one of its "
+                                      "ciphers; allowed: with crypt auto, chacha20-poly1305 or "
+                                      "aes-256-gcm"),
+                                    key, kv_settings_get_string(settings, KV_SETTING_CRYPT));
+        if (!kv_settings_is_set(settings, KV_SETTING_PUBLIC_KEY))
+            return kv_settings_fail(error, _("public-key: required with %s, but not given"), key);
+    }
+    return TRUE;
+}
+
 static gboolean
 validate_shards(const KvSettings *settings, GError **error)
 {
+    gboolean native = kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE;
     guint data = (guint) kv_settings_get_uint(settings, KV_SETTING_DATASHARD);
     guint parity = (guint) kv_settings_get_uint(settings, KV_SETTING_PARITYSHARD);
+    guint max = native ? NATIVE_SHARDS_MAX : SHARDS_MAX;
 
-    if (data + parity > SHARDS_MAX)
+    if (native && parity > NATIVE_PARITY_MAX)
+        return kv_settings_fail(error,
+                                _("parityshard: \"%u\" is not allowed with crypt %s; allowed: a "
+                                  "whole number from 0 to %u"),
+                                parity, kv_settings_get_string(settings, KV_SETTING_CRYPT),
+                                NATIVE_PARITY_MAX);
+    if (data + parity > max)
         return kv_settings_fail(
             error, _("datashard and parityshard: %u and %u make %u; allowed: at most %u together"),
-            data, parity, data + parity, SHARDS_MAX);
+            data, parity, data + parity, max);
     return TRUE;
+}
+
+static gboolean
+validate_udp_mtu(const KvSettings *settings, GError **error)
+{
+    guint mtu = (guint) kv_settings_get_uint(settings, KV_SETTING_UDP_MTU);
+
+    if (kv_settings_get_protocol(settings) == KV_PROTOCOL_V1 ||
+        mtu >= KV_SETTING_NATIVE_UDP_MTU_MIN)
+        return TRUE;
+    return kv_settings_fail(
+        error,
+        _("udp-mtu: \"%u\" is not allowed with crypt %s; allowed: a whole number from %u to %u"),
+        mtu, kv_settings_get_string(settings, KV_SETTING_CRYPT), KV_SETTING_NATIVE_UDP_MTU_MIN,
+        (guint) kv_setting_get(KV_SETTING_UDP_MTU)->max);
 }
 
 static gboolean
@@ -90,16 +156,54 @@ validate_one_secret(const KvSettings *settings, GError **error)
     return TRUE;
 }
 
+/* A server's prefix says which network its interface is in; a client learns that. */
+static gboolean
+validate_client_address(const KvSettings *settings, GError **error)
+{
+    const char *ip6 = kv_settings_get_string(settings, KV_SETTING_LOCAL_IP6);
+
+    if (ip6 == NULL || strchr(ip6, '/') == NULL)
+        return TRUE;
+    return kv_settings_fail(
+        error,
+        _("local-ip6: \"%s\" is not allowed on a client; allowed: an address without a prefix"),
+        ip6);
+}
+
 gboolean
 kv_settings_validate_saved(const KvSettings *settings, GError **error)
 {
     if (!require(settings, KV_SETTING_IP, error) || !require(settings, KV_SETTING_PORT, error) ||
-        !validate_one_secret(settings, error) || !validate_shards(settings, error))
+        !validate_one_secret(settings, error) || !validate_shards(settings, error) ||
+        !validate_udp_mtu(settings, error))
         return FALSE;
     if (kv_settings_get_role(settings) == KV_ROLE_CLIENT)
-        return TRUE;
+        return validate_client_keys(settings, error) && validate_client_address(settings, error);
     return require(settings, KV_SETTING_VNI_MODE, error) && validate_mtu(settings, error) &&
            validate_vni_mode(settings, error);
+}
+
+/* Whether nothing of what is spoken knows the setting. */
+static gboolean
+is_of_other_protocol(const KvSettings *settings, const KvSetting *row)
+{
+    gboolean native = kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE;
+
+    switch (row->id) {
+    case KV_SETTING_KCP_MODE:
+    case KV_SETTING_NODELAY:
+    case KV_SETTING_INTERVAL:
+    case KV_SETTING_RESEND:
+    case KV_SETTING_NC:
+    case KV_SETTING_ACKNODELAY:
+    case KV_SETTING_SMUXBUF:
+    case KV_SETTING_FULL_FRAME_MTU:
+        return native;
+    case KV_SETTING_LOCAL_IP6:
+        return !native && settings->role == KV_ROLE_CLIENT;
+    default:
+        return FALSE;
+    }
 }
 
 /* (transfer full) (nullable) */
@@ -115,6 +219,17 @@ format_warning(const KvSettings *settings, const KvSetting *row)
         return g_strdup_printf(_("%s: %s cannot be had, %s is used; allowed: %s"), row->key,
                                value->given, value->text, allowed);
     }
+    if (value->is_set && is_of_other_protocol(settings, row))
+        return g_strdup_printf(_("%s: of no use with crypt %s"), row->key,
+                               kv_settings_get_string(settings, KV_SETTING_CRYPT));
+    if (row->id == KV_SETTING_WORKERS && value->number > 1 &&
+        kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE)
+        return g_strdup_printf(_("%s: the native protocol has one thread, %s is of no use"),
+                               row->key, value->text);
+    if (row->id == KV_SETTING_SECRET && value->is_set && has_keys(settings) &&
+        settings->role == KV_ROLE_CLIENT)
+        return g_strdup_printf(_("%s: of no use with %s"), row->key,
+                               kv_setting_get(KV_SETTING_PUBLIC_KEY)->key);
     /* A client learns the mode from its server. */
     if (is_tap_only && value->is_set && settings->role == KV_ROLE_SERVER &&
         kv_settings_get_choice(settings, KV_SETTING_VNI_MODE) == KV_VNI_MODE_TUN)
@@ -139,5 +254,5 @@ kv_settings_list_warnings(const KvSettings *settings)
 gboolean
 kv_settings_validate(const KvSettings *settings, GError **error)
 {
-    return kv_settings_validate_saved(settings, error) && require_secret(settings, error);
+    return kv_settings_validate_saved(settings, error) && validate_secrets(settings, error);
 }

@@ -247,13 +247,6 @@ kv_settings_to_variant(const KvSettings *settings)
     return g_variant_dict_end(&dict);
 }
 
-static gboolean
-holds_secret(const KvSettings *settings, const KvSetting *row)
-{
-    return row->type == KV_SETTING_TYPE_SECRET && settings->values[row->id].is_set &&
-           !(row->id == KV_SETTING_SECRET && settings->secret_from_file);
-}
-
 GVariant *
 kv_settings_secrets_to_variant(const KvSettings *settings)
 {
@@ -262,7 +255,7 @@ kv_settings_secrets_to_variant(const KvSettings *settings)
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         const KvSetting *row = kv_setting_get(i);
 
-        if (holds_secret(settings, row))
+        if (kv_settings_holds_secret(settings, i))
             g_variant_dict_insert_value(&dict, row->key,
                                         value_to_variant(row, &settings->values[i]));
     }
@@ -275,7 +268,7 @@ kv_settings_list_secrets(const KvSettings *settings)
     g_autoptr(GStrvBuilder) keys = g_strv_builder_new();
 
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
-        if (holds_secret(settings, kv_setting_get(i)))
+        if (kv_settings_holds_secret(settings, i))
             g_strv_builder_add(keys, kv_setting_get(i)->key);
     }
     return g_strv_builder_end(keys);

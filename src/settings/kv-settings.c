@@ -143,7 +143,7 @@ parse_value(const KvSetting *row, const char *text, KvSettingValue *value)
     case KV_SETTING_TYPE_STRING:
         return parse_string(row, text, value);
     case KV_SETTING_TYPE_SECRET:
-        if (!is_clean_text(row, text))
+        if (!is_clean_text(row, text) || (row->check != NULL && !row->check(text)))
             return FALSE;
         value->secret = kv_secret_new(text, strlen(text));
         return TRUE;
@@ -354,6 +354,54 @@ kv_settings_get_secret(const KvSettings *settings, KvSettingId id)
 {
     g_return_val_if_fail(has_type(id, KV_SETTING_TYPE_SECRET), NULL);
     return settings->values[id].secret;
+}
+
+gboolean
+kv_settings_get_key(const KvSettings *settings, KvSettingId id, uint8_t key[KV_KEY_BYTES])
+{
+    char text[KV_KEY_TEXT_BYTES] = "";
+    const KvSettingValue *value;
+
+    g_return_val_if_fail(id < KV_N_SETTINGS, FALSE);
+    value = &settings->values[id];
+    if (!value->is_set)
+        return FALSE;
+    if (value->secret == NULL)
+        return kv_key_parse(key, value->text);
+    memcpy(text, kv_secret_get_data(value->secret),
+           MIN(kv_secret_get_length(value->secret), sizeof text - 1));
+    /* It was checked when it was set. */
+    if (!kv_key_parse(key, text))
+        g_assert_not_reached();
+    explicit_bzero(text, sizeof text);
+    return TRUE;
+}
+
+KvProtocol
+kv_settings_get_protocol(const KvSettings *settings)
+{
+    return settings->values[KV_SETTING_CRYPT].number < KV_N_CIPHERS ? KV_PROTOCOL_V1
+                                                                    : KV_PROTOCOL_NATIVE;
+}
+
+KvCipher
+kv_settings_get_v1_cipher(const KvSettings *settings)
+{
+    g_return_val_if_fail(kv_settings_get_protocol(settings) == KV_PROTOCOL_V1, KV_CIPHER_AES);
+    return (KvCipher) settings->values[KV_SETTING_CRYPT].number;
+}
+
+gboolean
+kv_settings_allows_aead(const KvSettings *settings, KvAead aead)
+{
+    switch (settings->values[KV_SETTING_CRYPT].number) {
+    case KV_N_CIPHERS + KV_NATIVE_CRYPT_CHACHA20_POLY1305:
+        return aead == KV_AEAD_CHACHA20_POLY1305;
+    case KV_N_CIPHERS + KV_NATIVE_CRYPT_AES_256_GCM:
+        return aead == KV_AEAD_AES_256_GCM;
+    default:
+        return TRUE;
+    }
 }
 
 char *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "kv-key.h"
 #include "kv-macros.h"
 #include "kv-secret.h"
 #include "kv-types.h"
@@ -32,13 +33,22 @@ typedef enum {
     KV_SETTING_SECRET,
     KV_SETTING_SECRET_FILE,
     KV_SETTING_CRYPT,
+    KV_SETTING_PRIVATE_KEY,
+    KV_SETTING_PUBLIC_KEY,
+    KV_SETTING_PRESHARED_KEY,
     KV_SETTING_LOCAL_IP,
+    KV_SETTING_LOCAL_IP6,
     KV_SETTING_NETMASK,
     KV_SETTING_VNI_MTU,
     KV_SETTING_FULL_FRAME_MTU,
     KV_SETTING_VNI_NAME_PREFIX,
     KV_SETTING_VNI_MODE,
     KV_SETTING_ASSIGNABLE_IPS,
+    KV_SETTING_ASSIGNABLE_IPS6,
+    KV_SETTING_ROUTES,
+    KV_SETTING_DNS,
+    KV_SETTING_DNS_SEARCH,
+    KV_SETTING_CLIENT_TO_CLIENT,
     KV_SETTING_HOOK_DIR,
     KV_SETTING_BRIDGE,
     KV_SETTING_TCP,
@@ -108,6 +118,12 @@ typedef struct {
 /* Least udp-mtu, bytes: 20 of cipher header, 8 of FEC header, and the 50 KCP itself needs. */
 #define KV_SETTING_UDP_MTU_MIN 78
 
+/* The same in the native protocol: what each path is believed to take. */
+#define KV_SETTING_NATIVE_UDP_MTU_MIN 1232
+
+/* Characters of a key's text. */
+#define KV_SETTING_KEY_LENGTH (KV_KEY_TEXT_BYTES - 1)
+
 /* What a frame adds to the packet: packet information, Ethernet header, VLAN tag. */
 #define KV_SETTING_FRAME_OVERHEAD 22
 
@@ -175,8 +191,23 @@ guint64 kv_settings_get_uint(const KvSettings *settings, KvSettingId id);
 const char *kv_settings_get_string(const KvSettings *settings, KvSettingId id);
 /* CHOICE: index into the row's choices; 0 when unset without a default. */
 guint kv_settings_get_choice(const KvSettings *settings, KvSettingId id);
-/* (transfer none) (nullable): SECRET. */
+/* (transfer none) (nullable): SECRET; a key is its text, see kv_settings_get_key(). */
 const KvSecret *kv_settings_get_secret(const KvSettings *settings, KvSettingId id);
+
+/* "private-key", "public-key" and "preshared-key" as bytes, which the caller wipes; %FALSE and @key
+ * unchanged if it is unset. */
+gboolean kv_settings_get_key(const KvSettings *settings, KvSettingId id, uint8_t key[KV_KEY_BYTES]);
+
+/* What "crypt" names: a client speaks this one protocol, and so does a server with a native
+ * "crypt"; a server with a cipher of v1 admits both. */
+KvProtocol kv_settings_get_protocol(const KvSettings *settings);
+
+/* The cipher of v1; only if the protocol is that. */
+KvCipher kv_settings_get_v1_cipher(const KvSettings *settings);
+
+/* Whether the native protocol may use @aead: one that "crypt" names alone, else any. Whether the
+ * processor is good at it is not asked. */
+gboolean kv_settings_allows_aead(const KvSettings *settings, KvAead aead);
 
 /* Whether a value was given that makes the tunnel run a program: who may set other values over
  * the bus may not set these. */

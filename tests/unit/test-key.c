@@ -51,6 +51,30 @@ test_public(void)
                          g_bytes_get_size(want), "the public key");
 }
 
+/* Proves: points of small order are no public keys, in either spelling; others are. */
+static void
+test_small_order(void)
+{
+    static const char *const small[] = {
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    };
+    uint8_t key[KV_KEY_BYTES] = {9};
+
+    g_assert_true(kv_key_is_public(key));
+    for (guint i = 0; i < G_N_ELEMENTS(small); i++) {
+        g_autoptr(GBytes) point = kv_test_unhex(small[i]);
+
+        memcpy(key, g_bytes_get_data(point, NULL), sizeof key);
+        g_assert_false(kv_key_is_public(key));
+    }
+}
+
 /* Proves: each new key is another one, and a private one is what RFC 7748 makes of it in any case.
  */
 static void
@@ -73,6 +97,7 @@ main(int argc, char **argv)
 {
     g_test_add_func("/key/text", test_text);
     g_test_add_func("/key/public", test_public);
+    g_test_add_func("/key/small-order", test_small_order);
     g_test_add_func("/key/generate", test_generate);
     return kv_test_main(&argc, &argv);
 }

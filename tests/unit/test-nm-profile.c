@@ -168,6 +168,41 @@ test_missing(void)
     }
 }
 
+/* Proves: a client with its server's key has a private key in place of a secret, and a preshared
+ * one if the profile says who keeps it. */
+static void
+test_missing_keys(void)
+{
+    static const char key[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    static const struct {
+        const char *data;
+        const char *private_key;
+        const char *missing;
+    } cases[] = {
+        {"", NULL, "private-key"},
+        {"", key, ""},
+        {"|private-key-flags=4", NULL, ""},
+        {"|secret-flags=1", key, ""},
+        {"|preshared-key-flags=1", key, "preshared-key"},
+        {"|preshared-key-flags=2", NULL, "private-key preshared-key"},
+        {"|preshared-key-flags=4", key, ""},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *data =
+            g_strdup_printf("%s|crypt=auto|public-key=%s%s", GOOD, key, cases[i].data);
+        g_autoptr(NMSettingVpn) vpn = make_vpn(data, "private-key", cases[i].private_key);
+        g_auto(GStrv) missing = kv_nm_profile_list_missing_secrets(vpn);
+        g_autofree char *text = g_strjoinv(" ", missing);
+        g_autoptr(KvSettings) settings = kv_nm_profile_to_settings(vpn, NULL);
+
+        g_assert_cmpstr(text, ==, cases[i].missing);
+        g_assert_nonnull(settings);
+        g_assert_cmpint(kv_settings_is_set(settings, KV_SETTING_PRIVATE_KEY), ==,
+                        cases[i].private_key != NULL);
+    }
+}
+
 static const char *const files[] = {
     "[tunnel]\nname=office\nrole=client\nip=vpn.example\nport=1235\n",
     "[tunnel]\nname=office\nrole=client\nip=2001:db8::1\nport=1235\nsecret=a b\\\\\n",
@@ -284,6 +319,7 @@ main(int argc, char **argv)
     g_test_add_func("/nm-profile/refused", test_refused);
     g_test_add_func("/nm-profile/every-row", test_every_row);
     g_test_add_func("/nm-profile/missing", test_missing);
+    g_test_add_func("/nm-profile/missing-keys", test_missing_keys);
     g_test_add_func("/nm-profile/round-trip", test_round_trip);
     g_test_add_func("/nm-profile/import-secret", test_import_secret);
     g_test_add_func("/nm-profile/names", test_names);

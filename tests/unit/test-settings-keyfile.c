@@ -99,6 +99,8 @@ test_not_text(void)
     g_assert_true(load(settings, huge, NULL));
 }
 
+#define KEY "j0DFrbaPJWJK5bIU6nZ6bslNgp09e15a0bpvPiE4KF8="
+
 /* Values for every row of a role, with all that needs an escape. */
 static KvSettings *
 full_settings(KvRole role)
@@ -109,6 +111,11 @@ full_settings(KvRole role)
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         static const char *const tries[] = {" \\a = [b] # c\xc3\xa9 ",
                                             "10.0.0.0/24",
+                                            "2001:db8::1/64",
+                                            "fd00::1",
+                                            "10.0.0.1",
+                                            "fd00::/64",
+                                            KEY,
                                             "255.0.0.0",
                                             "1500",
                                             "131072",
@@ -145,17 +152,17 @@ test_round_trip(void)
         g_assert_true(kv_settings_equal(settings, again));
         g_assert_true(g_key_file_load_from_data(file, data, (gsize) -1, G_KEY_FILE_NONE, &error));
         for (guint i = 0; i < KV_N_SETTINGS; i++) {
-            const char *key = kv_setting_get(i)->key;
+            const KvSetting *row = kv_setting_get(i);
             g_autofree char *text = kv_settings_to_text(settings, i);
-            g_autofree char *read = g_key_file_get_string(file, "tunnel", key, NULL);
+            g_autofree char *read = g_key_file_get_string(file, "tunnel", row->key, NULL);
 
-            if (i == KV_SETTING_USERS && read != NULL)
+            if ((row->flags & KV_SETTING_FLAG_LIST) != 0 && read != NULL)
                 read[strlen(read) - 1] = '\0'; /* the list's last ";" */
             g_assert_cmpint(kv_settings_is_set(again, i), ==, read != NULL);
             if (i == KV_SETTING_SECRET)
                 g_assert_cmpstr(read, ==, " \\a = [b] # c\xc3\xa9 ");
             else if (read != NULL)
-                g_assert_cmpstr(read, ==, text);
+                g_assert_cmpstr(read, ==, row->type == KV_SETTING_TYPE_SECRET ? KEY : text);
         }
     }
 }
@@ -168,11 +175,13 @@ test_writes_what_was_given(void)
     g_autofree char *bare = NULL;
     g_autofree char *with = NULL;
 
-    g_assert_true(load(settings, "[tunnel]\nport=1\nname=n\nsecret=hush\n", NULL));
+    g_assert_true(
+        load(settings, "[tunnel]\nport=1\nname=n\nsecret=hush\nprivate-key=" KEY "\n", NULL));
     bare = kv_settings_to_data(settings, FALSE);
     with = kv_settings_to_data(settings, TRUE);
     g_assert_cmpstr(bare, ==, "[tunnel]\nname=n\nrole=server\nport=1\n");
-    g_assert_cmpstr(with, ==, "[tunnel]\nname=n\nrole=server\nport=1\nsecret=hush\n");
+    g_assert_cmpstr(with, ==,
+                    "[tunnel]\nname=n\nrole=server\nport=1\nsecret=hush\nprivate-key=" KEY "\n");
 }
 
 static char *

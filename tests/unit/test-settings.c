@@ -17,6 +17,11 @@ typedef struct {
     const char *bad;  /* likewise; "~": the empty text */
 } RowCase;
 
+#define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define BAD_KEYS                                                                                   \
+    "~ short AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 "                                         \
+    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9= AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=="
+
 static const RowCase row_cases[] = {
     {"ip", "", "b", TRUE,
      "0.0.0.0 :: [::1] fe80::1%eth0 [fe80::1%eth0] server1 a.example.org. _x-1.example 1a",
@@ -42,9 +47,17 @@ static const RowCase row_cases[] = {
     {"secret", "", "b", TRUE, "x pre-shared-key +", "~ \x7f \xff"},
     {"secret-file", "", "b", FALSE, "/run/secret relative", "~ a\nb \xff"},
     {"crypt", "aes", "b", TRUE,
-     "aes aes-128 aes-192 salsa20 blowfish twofish cast5 3des tea xtea xor sm4 none",
-     "~ AES aes-256 rot13"},
+     "aes aes-128 aes-192 salsa20 blowfish twofish cast5 3des tea xtea xor sm4 none auto "
+     "chacha20-poly1305 aes-256-gcm",
+     "~ AES aes-256 rot13 native"},
+    {"private-key", "", "b", TRUE, KEY, BAD_KEYS},
+    {"public-key", "", "c", TRUE, KEY,
+     BAD_KEYS " AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
+              "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
+    {"preshared-key", "", "c", TRUE, KEY, BAD_KEYS},
     {"local-ip", "", "b", TRUE, "192.168.88.0 10.0.0.1", "~ 0.0.0.0 10.0.0 10.0.0.1/24 ::1 host"},
+    {"local-ip6", "", "b", TRUE, "2001:db8::1 fd00::1/64 fe80::1/128",
+     "~ :: ::1 ff02::1 10.0.0.1 2001:db8::1/0 2001:db8::1/129 fe80::1%eth0 [fd00::1] host"},
     {"netmask", "", "b", TRUE, "255.255.255.0 255.255.255.255 128.0.0.0",
      "0.0.0.0 255.0.255.0 24 0.255.255.255"},
     {"vni-mtu", "1500", "b", TRUE, "0 68 9000 65521", "1 67 65522"},
@@ -57,6 +70,17 @@ static const RowCase row_cases[] = {
      "1.1.1.1-1.1.1.1",
      "10.0.0.0 10.0.0.0/33 10.0.0.0/255.0.255.0 10.0.0.9-10.0.0.2 10.0.0.0/ /24 10.0.0.0/24/24 "
      "10.0.0.1-9 10.0.0.0/-1 a-b 0.0.0.0-0.0.0.0 0.0.0.0/32 0.0.0.0/255.255.255.255"},
+    {"assignable-ips6", "", "s", FALSE,
+     "2001:db8::/64 fd00::5-fd00::ffff fd00::1-fd00::1 fd00::1/128",
+     "~ fd00::1 fd00::/129 fd00::9-fd00::5 10.0.0.0/8 10.0.0.1-10.0.0.9 fd00::1/64-fd00::2 "
+     "fd00::-ff02::1 ff00::/8 ::/0 fd00::-"},
+    {"routes", "", "s", FALSE, "10.0.0.0/8 10.0.0.0/8,2001:db8::/32,192.168.1.7 0.0.0.0/0,::/0 ::1",
+     "~ 10.0.0.1/8 10.0.0.0/33 10.0.0.0/8,,::/0 a 10.0.0.0/255.0.0.0 2001:db8::1/64"},
+    {"dns", "", "s", FALSE, "10.0.0.1 10.0.0.1,2001:db8::53",
+     "~ 10.0.0.0/8 0.0.0.0 127.0.0.1 224.0.0.1 :: ::1 ff02::fb host 10.0.0.1;10.0.0.2"},
+    {"dns-search", "", "s", FALSE, "example.org corp,~lab.example,~. .",
+     "~ ~ ~~a a..b a. -a.b a_b,c/d example.org,"},
+    {"client-to-client", "false", "s", FALSE, "true false", "2"},
     {"hook-dir", "", "s", FALSE, "/kcpvpn-hooks hooks", "~ a\tb"},
     {"bridge", "", "b", FALSE, "br0 abcdefghijklmno", "~ abcdefghijklmnop a/b a+b .. br\xc3\xbc"},
     {"tcp", "false", "b", FALSE, "true false", "2"},
@@ -323,6 +347,55 @@ test_getters(void)
                          "secret");
 }
 
+/* Proves: the words of "crypt" are told apart by their protocol, and the native ones by the ciphers
+ * that they allow. */
+static void
+test_protocol(void)
+{
+    static const struct {
+        const char *crypt;
+        gboolean chacha20, aes;
+    } native[] = {
+        {"auto", TRUE, TRUE}, {"chacha20-poly1305", TRUE, FALSE}, {"aes-256-gcm", FALSE, TRUE}};
+    g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_SERVER);
+
+    g_assert_cmpint(kv_settings_get_protocol(settings), ==, KV_PROTOCOL_V1);
+    g_assert_cmpint(kv_settings_get_v1_cipher(settings), ==, KV_CIPHER_AES);
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_CRYPT, "none", NULL));
+    g_assert_cmpint(kv_settings_get_protocol(settings), ==, KV_PROTOCOL_V1);
+    g_assert_cmpint(kv_settings_get_v1_cipher(settings), ==, KV_CIPHER_NONE);
+    g_assert_true(kv_settings_allows_aead(settings, KV_AEAD_CHACHA20_POLY1305));
+    g_assert_true(kv_settings_allows_aead(settings, KV_AEAD_AES_256_GCM));
+    for (guint i = 0; i < G_N_ELEMENTS(native); i++) {
+        g_assert_true(kv_settings_set_text(settings, KV_SETTING_CRYPT, native[i].crypt, NULL));
+        g_assert_cmpint(kv_settings_get_protocol(settings), ==, KV_PROTOCOL_NATIVE);
+        g_assert_cmpint(kv_settings_allows_aead(settings, KV_AEAD_CHACHA20_POLY1305), ==,
+                        native[i].chacha20);
+        g_assert_cmpint(kv_settings_allows_aead(settings, KV_AEAD_AES_256_GCM), ==, native[i].aes);
+    }
+}
+
+/* Proves: keys come out as the bytes that their text stands for, secret ones and public ones. */
+static void
+test_keys(void)
+{
+    static const KvSettingId ids[] = {KV_SETTING_PRIVATE_KEY, KV_SETTING_PUBLIC_KEY,
+                                      KV_SETTING_PRESHARED_KEY};
+    g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
+    uint8_t want[KV_KEY_BYTES];
+
+    for (guint i = 0; i < KV_KEY_BYTES; i++)
+        want[i] = (uint8_t) i;
+    for (guint i = 0; i < G_N_ELEMENTS(ids); i++) {
+        uint8_t key[KV_KEY_BYTES] = {0};
+
+        g_assert_false(kv_settings_get_key(settings, ids[i], key));
+        g_assert_true(kv_settings_set_text(settings, ids[i], KEY, NULL));
+        g_assert_true(kv_settings_get_key(settings, ids[i], key));
+        kv_test_assert_bytes(key, sizeof key, want, sizeof want, "the key");
+    }
+}
+
 /* Proves: each setting that names a program says so, none of them is for the desktop, and one that
  * was given is noticed. */
 static void
@@ -461,6 +534,44 @@ static const struct {
     {KV_ROLE_SERVER, "vni-mode=tap assignable-ips=10.0.0.0/24",
      "netmask: required with vni-mode tap and assignable-ips"},
     {KV_ROLE_SERVER, "vni-mode=tap assignable-ips=10.0.0.0/24 netmask=255.255.255.0", NULL},
+    {KV_ROLE_CLIENT, "crypt=auto", NULL},
+    {KV_ROLE_CLIENT, "crypt=auto -secret",
+     "secret: required, but not given; allowed: secret, secret-file or the environment variable "
+     "KCPVPN_KEY"},
+    {KV_ROLE_CLIENT, "crypt=aes-256-gcm -secret private-key=" KEY " public-key=" KEY, NULL},
+    {KV_ROLE_CLIENT, "crypt=auto -secret private-key=" KEY " public-key=" KEY " preshared-key=" KEY,
+     NULL},
+    {KV_ROLE_CLIENT, "crypt=auto private-key=" KEY,
+     "public-key: required with private-key, but not given"},
+    {KV_ROLE_CLIENT, "crypt=auto preshared-key=" KEY,
+     "public-key: required with preshared-key, but not given"},
+    {KV_ROLE_CLIENT, "crypt=auto public-key=" KEY,
+     "private-key: required, but not given; allowed: a key of 32 bytes in base64, 44 characters, "
+     "as kcpvpn genkey, pubkey and genpsk write them"},
+    {KV_ROLE_CLIENT, "private-key=" KEY " public-key=" KEY,
+     "private-key: protocol v1 has no keys, and crypt aes is one of its ciphers; allowed: with "
+     "crypt auto, chacha20-poly1305 or aes-256-gcm"},
+    {KV_ROLE_CLIENT, "crypt=none preshared-key=" KEY,
+     "preshared-key: protocol v1 has no keys, and crypt none is one of its ciphers; allowed: with "
+     "crypt auto, chacha20-poly1305 or aes-256-gcm"},
+    {KV_ROLE_SERVER, "crypt=auto -secret private-key=" KEY, NULL},
+    {KV_ROLE_SERVER, "private-key=" KEY, NULL},
+    {KV_ROLE_SERVER, "-secret private-key=" KEY,
+     "secret: required, but not given; allowed: secret, secret-file or the environment variable "
+     "KCPVPN_KEY"},
+    {KV_ROLE_CLIENT, "crypt=auto datashard=128 parityshard=64", NULL},
+    {KV_ROLE_CLIENT, "crypt=auto datashard=129 parityshard=64",
+     "datashard and parityshard: 129 and 64 make 193; allowed: at most 192 together"},
+    {KV_ROLE_CLIENT, "crypt=auto parityshard=65",
+     "parityshard: \"65\" is not allowed with crypt auto; allowed: a whole number from 0 to 64"},
+    {KV_ROLE_SERVER, "crypt=auto udp-mtu=1232", NULL},
+    {KV_ROLE_SERVER, "crypt=auto udp-mtu=1231",
+     "udp-mtu: \"1231\" is not allowed with crypt auto; allowed: a whole number from 1232 to 1500"},
+    {KV_ROLE_SERVER, "local-ip6=2001:db8::1/64", NULL},
+    {KV_ROLE_CLIENT, "crypt=auto local-ip6=2001:db8::1", NULL},
+    {KV_ROLE_CLIENT, "crypt=auto local-ip6=2001:db8::1/64",
+     "local-ip6: \"2001:db8::1/64\" is not allowed on a client; allowed: an address without a "
+     "prefix"},
 };
 
 static void
@@ -513,6 +624,21 @@ test_warnings(void)
          "bridge: of no use with vni-mode tun, only with tap"},
         {KV_ROLE_SERVER, "vni-mode=tap netmask=255.0.0.0 bridge=br0", ""},
         {KV_ROLE_CLIENT, "netmask=255.0.0.0 bridge=br0", ""},
+        {KV_ROLE_CLIENT, "crypt=auto kcp-mode=fast3 acknodelay=true smuxbuf=65536",
+         "kcp-mode: of no use with crypt auto\nacknodelay: of no use with crypt auto\n"
+         "smuxbuf: of no use with crypt auto"},
+        {KV_ROLE_CLIENT, "crypt=auto nodelay=1 interval=20 resend=2 nc=1",
+         "nodelay: of no use with crypt auto\ninterval: of no use with crypt auto\n"
+         "resend: of no use with crypt auto\nnc: of no use with crypt auto"},
+        {KV_ROLE_SERVER, "crypt=aes-256-gcm full-frame-mtu=9000 workers=2 local-ip6=fd00::1",
+         "full-frame-mtu: of no use with crypt aes-256-gcm\n"
+         "workers: the native protocol has one thread, 2 is of no use"},
+        {KV_ROLE_SERVER, "crypt=auto workers=1", ""},
+        {KV_ROLE_SERVER, "kcp-mode=fast3 workers=2 local-ip6=fd00::1 private-key=" KEY, ""},
+        {KV_ROLE_CLIENT, "local-ip6=fd00::1", "local-ip6: of no use with crypt aes"},
+        {KV_ROLE_CLIENT, "crypt=auto secret=s public-key=" KEY,
+         "secret: of no use with public-key"},
+        {KV_ROLE_SERVER, "crypt=auto secret=s private-key=" KEY, ""},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(warning_cases); i++) {
@@ -558,8 +684,16 @@ test_help(void)
 static void
 test_form_labels(void)
 {
+    /* The form's first page; all others are in a window of their own, with a button "_Cancel". */
+    static const KvSettingId on_page[] = {KV_SETTING_IP, KV_SETTING_PORT, KV_SETTING_KCP_MODE,
+                                          KV_SETTING_CLIENT_ID, KV_SETTING_SECRET};
+    g_autoptr(GHashTable) first = g_hash_table_new(NULL, NULL);
+    g_autoptr(GHashTable) second = g_hash_table_new(NULL, NULL);
+
+    g_hash_table_add(second, GINT_TO_POINTER('c'));
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         const KvSetting *row = kv_setting_get(i);
+        gboolean page = FALSE;
         gboolean shown = (row->flags & KV_SETTING_FLAG_DESKTOP) != 0 &&
                          (row->flags & KV_SETTING_FLAG_NO_ARGV) == 0;
         const char *mark = row->form_label != NULL ? strchr(row->form_label, '_') : NULL;
@@ -568,6 +702,11 @@ test_form_labels(void)
         g_assert_true(shown || row->form_help == NULL);
         g_assert_true(!shown || (mark != NULL && g_ascii_isalnum(mark[1])));
         g_assert_true(mark == NULL || strchr(mark + 1, '_') == NULL);
+        for (guint p = 0; p < G_N_ELEMENTS(on_page); p++)
+            page |= on_page[p] == row->id;
+        if (mark != NULL &&
+            !g_hash_table_add(page ? first : second, GINT_TO_POINTER(g_ascii_tolower(mark[1]))))
+            g_error("%s: the key of \"%s\" is taken", row->key, row->form_label);
     }
 }
 
@@ -583,6 +722,8 @@ main(int argc, char **argv)
     g_test_add_func("/settings/messages", test_messages);
     g_test_add_func("/settings/long-value-is-cut", test_long_value_is_cut);
     g_test_add_func("/settings/getters", test_getters);
+    g_test_add_func("/settings/protocol", test_protocol);
+    g_test_add_func("/settings/keys", test_keys);
     g_test_add_func("/settings/effective", test_effective);
     g_test_add_func("/settings/programs", test_programs);
     g_test_add_func("/settings/copy-and-equal", test_copy_and_equal);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-settings-private.h"
+
+#include "kv-i18n.h"
+
+#include <string.h>
+
+const KvSetting *
+kv_setting_get(KvSettingId id)
+{
+    g_return_val_if_fail(id < KV_N_SETTINGS, NULL);
+    return &kv_setting_table[id];
+}
+
+const KvSetting *
+kv_setting_find(const char *key)
+{
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        if (strcmp(kv_setting_table[i].key, key) == 0 ||
+            g_strcmp0(kv_setting_table[i].alias, key) == 0)
+            return &kv_setting_table[i];
+    }
+    return NULL;
+}
+
+const char *
+kv_setting_get_desktop_default(const KvSetting *setting)
+{
+    return setting->desktop_default_text != NULL ? setting->desktop_default_text
+                                                 : setting->default_text;
+}
+
+char *
+kv_setting_format_allowed(const KvSetting *setting)
+{
+    g_autofree char *words = NULL;
+
+    if (setting->allowed != NULL)
+        return g_strdup(_(setting->allowed));
+    switch (setting->type) {
+    case KV_SETTING_TYPE_BOOLEAN:
+        return g_strdup(_("true or false"));
+    case KV_SETTING_TYPE_UINT:
+        return g_strdup_printf(_("a whole number from %u to %u"), (guint) setting->min,
+                               (guint) setting->max);
+    case KV_SETTING_TYPE_CHOICE:
+        words = g_strjoinv(", ", (char **) setting->choices);
+        return g_strdup_printf(_("one of %s"), words);
+    case KV_SETTING_TYPE_STRING:
+    case KV_SETTING_TYPE_SECRET:
+        break;
+    }
+    return g_strdup_printf(_("%u to %u bytes without control characters"), (guint) setting->min,
+                           (guint) setting->max);
+}
