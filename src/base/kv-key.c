@@ -3,8 +3,13 @@
 
 #include "kv-key.h"
 
+#include "kv-error.h"
+
 #include <sodium.h>
 #include <string.h>
+
+/* docs/protocol.md, section 2. */
+#define STRETCH_BYTES (64 * 1024 * 1024)
 
 G_STATIC_ASSERT(KV_KEY_TEXT_BYTES ==
                 sodium_base64_ENCODED_LEN(KV_KEY_BYTES, sodium_base64_VARIANT_ORIGINAL));
@@ -48,6 +53,32 @@ void
 kv_key_generate_preshared(uint8_t key[KV_KEY_BYTES])
 {
     randombytes_buf(key, KV_KEY_BYTES);
+}
+
+gboolean
+kv_key_stretch(uint8_t key[KV_KEY_BYTES], const KvSecret *secret, GError **error)
+{
+    static const char salt_text[] = "kcpvpn1 secret";
+    const char *data = (const char *) kv_secret_get_data(secret);
+    size_t len = kv_secret_get_length(secret);
+    uint8_t salt[crypto_pwhash_SALTBYTES];
+    char text[KV_KEY_TEXT_BYTES] = {0};
+    gboolean is_key = FALSE;
+
+    if (len == KV_KEY_TEXT_BYTES - 1) {
+        memcpy(text, data, len);
+        is_key = kv_key_parse(key, text);
+        sodium_memzero(text, sizeof text);
+    }
+    if (is_key)
+        return TRUE;
+    crypto_generichash(salt, sizeof salt, (const uint8_t *) salt_text, strlen(salt_text), NULL, 0);
+    if (crypto_pwhash(key, KV_KEY_BYTES, data, len, salt, 2, STRETCH_BYTES,
+                      crypto_pwhash_ALG_ARGON2ID13) == 0)
+        return TRUE;
+    g_set_error_literal(error, KV_ERROR, KV_ERROR_EXHAUSTED,
+                        "no memory is left to make a key of the secret");
+    return FALSE;
 }
 
 void

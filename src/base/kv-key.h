@@ -19,6 +19,16 @@ const char *kv_key_to_string(const uint8_t key[KV_KEY_BYTES], char text[KV_KEY_T
 void kv_key_generate_private(uint8_t key[KV_KEY_BYTES]);
 void kv_key_generate_preshared(uint8_t key[KV_KEY_BYTES]);
 
+/**
+ * kv_key_stretch:
+ * @key: (out caller-allocates): 32 bytes that stand for @secret
+ *
+ * The text form of a key gives that key; any other secret goes through Argon2id, which takes 64 MiB
+ * and a tenth of a second, so that guessing it costs as much. Errors: there is no memory.
+ */
+gboolean kv_key_stretch(uint8_t key[KV_KEY_BYTES], const KvSecret *secret,
+                        GError **error) KV_MUST_USE;
+
 /* The public key of a private one. */
 void kv_key_get_public(const uint8_t private_key[KV_KEY_BYTES], uint8_t public_key[KV_KEY_BYTES]);
 

@@ -13,6 +13,7 @@ static const char *const reasons[] = {
     [KV_REASON_PROTOCOL] = "the peer broke the protocol",
     [KV_REASON_LOCAL] = "ended by this side",
     [KV_REASON_NO_MEMORY] = "out of packet memory",
+    [KV_REASON_REPLACED] = "the peer has a newer session",
     [KV_REASON_REFUSED] = "the server refused",
 };
 

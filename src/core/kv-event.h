@@ -26,7 +26,8 @@ typedef enum {
     KV_REASON_PROTOCOL,          /* the peer broke the protocol */
     KV_REASON_LOCAL,             /* this end ended it */
     KV_REASON_NO_MEMORY,
-    KV_REASON_REFUSED, /* native: the server refused for another reason, which it says */
+    KV_REASON_REPLACED, /* native: a newer session of the same peer took its place */
+    KV_REASON_REFUSED,  /* native: the server refused for another reason, which it says */
 } KvReason;
 
 /* What a client says of itself. The id holds only bytes a client id may have. */

@@ -24,6 +24,7 @@ typedef struct {
     KvTime since;
     uint32_t len;
     uint32_t cost; /* bytes of memory: small packets take as much as large ones */
+    uint32_t flow;
     uint16_t ethertype;
 } Entry;
 
@@ -200,8 +201,8 @@ kv_queue_push(KvQueue *queue, const KvSlice *slices, guint n, uint16_t ethertype
         return FALSE;
     }
     cost = get_cost(packet);
-    *get_entry(packet) =
-        (Entry){.since = now, .len = (uint32_t) len, .cost = cost, .ethertype = ethertype};
+    *get_entry(packet) = (Entry){
+        .since = now, .len = (uint32_t) len, .cost = cost, .flow = flow_id, .ethertype = ethertype};
     if (flow->tail != NULL)
         get_entry(flow->tail)->next = packet;
     else
@@ -342,7 +343,7 @@ take_next(KvQueue *queue, KvTime now)
 }
 
 guint
-kv_queue_pop(KvQueue *queue, KvSlice *slices, uint16_t *ethertype, KvTime now)
+kv_queue_pop(KvQueue *queue, KvSlice *slices, uint16_t *ethertype, uint32_t *flow, KvTime now)
 {
     KvPacket *packet;
     guint n = 0;
@@ -353,6 +354,7 @@ kv_queue_pop(KvQueue *queue, KvSlice *slices, uint16_t *ethertype, KvTime now)
     if (packet == NULL)
         return 0;
     *ethertype = get_entry(packet)->ethertype;
+    *flow = get_entry(packet)->flow;
     slices[n++] = (KvSlice){packet->data + ENTRY_BYTES, packet->len - ENTRY_BYTES};
     for (packet = packet->next; packet != NULL; packet = packet->next)
         slices[n++] = (KvSlice){packet->data, packet->len};

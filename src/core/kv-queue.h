@@ -48,10 +48,12 @@ gboolean kv_queue_push(KvQueue *queue, const KvSlice *slices, guint n, uint16_t 
  * kv_queue_pop:
  * @slices: (out caller-allocates) (array fixed-size=48): the packet whose turn it is, valid until
  *     the next call on the queue
+ * @flow: (out): as it was pushed
  *
  * Returns: number of slices; 0: the queue is empty.
  */
-guint kv_queue_pop(KvQueue *queue, KvSlice *slices, uint16_t *ethertype, KvTime now);
+guint kv_queue_pop(KvQueue *queue, KvSlice *slices, uint16_t *ethertype, uint32_t *flow,
+                   KvTime now);
 
 gboolean kv_queue_is_empty(const KvQueue *queue);
 

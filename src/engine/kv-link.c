@@ -21,15 +21,25 @@
 /* A turn may make room for more of what waits, so often. */
 #define ROUNDS_PER_TURN 8
 
-/* The largest smux frame, and so the largest packet a peer can send. */
-#define INNER_PACKET_MAX 32768
+/* The largest packet a peer can send: v1 has frames of 32 KiB, native an Ethernet frame with a VLAN
+ * tag around the largest IP packet. */
+#define INNER_PACKET_MAX (KV_GSO_PACKET_MAX + 18)
+
+/* Where a peer is or was, and this machine's address that it knows. */
+typedef struct {
+    KvEndpoint remote;
+    KvUdpLocal local;
+} Way;
 
 struct _KvLink {
     const KvLinkContext *context;
     KvLinkId id;
     KvSession *session;
-    KvDemuxEntry entry;
-    KvUdpPath path;
+    KvDemuxEntry entry; /* v1; its address is where the peer is, whatever the protocol */
+    KvNativeDoorEntry door_entry;
+    KvUdpPath path; /* of what goes out */
+    KvEndpoint to;  /* native: the same as core has it */
+    Way other;      /* native: the other one, while the peer moves */
     KvTun *tun;
     KvQueue *queue; /* with the device */
     KvWatch tun_watch;
@@ -45,12 +55,24 @@ struct _KvLink {
 /* --- device to tunnel ------------------------------------------------------------------------ */
 
 static void
+send_packet(KvLink *link, const KvSlice *slices, guint n, uint16_t ethertype, uint32_t flow,
+            gboolean waits, KvTime now)
+{
+    gboolean ok = waits ? kv_queue_push(link->queue, slices, n, ethertype, flow, now)
+                        : kv_session_send(link->session, slices, n, ethertype, flow, now);
+
+    if (!ok)
+        link->queue_drops++;
+}
+
+static void
 send_super_packet(KvLink *link, uint8_t *buf, size_t len, KvTime now)
 {
     KvGsoCutter cutter;
     KvSlice slices[2];
     uint32_t flow = 0;
     gboolean has_flow = FALSE;
+    gboolean is_native = kv_session_get_native(link->session) != NULL;
     guint n;
 
     if (len <= KV_VNET_HDR_BYTES ||
@@ -60,17 +82,14 @@ send_super_packet(KvLink *link, uint8_t *buf, size_t len, KvTime now)
         return;
     }
     while ((n = kv_gso_cutter_next(&cutter, slices)) > 0) {
-        if (kv_queue_is_empty(link->queue) && kv_session_can_send(link->session)) {
-            if (!kv_session_send(link->session, slices, n, cutter.ethertype, now))
-                link->queue_drops++;
-            continue;
-        }
+        gboolean waits = !kv_queue_is_empty(link->queue) || !kv_session_can_send(link->session);
+
         /* All parts of a super-packet are of one flow. */
-        if (!has_flow)
+        if (!has_flow && (is_native || waits)) {
             flow = kv_queue_get_flow(link->queue, buf + KV_VNET_HDR_BYTES, len - KV_VNET_HDR_BYTES);
-        has_flow = TRUE;
-        if (!kv_queue_push(link->queue, slices, n, cutter.ethertype, flow, now))
-            link->queue_drops++;
+            has_flow = TRUE;
+        }
+        send_packet(link, slices, n, cutter.ethertype, flow, waits, now);
     }
 }
 
@@ -123,16 +142,17 @@ send_queued(KvLink *link, KvTime now)
 {
     KvSlice slices[KV_QUEUE_SLICES_MAX];
     uint16_t ethertype;
+    uint32_t flow;
     guint n;
 
     if (link->queue == NULL || kv_queue_is_empty(link->queue))
         return;
     kv_queue_set_rtt(link->queue, kv_session_get_rtt(link->session));
     while (kv_session_can_send(link->session)) {
-        n = kv_queue_pop(link->queue, slices, &ethertype, now);
+        n = kv_queue_pop(link->queue, slices, &ethertype, &flow, now);
         if (n == 0)
             return;
-        if (!kv_session_send(link->session, slices, n, ethertype, now))
+        if (!kv_session_send(link->session, slices, n, ethertype, flow, now))
             link->queue_drops++;
     }
 }
@@ -188,6 +208,21 @@ write_device(KvLink *link, KvTime now)
 
 /* --- tunnel to wire -------------------------------------------------------------------------- */
 
+/* Native: the datagram that was just written goes elsewhere than the one before: the peer moves.
+ * It leaves from the address that the peer's last datagram from there came to. */
+static void
+turn_path(KvLink *link, const KvEndpoint *to)
+{
+    Way way = {.remote = *to};
+
+    if (kv_endpoint_equal(to, &link->other.remote))
+        way.local = link->other.local;
+    link->other = (Way){link->to, link->path.local};
+    link->to = *to;
+    link->path.local = way.local;
+    kv_sockaddr_from_endpoint(&link->path.remote, to, link->path.remote.sa.sa_family);
+}
+
 /* Returns whether the session had more to send than its turn allows. */
 static gboolean
 write_wire(KvLink *link, KvTime now)
@@ -196,8 +231,11 @@ write_wire(KvLink *link, KvTime now)
 
     for (guint i = 0; i < DATAGRAMS_PER_TURN; i++) {
         uint8_t *room = kv_udp_reserve(udp, &link->path);
-        size_t len = kv_session_output(link->session, room, KV_V1_DATAGRAM_MAX, now);
+        KvEndpoint to = link->to;
+        size_t len = kv_session_output(link->session, room, KV_UDP_ROOM, &to, now);
 
+        if (len > 0 && !kv_endpoint_equal(&to, &link->to))
+            turn_path(link, &to);
         kv_udp_commit(udp, len);
         if (len == 0)
             return FALSE;
@@ -224,11 +262,20 @@ write_out(KvLink *link, KvTime now)
 /* --- turns ----------------------------------------------------------------------------------- */
 
 static void
+note_moved(KvLink *link)
+{
+    kv_sockaddr_from_endpoint(&link->entry.remote, kv_native_get_remote(kv_link_get_native(link)),
+                              link->path.remote.sa.sa_family);
+}
+
+static void
 handle_events(KvLink *link)
 {
     KvEvent event;
 
     while (!link->ended && kv_session_next_event(link->session, &event)) {
+        if (event.type == KV_EVENT_MOVED)
+            note_moved(link);
         if (event.type == KV_EVENT_CLOSED || event.type == KV_EVENT_REFUSED) {
             link->ended = TRUE;
             link->context->ended(link->context->pump, link, event.reason);
@@ -270,8 +317,8 @@ timer_due(KvTimer *timer, KvTime now)
 /* --- public ---------------------------------------------------------------------------------- */
 
 KvLink *
-kv_link_new(const KvLinkContext *context, KvLinkId id, const KvV1Config *config,
-            const KvUdpPath *path, KvTime now)
+kv_link_new(const KvLinkContext *context, KvLinkId id, KvSession *session, const KvUdpPath *path,
+            KvTime now)
 {
     KvLink *link = g_new0(KvLink, 1);
 
@@ -279,8 +326,8 @@ kv_link_new(const KvLinkContext *context, KvLinkId id, const KvV1Config *config,
     link->id = id;
     link->path = *path;
     link->entry.remote = path->remote;
-    link->session = kv_session_new_v1(config, context->crypt, kv_worker_get_pool(context->worker),
-                                      context->random, now);
+    kv_sockaddr_to_endpoint(&path->remote, &link->to);
+    link->session = session;
     link->timer.due = timer_due;
     link->idle.run = service;
     link->last_received = now;
@@ -318,6 +365,30 @@ kv_link_from_entry(KvDemuxEntry *entry)
     return (KvLink *) ((char *) entry - G_STRUCT_OFFSET(KvLink, entry));
 }
 
+KvNativeDoorEntry *
+kv_link_get_door_entry(KvLink *link)
+{
+    return &link->door_entry;
+}
+
+KvLink *
+kv_link_from_door_entry(KvNativeDoorEntry *entry)
+{
+    return (KvLink *) ((char *) entry - G_STRUCT_OFFSET(KvLink, door_entry));
+}
+
+const KvSockaddr *
+kv_link_get_remote(const KvLink *link)
+{
+    return &link->entry.remote;
+}
+
+KvNative *
+kv_link_get_native(const KvLink *link)
+{
+    return kv_session_get_native(link->session);
+}
+
 gboolean
 kv_link_has_ended(const KvLink *link)
 {
@@ -330,6 +401,43 @@ kv_link_get_last_received(const KvLink *link)
     return link->last_received;
 }
 
+/* A true datagram of the peer's came from @from: answers leave from the address it came to. */
+static void
+note_native_path(KvLink *link, const KvEndpoint *from, const KvUdpPath *path)
+{
+    if (kv_endpoint_equal(from, &link->to))
+        link->path.local = path->local;
+    else
+        link->other = (Way){*from, path->local};
+}
+
+static KvDrop
+input_native(KvLink *link, const KvUdpDatagram *datagram, KvTime now)
+{
+    KvEndpoint from;
+    KvDrop drop;
+
+    kv_sockaddr_to_endpoint(&datagram->path->remote, &from);
+    drop = kv_session_input(link->session, datagram->data, datagram->len, &from, FALSE, now);
+    if (drop == KV_DROP_NONE) {
+        link->last_received = now;
+        note_native_path(link, &from, datagram->path);
+    }
+    return drop;
+}
+
+static KvDrop
+input_v1(KvLink *link, const KvUdpDatagram *datagram, KvTime now)
+{
+    KvDrop drop = kv_session_input(link->session, datagram->data, datagram->len, NULL, FALSE, now);
+
+    if (drop == KV_DROP_NONE) {
+        link->last_received = now;
+        link->path.local = datagram->path->local;
+    }
+    return drop;
+}
+
 KvDrop
 kv_link_input(KvLink *link, const KvUdpDatagram *datagram, KvTime now)
 {
@@ -337,13 +445,31 @@ kv_link_input(KvLink *link, const KvUdpDatagram *datagram, KvTime now)
 
     if (link->ended)
         return KV_DROP_STRANGER;
-    drop = kv_session_input(link->session, datagram->data, datagram->len, now);
-    if (drop == KV_DROP_NONE) {
-        link->last_received = now;
-        link->path.local = datagram->path->local;
-    }
+    drop = kv_link_get_native(link) != NULL ? input_native(link, datagram, now)
+                                            : input_v1(link, datagram, now);
     kv_worker_add_idle(link->context->worker, &link->idle);
     return drop;
+}
+
+void
+kv_link_add_keys(KvLink *link, KvNativeKeys *keys, const KvUdpDatagram *datagram, KvTime now)
+{
+    KvEndpoint from;
+
+    kv_sockaddr_to_endpoint(&datagram->path->remote, &from);
+    kv_native_add_keys(kv_link_get_native(link), keys, datagram->data, datagram->len, &from, now);
+    link->last_received = now;
+    note_native_path(link, &from, datagram->path);
+    kv_worker_add_idle(link->context->worker, &link->idle);
+}
+
+void
+kv_link_say(KvLink *link, KvNativeConfig *config, KvTime now)
+{
+    /* So much waits for the peer that it takes nothing in; one that comes back is told anew. */
+    if (!kv_native_say(kv_link_get_native(link), config))
+        kv_session_close(link->session, now);
+    kv_worker_add_idle(link->context->worker, &link->idle);
 }
 
 void
@@ -412,11 +538,18 @@ kv_link_close(KvLink *link, KvTime now)
 }
 
 void
+kv_link_replace(KvLink *link, KvTime now)
+{
+    kv_native_close(kv_link_get_native(link), KV_CLOSE_REPLACED, now);
+    write_wire(link, now);
+}
+
+void
 kv_link_get_snapshot(const KvLink *link, KvLinkSnapshot *snapshot)
 {
     *snapshot = (KvLinkSnapshot){
         .id = link->id,
-        .remote = link->path.remote,
+        .remote = link->entry.remote,
         .last_received = link->last_received,
     };
     kv_session_get_stats(link->session, &snapshot->stats);

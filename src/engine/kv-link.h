@@ -3,6 +3,7 @@
 
 #include "kv-demux.h"
 #include "kv-gso.h"
+#include "kv-native-door.h"
 #include "kv-pump.h"
 
 /**
@@ -30,9 +31,10 @@ typedef struct {
     gpointer pump;
 } KvLinkContext;
 
-#define KV_LINK_RX_ARENA_BYTES (256 * 1024)
+#define KV_LINK_RX_ARENA_BYTES (288 * 1024)
 
-KvLink *kv_link_new(const KvLinkContext *context, KvLinkId id, const KvV1Config *config,
+/* @session: (transfer full) */
+KvLink *kv_link_new(const KvLinkContext *context, KvLinkId id, KvSession *session,
                     const KvUdpPath *path, KvTime now) KV_MUST_USE;
 
 /* Takes the link off its worker and frees it. Its device must have been stolen before. */
@@ -42,12 +44,27 @@ KvLinkId kv_link_get_id(const KvLink *link);
 KvDemuxEntry *kv_link_get_entry(KvLink *link);
 /* (transfer none): the link of a demux entry. */
 KvLink *kv_link_from_entry(KvDemuxEntry *entry);
+KvNativeDoorEntry *kv_link_get_door_entry(KvLink *link);
+KvLink *kv_link_from_door_entry(KvNativeDoorEntry *entry);
+
+/* (transfer none): where the peer is. */
+const KvSockaddr *kv_link_get_remote(const KvLink *link);
+
+/* (transfer none) (nullable): of a link that speaks the native protocol. */
+KvNative *kv_link_get_native(const KvLink *link);
+
 /* Whether the context's @ended was called. */
 gboolean kv_link_has_ended(const KvLink *link);
 KvTime kv_link_get_last_received(const KvLink *link);
 
 /* A datagram from the link's peer; @path is where answers go from now on if it was good. */
 KvDrop kv_link_input(KvLink *link, const KvUdpDatagram *datagram, KvTime now);
+
+/* Native server: the peer made new keys, which @datagram confirmed. */
+void kv_link_add_keys(KvLink *link, KvNativeKeys *keys, const KvUdpDatagram *datagram, KvTime now);
+
+/* Native: tells the peer what is different now: kv_native_say(). */
+void kv_link_say(KvLink *link, KvNativeConfig *config, KvTime now);
 
 void kv_link_answer(KvLink *link, const KvAnswer *answer, KvTime now);
 gboolean kv_link_attach(KvLink *link, KvTun *tun, KvTime now, GError **error) KV_MUST_USE;
@@ -58,4 +75,8 @@ KvTun *kv_link_steal_tun(KvLink *link);
 /* Makes the peer say something, and asks for nothing else. */
 void kv_link_poke(KvLink *link, KvTime now);
 void kv_link_close(KvLink *link, KvTime now);
+
+/* Native: tells the peer, once, that a newer session took the place of this one; to be freed
+ * then. */
+void kv_link_replace(KvLink *link, KvTime now);
 void kv_link_get_snapshot(const KvLink *link, KvLinkSnapshot *snapshot);

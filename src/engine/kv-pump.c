@@ -5,8 +5,8 @@
 
 #include "kv-clock.h"
 #include "kv-error.h"
-#include "kv-link.h"
 #include "kv-log.h"
+#include "kv-pump-private.h"
 
 #include <sodium.h>
 #include <sys/epoll.h>
@@ -31,40 +31,6 @@
  * last valid datagram: one forged or replayed datagram must not kill it. */
 #define REPLACE_AFTER (30 * KV_TIME_S)
 
-/* Each message under way holds a reference, as either thread may still have something to say when
- * the other has heard the last word. */
-struct _KvPump {
-    gint refs; /* atomic; not gatomicrefcount, which the thread sanitizer cannot see into */
-    KvWorker *worker;
-    KvTunnelParams *params;
-    const KvPumpCallbacks *callbacks;
-    gpointer owner;
-    gboolean is_over; /* main thread: the owner has been told so and may not exist any more */
-    KvLinkId next_id; /* main thread, and the worker of a server */
-
-    /* The worker's from here on. */
-    KvUdp *udp;
-    KvWatch udp_watch;
-    KvIdle receive_idle;
-    KvIdle flush_idle;
-    KvIdle reap_idle;
-    KvTimer shutdown_timer;
-    KvRandom random;
-    KvLinkContext context;
-    KvDemux *demux;
-    GHashTable *links; /* KvLinkId → KvLink */
-    GPtrArray *ended;  /* EndedLink, freed outside of the links' own calls */
-    KvStats past;      /* of links that are gone */
-    uint64_t drops[KV_N_DROPS];
-    KvTime bulk_since; /* the window in which large datagrams are counted */
-    guint n_bulk;
-    gboolean is_bulk;       /* there were many in the window before */
-    guint n_receive_errors; /* in a row */
-    GError *failure;        /* atomic: set once by the worker, read by the main thread */
-    gboolean shutting_down;
-    gboolean gone; /* nothing is counted from here on */
-};
-
 typedef struct {
     KvLink *link;
     KvReason reason;
@@ -88,8 +54,15 @@ typedef struct {
     KvLinkSnapshot links[];
 } SnapshotMessage;
 
-static void
-pump_unref(KvPump *pump)
+KvPump *
+kv_pump_ref(KvPump *pump)
+{
+    g_atomic_int_inc(&pump->refs);
+    return pump;
+}
+
+void
+kv_pump_unref(KvPump *pump)
 {
     if (!g_atomic_int_dec_and_test(&pump->refs))
         return;
@@ -103,8 +76,7 @@ message_new(KvPump *pump, KvLinkId link)
 {
     Message *message = g_new0(Message, 1);
 
-    g_atomic_int_inc(&pump->refs);
-    message->pump = pump;
+    message->pump = kv_pump_ref(pump);
     message->link = link;
     return message;
 }
@@ -112,7 +84,7 @@ message_new(KvPump *pump, KvLinkId link)
 static void
 message_free(Message *message)
 {
-    pump_unref(message->pump);
+    kv_pump_unref(message->pump);
     g_free(message);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
@@ -122,8 +94,7 @@ snapshot_message_new(KvPump *pump, guint n_links)
 {
     SnapshotMessage *message = g_malloc(sizeof *message + n_links * sizeof(KvLinkSnapshot));
 
-    g_atomic_int_inc(&pump->refs);
-    message->pump = pump;
+    message->pump = kv_pump_ref(pump);
     message->snapshot = (KvPumpSnapshot){.links = message->links};
     return message;
 }
@@ -131,7 +102,7 @@ snapshot_message_new(KvPump *pump, guint n_links)
 static void
 snapshot_message_free(SnapshotMessage *message)
 {
-    pump_unref(message->pump);
+    kv_pump_unref(message->pump);
     g_free(message);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SnapshotMessage, snapshot_message_free)
@@ -188,13 +159,13 @@ main_gone(gpointer data)
 
     pump->is_over = TRUE;
     pump->callbacks->gone(pump->owner, pump, &message->snapshot);
-    pump_unref(pump);
+    kv_pump_unref(pump);
 }
 
 /* --- on the worker ---------------------------------------------------------------------------- */
 
-static KvLink *
-find_link(KvPump *pump, KvLinkId id)
+KvLink *
+kv_pump_find_link(KvPump *pump, KvLinkId id)
 {
     return pump->links != NULL ? g_hash_table_lookup(pump->links, &id) : NULL;
 }
@@ -211,11 +182,16 @@ static void
 link_event(gpointer data, KvLink *link, const KvEvent *event)
 {
     KvPump *pump = data;
-    Message *message = message_new(pump, kv_link_get_id(link));
+    Message *message;
 
+    if (kv_link_get_native(link) != NULL)
+        kv_pump_native_event(pump, link, event);
+    if (event->type == KV_EVENT_SESSIONS || event->type == KV_EVENT_MOVED)
+        return;
     if (event->type == KV_EVENT_READY)
         kv_demux_establish(pump->demux, kv_link_get_entry(link));
-    message->remote = kv_link_get_entry(link)->remote;
+    message = message_new(pump, kv_link_get_id(link));
+    message->remote = *kv_link_get_remote(link);
     message->event = *event;
     kv_main_send(main_event, message);
 }
@@ -226,6 +202,8 @@ link_ended(gpointer data, KvLink *link, KvReason reason)
     KvPump *pump = data;
     EndedLink *ended = g_new0(EndedLink, 1);
 
+    if (kv_link_get_native(link) != NULL)
+        kv_pump_native_ended(pump, link, reason);
     ended->link = link;
     ended->reason = reason;
     g_ptr_array_add(pump->ended, ended);
@@ -240,8 +218,8 @@ fill_totals(const KvPump *pump, KvPumpSnapshot *snapshot)
     snapshot->drops[KV_DROP_NONE] = 0;
 }
 
-static void
-remove_link(KvPump *pump, KvLink *link, KvReason reason)
+void
+kv_pump_remove_link(KvPump *pump, KvLink *link, KvReason reason)
 {
     Message *message = message_new(pump, kv_link_get_id(link));
     KvLinkSnapshot snapshot;
@@ -251,6 +229,8 @@ remove_link(KvPump *pump, KvLink *link, KvReason reason)
     message->reason = reason;
     message->tun = kv_link_steal_tun(link);
     kv_demux_remove(pump->demux, kv_link_get_entry(link));
+    if (pump->door != NULL)
+        kv_native_door_remove(pump->door, kv_link_get_door_entry(link));
     g_hash_table_remove(pump->links, &message->link);
     kv_link_free(link);
     kv_main_send(main_ended, message);
@@ -270,7 +250,7 @@ tear_down(KvPump *pump)
     while (g_hash_table_size(pump->links) > 0) {
         g_hash_table_iter_init(&iter, pump->links);
         if (g_hash_table_iter_next(&iter, NULL, &link))
-            remove_link(pump, link, KV_REASON_LOCAL);
+            kv_pump_remove_link(pump, link, KV_REASON_LOCAL);
     }
     kv_worker_set_timer(pump->worker, &pump->shutdown_timer, KV_TIME_NEVER);
     pump->drops[KV_DROP_SOCKET] += kv_udp_flush(pump->udp);
@@ -278,6 +258,7 @@ tear_down(KvPump *pump)
     kv_worker_remove_idle(pump->worker, &pump->flush_idle);
     kv_worker_remove_idle(pump->worker, &pump->reap_idle);
     kv_worker_remove_watch(pump->worker, &pump->udp_watch);
+    kv_pump_native_stop(pump);
     g_clear_pointer(&pump->udp, kv_udp_close);
     g_clear_pointer(&pump->links, g_hash_table_unref);
     g_clear_pointer(&pump->ended, g_ptr_array_unref);
@@ -307,7 +288,7 @@ reap(KvIdle *idle, KvTime now)
     while (pump->ended->len > 0) {
         EndedLink *ended = g_ptr_array_index(pump->ended, 0);
 
-        remove_link(pump, ended->link, ended->reason);
+        kv_pump_remove_link(pump, ended->link, ended->reason);
         g_ptr_array_remove_index(pump->ended, 0);
     }
     if (pump->shutting_down && g_hash_table_size(pump->links) == 0)
@@ -322,16 +303,35 @@ flush(KvIdle *idle, KvTime now)
     pump->drops[KV_DROP_SOCKET] += kv_udp_flush(pump->udp);
 }
 
+void
+kv_pump_send(KvPump *pump, const KvUdpPath *path, const uint8_t *data, size_t len)
+{
+    memcpy(kv_udp_reserve(pump->udp, path), data, len);
+    kv_udp_commit(pump->udp, len);
+    link_wrote(pump);
+}
+
+KvLink *
+kv_pump_add_link(KvPump *pump, KvLinkId id, KvSession *session, const KvUdpPath *path, KvTime now)
+{
+    KvLink *link = kv_link_new(&pump->context, id, session, path, now);
+
+    g_hash_table_insert(pump->links, g_memdup2(&id, sizeof id), link);
+    return link;
+}
+
 static KvLink *
-add_link(KvPump *pump, KvLinkId id, uint32_t conv, const KvUdpPath *path, KvTime now)
+add_v1_link(KvPump *pump, KvLinkId id, uint32_t conv, const KvUdpPath *path, KvTime now)
 {
     KvV1Config config = pump->params->v1;
+    KvSession *session;
     KvLink *link;
 
     config.kcp.conv = conv;
-    link = kv_link_new(&pump->context, id, &config, path, now);
+    session = kv_session_new_v1(&config, pump->context.crypt, kv_worker_get_pool(pump->worker),
+                                &pump->random, now);
+    link = kv_pump_add_link(pump, id, session, path, now);
     kv_demux_add(pump->demux, kv_link_get_entry(link));
-    g_hash_table_insert(pump->links, g_memdup2(&id, sizeof id), link);
     return link;
 }
 
@@ -344,13 +344,18 @@ input_from_stranger(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
 
     if (pump->params->role == KV_ROLE_CLIENT || pump->shutting_down)
         return KV_DROP_STRANGER;
+    if (pump->door != NULL) {
+        drop = kv_pump_native_input(pump, datagram, now);
+        if (drop == KV_DROP_NONE || pump->context.crypt == NULL)
+            return drop;
+    }
     drop =
         kv_v1_probe(&pump->params->v1, pump->context.crypt, datagram->data, datagram->len, &conv);
     if (drop == KV_DROP_NONE)
         drop = kv_demux_admit(pump->demux, now);
     if (drop != KV_DROP_NONE)
         return drop;
-    link = add_link(pump, ++pump->next_id, conv, datagram->path, now);
+    link = add_v1_link(pump, ++pump->next_id, conv, datagram->path, now);
     return kv_link_input(link, datagram, now);
 }
 
@@ -368,11 +373,22 @@ find_only_link(KvPump *pump)
     return link;
 }
 
+static KvLink *
+find_link_of(KvPump *pump, const KvUdpDatagram *datagram)
+{
+    KvLink *link = pump->door != NULL ? kv_pump_native_find(pump, datagram) : NULL;
+    KvDemuxEntry *entry;
+
+    if (link != NULL)
+        return link;
+    entry = kv_demux_find(pump->demux, &datagram->path->remote);
+    return entry != NULL ? kv_link_from_entry(entry) : NULL;
+}
+
 static KvDrop
 input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
 {
-    KvDemuxEntry *entry = kv_demux_find(pump->demux, &datagram->path->remote);
-    KvLink *link = entry != NULL ? kv_link_from_entry(entry) : NULL;
+    KvLink *link = find_link_of(pump, datagram);
     KvDrop drop;
 
     if (link == NULL && pump->params->role == KV_ROLE_CLIENT)
@@ -382,7 +398,7 @@ input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
     drop = kv_link_input(link, datagram, now);
     if (drop == KV_DROP_CONV && pump->params->role == KV_ROLE_SERVER && !kv_link_has_ended(link) &&
         kv_time_elapsed(now, kv_link_get_last_received(link)) >= REPLACE_AFTER) {
-        remove_link(pump, link, KV_REASON_TIMEOUT);
+        kv_pump_remove_link(pump, link, KV_REASON_TIMEOUT);
         return input_from_stranger(pump, datagram, now);
     }
     return KV_DROP_NONE; /* the session has counted what it dropped */
@@ -487,6 +503,7 @@ worker_start(KvWorker *worker, gpointer data)
     pump->flush_idle.run = flush;
     pump->reap_idle.run = reap;
     pump->shutdown_timer.due = shutdown_due;
+    kv_pump_native_start(pump);
     if (!kv_worker_add_watch(worker, &pump->udp_watch, kv_udp_get_fd(pump->udp), EPOLLIN, &error)) {
         g_prefix_error(&error, "the UDP socket is of no use: ");
         fail(pump, g_steal_pointer(&error));
@@ -499,17 +516,22 @@ worker_connect(KvWorker *worker, gpointer data)
     g_autoptr(Message) message = data;
     KvPump *pump = message->pump;
     KvUdpPath path = {.remote = message->remote};
+    KvTime now = kv_worker_get_now(worker);
 
     if (pump->gone)
         return;
-    add_link(pump, message->link, randombytes_random(), &path, kv_worker_get_now(worker));
+    if (pump->params->native != NULL)
+        kv_pump_add_link(pump, message->link, kv_pump_native_dial(pump, &path.remote, now), &path,
+                         now);
+    else
+        add_v1_link(pump, message->link, randombytes_random(), &path, now);
 }
 
 static void
 worker_answer(KvWorker *worker, gpointer data)
 {
     g_autoptr(Message) message = data;
-    KvLink *link = find_link(message->pump, message->link);
+    KvLink *link = kv_pump_find_link(message->pump, message->link);
 
     if (link != NULL)
         kv_link_answer(link, &message->answer, kv_worker_get_now(worker));
@@ -520,7 +542,7 @@ worker_attach(KvWorker *worker, gpointer data)
 {
     Message *message = data;
     KvPump *pump = message->pump;
-    KvLink *link = find_link(pump, message->link);
+    KvLink *link = kv_pump_find_link(pump, message->link);
     g_autoptr(GError) error = NULL;
 
     if (link != NULL && kv_link_has_ended(link))
@@ -534,7 +556,7 @@ worker_attach(KvWorker *worker, gpointer data)
     }
     if (link != NULL) {
         kv_log(KV_LOG_ERROR, NULL, kv_tun_get_name(message->tun), NULL, "%s", error->message);
-        remove_link(pump, link, KV_REASON_LOCAL);
+        kv_pump_remove_link(pump, link, KV_REASON_LOCAL);
     }
     /* The link had ended before its device arrived: hand the device back. */
     message->reason = KV_REASON_NONE;
@@ -545,7 +567,7 @@ static void
 worker_poke_link(KvWorker *worker, gpointer data)
 {
     g_autoptr(Message) message = data;
-    KvLink *link = find_link(message->pump, message->link);
+    KvLink *link = kv_pump_find_link(message->pump, message->link);
 
     if (link != NULL)
         kv_link_poke(link, kv_worker_get_now(worker));
@@ -555,7 +577,7 @@ static void
 worker_close_link(KvWorker *worker, gpointer data)
 {
     g_autoptr(Message) message = data;
-    KvLink *link = find_link(message->pump, message->link);
+    KvLink *link = kv_pump_find_link(message->pump, message->link);
 
     if (link != NULL)
         kv_link_close(link, kv_worker_get_now(worker));
@@ -566,11 +588,11 @@ worker_drop_link(KvWorker *worker, gpointer data)
 {
     g_autoptr(Message) message = data;
     KvPump *pump = message->pump;
-    KvLink *link = find_link(pump, message->link);
+    KvLink *link = kv_pump_find_link(pump, message->link);
 
     /* One that has just ended by itself is about to be reaped. */
     if (link != NULL && !kv_link_has_ended(link))
-        remove_link(pump, link, KV_REASON_LOCAL);
+        kv_pump_remove_link(pump, link, KV_REASON_LOCAL);
 }
 
 static void
@@ -599,7 +621,7 @@ static void
 worker_query_link(KvWorker *worker, gpointer data)
 {
     g_autoptr(Message) message = data;
-    KvLink *link = find_link(message->pump, message->link);
+    KvLink *link = kv_pump_find_link(message->pump, message->link);
     SnapshotMessage *answer;
 
     if (link == NULL)
@@ -635,11 +657,14 @@ kv_pump_new(KvWorker *worker, KvTunnelParams *params, KvUdp *udp, const KvPumpCa
             gpointer owner, GError **error)
 {
     g_autoptr(KvUdp) owned_udp = udp;
-    KvV1Crypt *crypt = kv_v1_crypt_new(params->cipher, kv_secret_get_data(params->key), error);
+    KvV1Crypt *crypt = NULL;
     KvPump *pump;
 
-    if (crypt == NULL)
-        return NULL;
+    if (params->key != NULL) {
+        crypt = kv_v1_crypt_new(params->cipher, kv_secret_get_data(params->key), error);
+        if (crypt == NULL)
+            return NULL;
+    }
     pump = g_new0(KvPump, 1);
     pump->refs = 1;
     pump->worker = worker;

@@ -39,10 +39,32 @@ typedef struct {
     uint64_t drops[KV_N_DROPS]; /* datagrams of no link */
 } KvPumpSnapshot;
 
+/* Somebody asks to come in, natively. What it says is proved with keys only; its address never
+ * is. */
+typedef struct {
+    uint32_t id;                                /* for kv_pump_grant() */
+    KvNoisePattern pattern;                     /* keys or a secret */
+    uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* with keys; else zeros */
+    KvSockaddr from;
+    KvLinkId link;                /* whose living association is to go on; 0: a new one */
+    const KvNativeConfig *config; /* (transfer none): what it says of itself */
+} KvPumpRequest;
+
 typedef struct {
     /* A session's event; CLOSED and REFUSED come as @ended instead. */
     void (*event)(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote,
                   const KvEvent *event);
+    /* (nullable): native server: kv_pump_grant() must follow, once. */
+    void (*requested)(gpointer owner, KvPump *pump, const KvPumpRequest *request);
+    /* (nullable): native server: the peer whose request @id was granted has proved itself, as
+     * @link: a new one, whose event READY comes next, or the one that was to go on. Of other
+     * requests nothing more is heard; fifteen seconds after the grant they are nothing any more. */
+    void (*confirmed)(gpointer owner, KvPump *pump, KvLinkId link, uint32_t id);
+    /* (nullable): native: what the peer says, all that it said before included: comes before the
+     * events CONFIGURED, READY and RECONFIGURED, and with a refusal before @ended. */
+    void (*configured)(gpointer owner, KvPump *pump, KvLinkId link, const KvNativeConfig *remote);
+    /* (nullable): native: the peer is elsewhere. */
+    void (*moved)(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote);
     /* The link is gone. @tun: (transfer full) (nullable): the device it had. %KV_REASON_NONE: only
      * a device comes back that the link could not take; it is told of apart. */
     void (*ended)(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *tun);
@@ -82,6 +104,31 @@ void kv_pump_answer(KvPump *pump, KvLinkId link, const KvAnswer *answer);
  * Packets flow from here on.
  */
 void kv_pump_attach(KvPump *pump, KvLinkId link, KvTun *tun);
+
+/* --- native servers -------------------------------------------------------------------------- */
+
+/* Admits the owner of @public. @psk: (nullable) (transfer none): 32 bytes that both ends share */
+void kv_pump_admit_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES],
+                       const KvSecret *psk);
+
+/* The owner of @public is admitted no more: its half-open requests go, its living association is
+ * ended in good order. */
+void kv_pump_forget_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES]);
+
+/**
+ * kv_pump_grant:
+ * @grant: moved from; a refusal, if it has one. What the association itself decides is put in:
+ *     mode, window, longest datagram, keepalive, capabilities, cipher, association
+ *
+ * The answer to @callbacks->requested.
+ */
+void kv_pump_grant(KvPump *pump, uint32_t id, KvNativeConfig *grant);
+
+/* Tells the peer of a native link what is different now: @config, moved from, is as for
+ * kv_native_say(). A peer that cannot be told is disconnected, and comes back to be told anew. */
+void kv_pump_say(KvPump *pump, KvLinkId link, KvNativeConfig *config);
+
+/* --------------------------------------------------------------------------------------------- */
 
 /* Makes the peer show a sign of life, if it lives: see last_received later on. */
 void kv_pump_poke_link(KvPump *pump, KvLinkId link);

@@ -32,6 +32,36 @@ kv_sockaddr_equal(const KvSockaddr *a, const KvSockaddr *b)
     return a->v4.sin_port == b->v4.sin_port && a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
 }
 
+void
+kv_sockaddr_to_endpoint(const KvSockaddr *address, KvEndpoint *endpoint)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    endpoint->port = ntohs(address->v4.sin_port);
+    if (address->sa.sa_family == AF_INET6) {
+        endpoint->scope = address->v6.sin6_scope_id;
+        memcpy(endpoint->ip, &address->v6.sin6_addr, sizeof(endpoint->ip));
+        return;
+    }
+    endpoint->scope = 0;
+    memcpy(endpoint->ip, mapped, sizeof(mapped));
+    memcpy(endpoint->ip + sizeof(mapped), &address->v4.sin_addr, 4);
+}
+
+void
+kv_sockaddr_from_endpoint(KvSockaddr *address, const KvEndpoint *endpoint, sa_family_t family)
+{
+    memset(address, 0, sizeof(*address));
+    address->sa.sa_family = family;
+    address->v4.sin_port = htons(endpoint->port);
+    if (family == AF_INET) {
+        memcpy(&address->v4.sin_addr, endpoint->ip + 12, 4);
+        return;
+    }
+    address->v6.sin6_scope_id = endpoint->scope;
+    memcpy(&address->v6.sin6_addr, endpoint->ip, sizeof(endpoint->ip));
+}
+
 char *
 kv_sockaddr_to_string(const KvSockaddr *address)
 {

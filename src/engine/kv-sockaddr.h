@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "kv-endpoint.h"
+
 #include <glib.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -25,6 +27,13 @@ gboolean kv_sockaddr_is_wildcard(const KvSockaddr *address);
 
 /* Family, address, port and, of IPv6, scope. */
 gboolean kv_sockaddr_equal(const KvSockaddr *a, const KvSockaddr *b);
+
+/* The same as core knows it, where IPv4 is always mapped. */
+void kv_sockaddr_to_endpoint(const KvSockaddr *address, KvEndpoint *endpoint);
+
+/* The way back. @family: of the socket that it is for; an AF_INET one knows mapped addresses only.
+ */
+void kv_sockaddr_from_endpoint(KvSockaddr *address, const KvEndpoint *endpoint, sa_family_t family);
 
 /* (transfer full): "192.0.2.1:1235", "[2001:db8::1]:1235" or, of one link only,
  * "[fe80::1%eth0]:1235", the number of an interface that is gone standing for its name. */

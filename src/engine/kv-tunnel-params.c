@@ -300,6 +300,7 @@ kv_tunnel_params_unref(KvTunnelParams *params)
     if (params == NULL || !g_atomic_int_dec_and_test(&params->refs))
         return;
     kv_secret_free(params->key);
+    kv_tunnel_native_free(params->native);
     g_strfreev(params->warnings);
     g_free(params->host);
     g_free(params->vni_name_prefix);

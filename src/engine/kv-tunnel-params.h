@@ -3,6 +3,7 @@
 
 #include "kv-hook.h"
 #include "kv-settings.h"
+#include "kv-tunnel-native.h"
 #include "kv-types.h"
 #include "v1/kv-v1.h"
 
@@ -21,9 +22,11 @@ typedef struct {
     guint socket_buffer; /* bytes */
     guint workers;       /* 1 to KV_WORKERS_MAX */
 
-    KvCipher cipher;
-    KvSecret *key; /* KV_V1_KEY_BYTES, derived from the secret */
-    KvV1Config v1; /* conv is chosen for each session */
+    KvCipher cipher; /* of v1 */
+    KvSecret
+        *key; /* (nullable): KV_V1_KEY_BYTES, derived from the secret; NULL: v1 is not spoken */
+    KvV1Config v1;          /* conv is chosen for each session */
+    KvTunnelNative *native; /* (nullable): NULL: the native protocol is not spoken */
 
     KvIp4 local_ip;
     KvIp4 netmask;

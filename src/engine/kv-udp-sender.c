@@ -98,7 +98,7 @@ run_takes(const KvUdpSender *sender, const Run *run, const KvUdpPath *path, size
 uint8_t *
 kv_udp_sender_reserve(KvUdpSender *sender, const KvUdpPath *path)
 {
-    if (sender->used + KV_UDP_DATAGRAM_MAX > ARENA_BYTES || sender->n_runs == RUNS_MAX) {
+    if (sender->used + KV_UDP_ROOM > ARENA_BYTES || sender->n_runs == RUNS_MAX) {
         guint n_dropped = kv_udp_sender_flush(sender);
 
         sender->n_dropped = n_dropped;

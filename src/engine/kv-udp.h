@@ -17,6 +17,7 @@
 typedef struct _KvUdp KvUdp;
 
 #define KV_UDP_DATAGRAM_MAX 1500 /* bytes, of one datagram to be sent */
+#define KV_UDP_ROOM         1536 /* bytes, to write it in */
 
 typedef struct {
     KvSockaddr local;       /* address and port to bind; port 0: any; with a peer, AF_UNSPEC: any */
@@ -90,9 +91,9 @@ int kv_udp_receive(KvUdp *udp, KvUdpDatagram *out, guint max);
  * kv_udp_reserve:
  * @path: (nullable): NULL on a connected socket; must stay until the commit
  *
- * Returns: (transfer none): room for one datagram of up to KV_UDP_DATAGRAM_MAX bytes at the
- * arena's end, sending what is there first if it is full. Then kv_udp_commit() its real length
- * (0: none).
+ * Returns: (transfer none): KV_UDP_ROOM bytes at the arena's end for one datagram of up to
+ * KV_UDP_DATAGRAM_MAX, sending what is there first if it is full. Then kv_udp_commit() its real
+ * length (0: none); until then @path may still change.
  */
 uint8_t *kv_udp_reserve(KvUdp *udp, const KvUdpPath *path);
 void kv_udp_commit(KvUdp *udp, size_t len);

@@ -78,7 +78,8 @@ drain(Path *path)
 
     for (guint i = 0; i < 2; i++) {
         kv_end_work(path->ends[i], path->now);
-        while ((len = kv_session_output(path->ends[i]->session, buf, sizeof buf, path->now)) > 0)
+        while ((len = kv_session_output(path->ends[i]->session, buf, sizeof buf, NULL, path->now)) >
+               0)
             send_on(path, !i, buf, len);
     }
 }
@@ -109,7 +110,8 @@ step(Path *path)
     g_assert(next != KV_TIME_NEVER);
     path->now = MAX(path->now, next);
     if (flight != NULL && flight->at <= path->now) {
-        kv_session_input(path->ends[flight->to]->session, flight->data, flight->len, path->now);
+        kv_session_input(path->ends[flight->to]->session, flight->data, flight->len, NULL, FALSE,
+                         path->now);
         g_ptr_array_remove(path->flights, flight);
     }
     for (guint i = 0; i < 2; i++) {

@@ -27,7 +27,8 @@ drain(Enemy *enemy)
     uint8_t buf[KV_V1_DATAGRAM_MAX];
 
     kv_end_work(enemy->end, enemy->now);
-    for (guint i = 0; kv_session_output(enemy->end->session, buf, sizeof buf, enemy->now) > 0; i++)
+    for (guint i = 0; kv_session_output(enemy->end->session, buf, sizeof buf, NULL, enemy->now) > 0;
+         i++)
         g_assert(i < 10000);
     g_assert(kv_packet_pool_get_used(enemy->end->pool) < 10000);
 }
@@ -39,7 +40,7 @@ send_datagram(Enemy *enemy, uint8_t *buf, size_t len)
     kv_put_le64(buf, ++enemy->nonce);
     if (len >= KV_V1_CRYPT_HEADER_BYTES)
         kv_v1_crypt_seal(enemy->end->crypt, buf, len);
-    kv_session_input(enemy->end->session, buf, len, enemy->now);
+    kv_session_input(enemy->end->session, buf, len, NULL, FALSE, enemy->now);
 }
 
 static const uint8_t *

@@ -210,7 +210,7 @@ send_datagrams(Peer *peer, KvTime now)
     uint8_t buf[KV_V1_DATAGRAM_MAX];
     size_t len;
 
-    while ((len = kv_session_output(peer->end->session, buf, sizeof buf, now)) > 0) {
+    while ((len = kv_session_output(peer->end->session, buf, sizeof buf, NULL, now)) > 0) {
         note_datagram(peer, buf, len);
         kv_kcptun_path_send(peer->path, buf, len, now);
     }

@@ -201,7 +201,7 @@ kv_end_send(KvEnd *end, const void *data, size_t len, uint16_t ethertype, KvTime
     KvSlice slices[] = {
         {p, first}, {p + first, second}, {p + first + second, len - first - second}};
 
-    return kv_session_send(end->session, slices, G_N_ELEMENTS(slices), ethertype, now);
+    return kv_session_send(end->session, slices, G_N_ELEMENTS(slices), ethertype, 0, now);
 }
 
 static void
@@ -209,7 +209,7 @@ machine_input(void *self, const uint8_t *data, size_t len, KvTime now)
 {
     KvEnd *end = self;
 
-    end->drops[kv_session_input(end->session, data, len, now)]++;
+    end->drops[kv_session_input(end->session, data, len, NULL, FALSE, now)]++;
 }
 
 static void
@@ -221,7 +221,7 @@ machine_input_end(void *self, KvTime now)
 static size_t
 machine_output(void *self, uint8_t *buf, size_t cap, KvTime now)
 {
-    return kv_session_output(((KvEnd *) self)->session, buf, cap, now);
+    return kv_session_output(((KvEnd *) self)->session, buf, cap, NULL, now);
 }
 
 static KvTime

@@ -53,7 +53,8 @@ pop(Fixture *f, uint32_t *number)
 {
     KvSlice slices[KV_QUEUE_SLICES_MAX];
     uint16_t ethertype;
-    guint n = kv_queue_pop(f->queue, slices, &ethertype, f->now);
+    uint32_t flow;
+    guint n = kv_queue_pop(f->queue, slices, &ethertype, &flow, f->now);
 
     f->got_len = 0;
     for (guint i = 0; i < n; i++) {
@@ -227,11 +228,13 @@ test_empty_pool(Fixture *f, gconstpointer data)
     KvSlice slice = {bytes, sizeof bytes};
     KvSlice out[KV_QUEUE_SLICES_MAX];
     uint16_t ethertype;
+    uint32_t flow;
 
     g_assert_true(kv_queue_push(queue, &slice, 1, 0x0800, 1, f->now));
     g_assert_false(kv_queue_push(queue, &slice, 1, 0x0800, 1, f->now));
-    g_assert_cmpuint(kv_queue_pop(queue, out, &ethertype, f->now), ==, 3);
-    g_assert_cmpuint(kv_queue_pop(queue, out, &ethertype, f->now), ==, 0);
+    g_assert_cmpuint(kv_queue_pop(queue, out, &ethertype, &flow, f->now), ==, 3);
+    g_assert_cmpuint(flow, ==, 1);
+    g_assert_cmpuint(kv_queue_pop(queue, out, &ethertype, &flow, f->now), ==, 0);
     g_assert_cmpuint(kv_packet_pool_get_used(pool), ==, 0);
     kv_queue_free(queue);
 }

@@ -378,9 +378,9 @@ test_large_packets(void)
         uint8_t buf[KV_V1_DATAGRAM_MAX];
         size_t len;
 
-        while ((len = kv_session_output(pair.server->session, buf, sizeof buf,
+        while ((len = kv_session_output(pair.server->session, buf, sizeof buf, NULL,
                                         kv_sim_get_now(pair.sim))) > 0)
-            kv_session_input(pair.client->session, buf, len, kv_sim_get_now(pair.sim));
+            kv_session_input(pair.client->session, buf, len, NULL, FALSE, kv_sim_get_now(pair.sim));
     }
     g_assert_cmpuint(kv_session_recv(pair.client->session, small, sizeof small, &ethertype,
                                      kv_sim_get_now(pair.sim)),
@@ -563,7 +563,7 @@ test_mtu_range(void)
         g_assert_cmpuint(pair.client->n_events[KV_EVENT_READY], ==, 1);
         memset(buf, 0, sizeof buf);
         g_assert_true(kv_end_send(pair.client, buf, sizeof buf, 0x0800, kv_sim_get_now(pair.sim)));
-        while ((len = kv_session_output(pair.client->session, buf, sizeof buf,
+        while ((len = kv_session_output(pair.client->session, buf, sizeof buf, NULL,
                                         kv_sim_get_now(pair.sim))) > 0)
             longest = MAX(longest, len);
         g_assert_cmpuint(longest, ==, cases[i].longest);
@@ -585,8 +585,9 @@ test_no_memory(void)
     while ((packet = kv_packet_new(pair.client->pool)) != NULL)
         g_ptr_array_add(hoard, packet);
     g_assert_false(kv_end_send(pair.client, data, sizeof data, 0x0800, START + KV_TIME_S));
-    g_assert_cmpint(kv_session_input(pair.client->session, data, 100, START + KV_TIME_S), ==,
-                    KV_DROP_NO_MEMORY);
+    g_assert_cmpint(
+        kv_session_input(pair.client->session, data, 100, NULL, FALSE, START + KV_TIME_S), ==,
+        KV_DROP_NO_MEMORY);
     kv_session_close(pair.client->session, START + KV_TIME_S);
     kv_end_work(pair.client, START + KV_TIME_S);
     assert_closed(pair.client, KV_REASON_NO_MEMORY);
@@ -664,14 +665,15 @@ test_scarce_memory_receiver(void)
     run_for(&pair, 1 * KV_TIME_S);
     for (guint i = 0; i < 100; i++)
         g_assert_true(kv_end_send(pair.client, data, sizeof data, 0x0800, START + KV_TIME_S));
-    while ((len = kv_session_output(pair.client->session, datagram, sizeof datagram,
+    while ((len = kv_session_output(pair.client->session, datagram, sizeof datagram, NULL,
                                     START + KV_TIME_S)) > 0)
         g_ptr_array_add(sent, g_bytes_new(datagram, len));
     hoard = hoard_all_but(pair.server->pool, 300);
     for (guint i = sent->len; i-- > 0;) {
         gconstpointer bytes = g_bytes_get_data(sent->pdata[i], &len);
 
-        if (kv_session_input(pair.server->session, bytes, len, START + KV_TIME_S) != KV_DROP_NONE)
+        if (kv_session_input(pair.server->session, bytes, len, NULL, FALSE, START + KV_TIME_S) !=
+            KV_DROP_NONE)
             n_declined++;
     }
     g_assert_cmpuint(sent->len, >, 60);

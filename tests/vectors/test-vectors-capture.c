@@ -342,7 +342,7 @@ replay(const Capture *capture, KvEnd *end, guint way, Speech *said)
         KvTime arrival = g_array_index(capture->times, KvTime, i);
 
         kv_end_work(end, now);
-        while ((len = kv_session_output(end->session, buf, sizeof buf, now)) > 0)
+        while ((len = kv_session_output(end->session, buf, sizeof buf, NULL, now)) > 0)
             hear_datagram(said, capture, buf, len);
         if (due < arrival) {
             now = MAX(now, due);
@@ -355,13 +355,14 @@ replay(const Capture *capture, KvEnd *end, guint way, Speech *said)
 
             len = g_bytes_get_size(capture->datagrams->pdata[i]);
             restamp(capture, i, said, buf);
-            g_assert_cmpstr(kv_drop_to_string(kv_session_input(end->session, buf, len, now)), ==,
-                            is_over ? "stranger" : "none");
+            g_assert_cmpstr(
+                kv_drop_to_string(kv_session_input(end->session, buf, len, NULL, FALSE, now)), ==,
+                is_over ? "stranger" : "none");
         }
         i++;
     }
     kv_end_work(end, now);
-    while ((len = kv_session_output(end->session, buf, sizeof buf, now)) > 0)
+    while ((len = kv_session_output(end->session, buf, sizeof buf, NULL, now)) > 0)
         hear_datagram(said, capture, buf, len);
     understand(said);
     g_test_message("%u inner packets, %u control messages", end->inner->len, said->control->len);

@@ -58,6 +58,27 @@ kv_native_config_clear(KvNativeConfig *config)
     g_clear_pointer(&config->refusal_text, g_free);
 }
 
+static gpointer
+copy_string(gconstpointer text, gpointer data)
+{
+    return g_strdup(text);
+}
+
+void
+kv_native_config_copy(const KvNativeConfig *config, KvNativeConfig *copy)
+{
+    kv_native_config_clear(copy);
+    *copy = *config;
+    copy->wants = g_array_copy(config->wants);
+    copy->addresses = g_array_copy(config->addresses);
+    copy->gateways = g_array_copy(config->gateways);
+    copy->routes = g_array_copy(config->routes);
+    copy->dns = g_array_copy(config->dns);
+    copy->domains = g_ptr_array_copy(config->domains, copy_string, NULL);
+    copy->banner = g_strdup(config->banner);
+    copy->refusal_text = g_strdup(config->refusal_text);
+}
+
 /* --- reading -------------------------------------------------------------------------------- */
 
 static gboolean

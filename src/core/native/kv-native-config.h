@@ -79,6 +79,9 @@ typedef struct {
 void kv_native_config_init(KvNativeConfig *config);
 void kv_native_config_clear(KvNativeConfig *config);
 
+/* Makes @copy, which is initialised, say the same as @config. */
+void kv_native_config_copy(const KvNativeConfig *config, KvNativeConfig *copy);
+
 /**
  * kv_native_config_read:
  * @config: initialised

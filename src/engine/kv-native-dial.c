@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-native-dial.h"
+
+#include <stdatomic.h>
+
+uint64_t
+kv_native_next_number(uint64_t above)
+{
+    static _Atomic uint64_t last_number;
+    uint64_t last = atomic_load(&last_number);
+    uint64_t next;
+
+    do {
+        next = MAX(MAX(last, above) + 1, (uint64_t) g_get_real_time());
+    } while (!atomic_compare_exchange_weak(&last_number, &last, next));
+    return next;
+}
+
+static uint64_t
+next_number(void *ctx, uint64_t above)
+{
+    return kv_native_next_number(above);
+}
+
+static void
+add_wish(KvNativeConfig *say, KvIp4 ip)
+{
+    KvNetwork wish = {.prefix = 32};
+
+    kv_put_be32(wish.ip, ip);
+    g_array_append_val(say->wants, wish);
+}
+
+static void
+introduce(const KvTunnelParams *params, KvNativeConfig *say)
+{
+    g_strlcpy(say->client_id, params->v1.client.id, sizeof say->client_id);
+    say->mtu = params->vni_mtu;
+    memcpy(say->ciphers, params->native->ciphers, sizeof say->ciphers);
+    if (params->address_mode == KV_ADDRESS_MODE_CLIENT_SET)
+        add_wish(say, params->local_ip);
+}
+
+KvNative *
+kv_native_dial(const KvTunnelParams *params, const KvEndpoint *remote, KvIndexTable *indexes,
+               KvPacketPool *pool, const KvRandom *random, KvTime now)
+{
+    const KvTunnelNative *native = params->native;
+    g_auto(KvNativeConfig) say = {0};
+    KvNativeParams session;
+
+    kv_tunnel_native_fill(native, native->private_key != NULL ? KV_NOISE_IKPSK2 : KV_NOISE_NNPSK0,
+                          &session);
+    session.remote = *remote;
+    session.indexes = indexes;
+    session.numbers.next = next_number;
+    kv_native_config_init(&say);
+    introduce(params, &say);
+    return kv_native_new_client(&session, &say, pool, random, now);
+}

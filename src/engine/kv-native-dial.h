@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-tunnel-params.h"
+#include "native/kv-native.h"
+
+/**
+ * kv_native_dial:
+ * @remote: where the server is
+ * @indexes: of the worker
+ *
+ * Client: begins an association, which says of this end what @params say. They, @indexes,
+ * @pool and @random outlive it.
+ *
+ * Returns: (transfer full)
+ */
+KvNative *kv_native_dial(const KvTunnelParams *params, const KvEndpoint *remote,
+                         KvIndexTable *indexes, KvPacketPool *pool, const KvRandom *random,
+                         KvTime now) KV_MUST_USE;
+
+/* The number of an initiation: greater than @above and than every one before of this process, and,
+ * but for a clock that was set back, of those before it. Any thread. */
+uint64_t kv_native_next_number(uint64_t above);

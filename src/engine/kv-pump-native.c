@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-log.h"
+#include "kv-native-dial.h"
+#include "kv-pump-private.h"
+
+/* One message in either direction; which fields count depends on the function. */
+typedef struct {
+    KvPump *pump;
+    KvLinkId link;
+    uint32_t id;
+    KvPumpRequest request;
+    KvNativeConfig config;
+    KvSockaddr remote;
+    uint8_t key[KV_NATIVE_KEY_BYTES];
+    KvSecret *psk; /* (nullable) */
+} Message;
+
+static Message *
+message_new(KvPump *pump, KvLinkId link)
+{
+    Message *message = g_new0(Message, 1);
+
+    message->pump = kv_pump_ref(pump);
+    message->link = link;
+    kv_native_config_init(&message->config);
+    return message;
+}
+
+static void
+message_free(Message *message)
+{
+    kv_native_config_clear(&message->config);
+    kv_secret_free(message->psk);
+    kv_pump_unref(message->pump);
+    g_free(message);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
+
+/* --- on the main thread: what the worker says ------------------------------------------------- */
+
+static void
+main_requested(gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+
+    message->request.config = &message->config;
+    if (!pump->is_over && pump->callbacks->requested != NULL)
+        pump->callbacks->requested(pump->owner, pump, &message->request);
+}
+
+static void
+main_confirmed(gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+
+    if (!pump->is_over && pump->callbacks->confirmed != NULL)
+        pump->callbacks->confirmed(pump->owner, pump, message->link, message->id);
+}
+
+static void
+main_configured(gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+
+    if (!pump->is_over && pump->callbacks->configured != NULL)
+        pump->callbacks->configured(pump->owner, pump, message->link, &message->config);
+}
+
+static void
+main_moved(gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+
+    if (!pump->is_over && pump->callbacks->moved != NULL)
+        pump->callbacks->moved(pump->owner, pump, message->link, &message->remote);
+}
+
+/* --- on the worker: handshakes ---------------------------------------------------------------- */
+
+static void
+set_door_timer(KvPump *pump)
+{
+    kv_worker_set_timer(pump->worker, &pump->door_timer, kv_native_door_deadline(pump->door));
+}
+
+static void
+door_due(KvTimer *timer, KvTime now)
+{
+    KvPump *pump = (KvPump *) ((char *) timer - G_STRUCT_OFFSET(KvPump, door_timer));
+
+    kv_native_door_advance(pump->door, now);
+    set_door_timer(pump);
+}
+
+void
+kv_pump_native_start(KvPump *pump)
+{
+    const KvTunnelNative *native = pump->params->native;
+
+    if (native == NULL)
+        return;
+    pump->indexes = kv_index_table_new(&pump->random);
+    if (pump->params->role != KV_ROLE_SERVER)
+        return;
+    pump->door = kv_native_door_new(native, pump->indexes, &pump->random);
+    pump->door_timer.due = door_due;
+}
+
+void
+kv_pump_native_stop(KvPump *pump)
+{
+    if (pump->door != NULL)
+        kv_worker_set_timer(pump->worker, &pump->door_timer, KV_TIME_NEVER);
+    g_clear_pointer(&pump->door, kv_native_door_free);
+    g_clear_pointer(&pump->indexes, kv_index_table_free);
+}
+
+KvSession *
+kv_pump_native_dial(KvPump *pump, const KvSockaddr *remote, KvTime now)
+{
+    KvEndpoint endpoint;
+
+    kv_sockaddr_to_endpoint(remote, &endpoint);
+    return kv_session_new_native(kv_native_dial(pump->params, &endpoint, pump->indexes,
+                                                kv_worker_get_pool(pump->worker), &pump->random,
+                                                now));
+}
+
+static void
+forward_request(KvPump *pump, const KvUdpPath *path, const KvNativeDoorNews *news)
+{
+    Message *message = message_new(pump, 0);
+    KvPumpRequest *request = &message->request;
+
+    request->id = news->request->id;
+    request->pattern = news->request->pattern;
+    memcpy(request->remote_public, news->request->remote_public, sizeof request->remote_public);
+    request->from = path->remote;
+    if (news->entry != NULL)
+        request->link = kv_link_get_id(kv_link_from_door_entry(news->entry));
+    kv_native_config_copy(news->request->config, &message->config);
+    kv_main_send(main_requested, message);
+}
+
+/* New sessions are found by their indexes from the next datagram on. */
+static void
+note_sessions(KvPump *pump, KvLink *link)
+{
+    uint32_t indexes[KV_TRANSPORT_SESSIONS_MAX];
+    guint n = kv_native_get_indexes(kv_link_get_native(link), indexes);
+
+    kv_native_door_set_indexes(pump->door, kv_link_get_door_entry(link), indexes, n);
+}
+
+/* One of the same peer's that is alone in being told apart from the new one: with keys there is
+ * one for each. */
+static void
+replace_living(KvPump *pump, const KvNativeKeys *keys, KvTime now)
+{
+    KvNativeDoorEntry *entry = NULL;
+    KvLink *link;
+
+    if (keys->pattern == KV_NOISE_IKPSK2)
+        entry = kv_native_door_find_peer(pump->door, keys->remote_public);
+    if (entry == NULL)
+        return;
+    link = kv_link_from_door_entry(entry);
+    /* One that has just ended by itself is about to be reaped. */
+    if (kv_link_has_ended(link)) {
+        kv_native_door_remove(pump->door, entry);
+        return;
+    }
+    kv_link_replace(link, now);
+    kv_pump_remove_link(pump, link, KV_REASON_REPLACED);
+}
+
+static KvLink *
+add_native_link(KvPump *pump, KvNativeKeys *keys, const KvUdpDatagram *datagram, KvTime now)
+{
+    KvNativeParams params;
+    KvNativeDoorEntry *entry;
+    KvEndpoint from;
+    KvNative *native;
+    KvNativeKeys known = {.pattern = keys->pattern};
+    KvLink *link;
+
+    replace_living(pump, keys, now);
+    kv_tunnel_native_fill(pump->params->native, keys->pattern, &params);
+    kv_sockaddr_to_endpoint(&datagram->path->remote, &from);
+    memcpy(known.remote_public, keys->remote_public, sizeof known.remote_public);
+    memcpy(known.association, keys->association, sizeof known.association);
+    native = kv_native_new_server(&params, keys, kv_worker_get_pool(pump->worker), &pump->random,
+                                  datagram->data, datagram->len, &from, now);
+    link =
+        kv_pump_add_link(pump, ++pump->next_id, kv_session_new_native(native), datagram->path, now);
+    entry = kv_link_get_door_entry(link);
+    kv_native_door_add(pump->door, entry, &known);
+    return link;
+}
+
+static void
+take_keys(KvPump *pump, KvNativeDoorNews *news, const KvUdpDatagram *datagram, KvTime now)
+{
+    uint32_t id = news->keys.local_index;
+    KvLink *link;
+    Message *message;
+
+    if (news->entry != NULL) {
+        link = kv_link_from_door_entry(news->entry);
+        kv_link_add_keys(link, &news->keys, datagram, now);
+    } else {
+        link = add_native_link(pump, &news->keys, datagram, now);
+    }
+    note_sessions(pump, link);
+    message = message_new(pump, kv_link_get_id(link));
+    message->id = id;
+    kv_main_send(main_confirmed, message);
+}
+
+/* --- on the worker: datagrams and events ------------------------------------------------------ */
+
+KvLink *
+kv_pump_native_find(KvPump *pump, const KvUdpDatagram *datagram)
+{
+    KvNativeDoorEntry *entry = kv_native_door_find(pump->door, datagram->data, datagram->len);
+
+    return entry != NULL ? kv_link_from_door_entry(entry) : NULL;
+}
+
+KvDrop
+kv_pump_native_input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
+{
+    g_auto(KvNativeKeys) keys = {0};
+    KvNativeDoorNews news;
+    uint8_t reset[KV_UDP_ROOM];
+    size_t len;
+
+    kv_native_door_input(pump->door, datagram, now, &news);
+    set_door_timer(pump);
+    if (news.reply_len > 0)
+        kv_pump_send(pump, datagram->path, news.reply, news.reply_len);
+    if (news.request != NULL)
+        forward_request(pump, datagram->path, &news);
+    if (news.is_confirmed)
+        take_keys(pump, &news, datagram, now);
+    if (news.drop == KV_DROP_NONE || news.reply_len > 0)
+        return news.drop;
+    len = kv_native_door_reset(pump->door, datagram, now, reset);
+    if (len > 0)
+        kv_pump_send(pump, datagram->path, reset, len);
+    return news.drop;
+}
+
+static void
+tell_configuration(KvPump *pump, KvLink *link)
+{
+    Message *message = message_new(pump, kv_link_get_id(link));
+
+    kv_native_config_copy(kv_native_get_remote_config(kv_link_get_native(link)), &message->config);
+    kv_main_send(main_configured, message);
+}
+
+void
+kv_pump_native_event(KvPump *pump, KvLink *link, const KvEvent *event)
+{
+    Message *message;
+
+    switch (event->type) {
+    case KV_EVENT_CONFIGURED:
+    case KV_EVENT_READY:
+    case KV_EVENT_RECONFIGURED:
+        tell_configuration(pump, link);
+        break;
+    case KV_EVENT_SESSIONS:
+        if (pump->door != NULL)
+            note_sessions(pump, link);
+        break;
+    case KV_EVENT_MOVED:
+        message = message_new(pump, kv_link_get_id(link));
+        message->remote = *kv_link_get_remote(link);
+        kv_main_send(main_moved, message);
+        break;
+    default:
+        break;
+    }
+}
+
+void
+kv_pump_native_ended(KvPump *pump, KvLink *link, KvReason reason)
+{
+    if (kv_native_get_remote_config(kv_link_get_native(link))->refusal != KV_REFUSED_NOT)
+        tell_configuration(pump, link);
+}
+
+/* --- on the worker: what the main thread asks for ------------------------------------------- */
+
+static void
+worker_admit_key(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+
+    if (message->pump->door != NULL)
+        kv_native_door_admit(message->pump->door, message->key, message->psk);
+}
+
+static void
+worker_forget_key(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+    KvNativeDoorEntry *entry;
+
+    if (pump->door == NULL)
+        return;
+    entry = kv_native_door_forget(pump->door, message->key);
+    if (entry != NULL)
+        kv_link_close(kv_link_from_door_entry(entry), kv_worker_get_now(worker));
+}
+
+/* What an administrator wants the clients to know is more than the protocol can tell. */
+static void
+refuse_too_much(KvPump *pump, KvNativeConfig *grant)
+{
+    kv_log_limited("grant-too-long", KV_LOG_ERROR, NULL,
+                   kv_tunnel_params_get_log_name(pump->params, NULL), NULL,
+                   "clients cannot be told so many routes, name servers and domains at once");
+    kv_native_config_clear(grant);
+    kv_native_config_init(grant);
+    grant->refusal = KV_REFUSED_NOW;
+    grant->refusal_text = g_strdup("the server has more to say than the protocol can tell");
+}
+
+static void
+worker_grant(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+    uint8_t answer[KV_INITIATION_MAX];
+    KvUdpPath path;
+    size_t len;
+
+    if (pump->door == NULL)
+        return;
+    kv_native_describe(&pump->params->native->session, &message->config);
+    if (!kv_native_config_fits(&message->config))
+        refuse_too_much(pump, &message->config);
+    len = kv_native_door_grant(pump->door, message->id, &message->config, kv_worker_get_now(worker),
+                               answer, &path);
+    set_door_timer(pump);
+    if (len > 0)
+        kv_pump_send(pump, &path, answer, len);
+}
+
+static void
+worker_say(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvLink *link = kv_pump_find_link(message->pump, message->link);
+
+    if (link != NULL && kv_link_get_native(link) != NULL)
+        kv_link_say(link, &message->config, kv_worker_get_now(worker));
+}
+
+/* --- public --------------------------------------------------------------------------------- */
+
+void
+kv_pump_admit_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES], const KvSecret *psk)
+{
+    Message *message = message_new(pump, 0);
+
+    memcpy(message->key, public, sizeof message->key);
+    if (psk != NULL)
+        message->psk = kv_secret_copy(psk);
+    kv_worker_send(pump->worker, worker_admit_key, message);
+}
+
+void
+kv_pump_forget_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES])
+{
+    Message *message = message_new(pump, 0);
+
+    memcpy(message->key, public, sizeof message->key);
+    kv_worker_send(pump->worker, worker_forget_key, message);
+}
+
+void
+kv_pump_grant(KvPump *pump, uint32_t id, KvNativeConfig *grant)
+{
+    Message *message = message_new(pump, 0);
+
+    message->id = id;
+    kv_native_config_clear(&message->config);
+    message->config = *grant;
+    kv_native_config_init(grant);
+    kv_worker_send(pump->worker, worker_grant, message);
+}
+
+void
+kv_pump_say(KvPump *pump, KvLinkId link, KvNativeConfig *config)
+{
+    Message *message = message_new(pump, link);
+
+    kv_native_config_clear(&message->config);
+    message->config = *config;
+    kv_native_config_init(config);
+    kv_worker_send(pump->worker, worker_say, message);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "native/kv-native.h"
+
+/**
+ * KvTunnelNative:
+ *
+ * The part of #KvTunnelParams that the native protocol needs. Read by any thread.
+ */
+typedef struct {
+    KvSecret *private_key;   /* (nullable): with keys */
+    KvSecret *psk;           /* (nullable): 32 bytes of the secret: for those without keys */
+    KvSecret *preshared_key; /* (nullable): client with keys */
+    uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* client with keys: the server's */
+    uint8_t ciphers[KV_NATIVE_CIPHERS_MAX];     /* KvAead, in order of wish; 0: no more */
+    KvNativeParams session; /* of each association: without keys, indexes and addresses */
+} KvTunnelNative;
+
+void kv_tunnel_native_free(KvTunnelNative *native);
+
+/* What an association with a peer that uses keys, or only the secret, is made with; to be
+ * completed. */
+void kv_tunnel_native_fill(const KvTunnelNative *native, KvNoisePattern pattern,
+                           KvNativeParams *params);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvTunnelNative, kv_tunnel_native_free)
