@@ -201,6 +201,13 @@ kv_gso_cutter_init(KvGsoCutter *cutter, KvVniMode mode, const uint8_t *vnet_hdr,
     return prepare_cut(cutter, mode, &vnet);
 }
 
+size_t
+kv_gso_cutter_get_longest(const KvGsoCutter *cutter)
+{
+    return cutter->gso_size == 0 ? cutter->len
+                                 : MIN(cutter->header_len + cutter->gso_size, cutter->len);
+}
+
 guint
 kv_gso_cutter_next(KvGsoCutter *cutter, KvSlice slices[2])
 {

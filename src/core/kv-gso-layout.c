@@ -20,6 +20,8 @@
 #define EXTENSION_UNIT        8 /* bytes, of the length field and of the smallest one */
 
 #define IP4_MORE_OR_OFFSET 0x3fff
+#define IP4_OFFSET         0x1fff
+#define IP6_OFFSET_SHIFT   3 /* of the fragment header's second field */
 
 static gboolean
 find_l3(KvGsoLayout *layout, KvVniMode mode, const uint8_t *packet, size_t len)
@@ -61,6 +63,7 @@ parse_ip4(KvGsoLayout *layout, const uint8_t *packet, size_t len)
     layout->protocol = ip[9];
     layout->is_plain = header_len == KV_IP4_BYTES;
     layout->is_fragment = (kv_get_be16(ip + KV_IP4_FRAGMENT) & IP4_MORE_OR_OFFSET) != 0;
+    layout->is_later_fragment = (kv_get_be16(ip + KV_IP4_FRAGMENT) & IP4_OFFSET) != 0;
     return TRUE;
 }
 
@@ -92,9 +95,13 @@ walk_extensions(KvGsoLayout *layout, const uint8_t *packet)
                                                             : (header[1] + 1u) * EXTENSION_UNIT;
         if (header_len > left)
             return FALSE;
+        if (layout->protocol == EXTENSION_FRAGMENT)
+            layout->is_later_fragment = kv_get_be16(header + 2) >> IP6_OFFSET_SHIFT != 0;
         layout->is_plain = FALSE;
         layout->protocol = header[0];
         layout->l4 = (uint16_t) (layout->l4 + header_len);
+        if (layout->is_later_fragment)
+            return TRUE;
     }
     return FALSE;
 }

@@ -62,6 +62,7 @@ typedef struct {
     uint8_t n_tags;    /* VLAN tags in front of @l3 */
     gboolean is_plain; /* neither IPv4 options nor IPv6 extension headers */
     gboolean is_fragment;
+    gboolean is_later_fragment; /* and not the first: what is at @l4 is no header */
     gboolean is_routed; /* an IPv6 routing header: the last destination is not in the header */
     size_t end;         /* where the IP packet ends; padding may follow */
 } KvGsoLayout;

@@ -58,6 +58,9 @@ typedef struct {
 gboolean kv_gso_cutter_init(KvGsoCutter *cutter, KvVniMode mode, const uint8_t *vnet_hdr,
                             uint8_t *packet, size_t len) KV_MUST_USE;
 
+/* Length of the longest packet that it gives, of a plain one its own. */
+size_t kv_gso_cutter_get_longest(const KvGsoCutter *cutter);
+
 /**
  * kv_gso_cutter_next:
  * @slices: (out caller-allocates): two slices: headers and payload, valid until the next call

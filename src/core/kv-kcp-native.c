@@ -73,6 +73,12 @@ kv_kcp_set_mtu(KvKcp *kcp, uint32_t mtu, KvTime now)
         kcp->rack.credits = MAX(kcp->rack.credits, 1);
 }
 
+uint32_t
+kv_kcp_get_part_max(const KvKcp *kcp)
+{
+    return kcp->mss;
+}
+
 gboolean
 kv_kcp_begin_datagram(KvKcp *kcp, KvFrameHead *head, KvTime now)
 {

@@ -40,6 +40,9 @@
 guint kv_kcp_send_parts(KvKcp *kcp, uint16_t lane, uint32_t lane_sequence, const KvSlice *slices,
                         guint n) KV_MUST_USE;
 
+/* Bytes of the longest part now; what is longer goes as several. */
+uint32_t kv_kcp_get_part_max(const KvKcp *kcp);
+
 /**
  * kv_kcp_set_mtu:
  * @mtu: bytes of a UDP payload, as in #KvKcpConfig

@@ -6,8 +6,9 @@
 #include <glib.h>
 
 static const char *const drop_names[] = {
-    "none", "short",     "checksum",  "replay", "conv",   "fec",   "kcp",    "stranger",
-    "rate", "no-memory", "malformed", "device", "socket", "queue", "source", "destination",
+    "none",   "short",    "checksum", "replay",      "conv",      "fec",
+    "kcp",    "stranger", "rate",     "no-memory",   "malformed", "device",
+    "socket", "queue",    "source",   "destination", "too-big",
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(drop_names) == KV_N_DROPS);

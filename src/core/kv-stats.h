@@ -23,6 +23,7 @@ typedef enum {
     KV_DROP_QUEUE,     /* dropped on purpose from a queue that stood too long */
     KV_DROP_SOURCE,    /* an inner packet from an address that its sender may not use */
     KV_DROP_DESTINATION, /* an inner packet for nobody, or for whom its sender may not reach */
+    KV_DROP_TOO_BIG,     /* an inner packet longer than the other end's interface takes */
     KV_N_DROPS,
 } KvDrop;
 

@@ -540,6 +540,12 @@ kv_native_can_send(const KvNative *native)
     return native->state == KV_NATIVE_OPEN && kv_kcp_can_send(native->kcp);
 }
 
+guint
+kv_native_get_packet_max(const KvNative *native)
+{
+    return native->kcp != NULL ? kv_kcp_get_part_max(native->kcp) : 0;
+}
+
 gboolean
 kv_native_send(KvNative *native, uint64_t flow, const KvSlice *slices, guint n, KvTime now)
 {

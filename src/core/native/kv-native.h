@@ -95,6 +95,10 @@ gboolean kv_native_next_event(KvNative *native, KvEvent *event);
 KvTime kv_native_get_rtt(const KvNative *native);
 gboolean kv_native_can_send(const KvNative *native);
 
+/* Longest inner packet that goes into one datagram of the path as it is now, bytes; 0: there is no
+ * path yet. */
+guint kv_native_get_packet_max(const KvNative *native);
+
 /* @flow: the same for all packets of a flow, salted: kv_flow_hash(). */
 gboolean kv_native_send(KvNative *native, uint64_t flow, const KvSlice *slices, guint n,
                         KvTime now);
