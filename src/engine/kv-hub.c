@@ -12,13 +12,14 @@
 /* How much is read in one wake-up before the sessions get their turn. */
 #define SUPER_PACKETS_PER_TURN 16
 
-/* An inner packet on its way, its pieces, and those who get a copy. */
+/* An inner packet on its way, or the super-packet that it is cut out of. */
 typedef struct {
-    const KvSlice *slices;
-    guint n;
+    uint8_t *data;
+    size_t len;
+    KvGsoCutter *cutter; /* (nullable): of a packet from the device */
     uint16_t ethertype;
     uint64_t flow;
-    KvHubPort *from; /* (nullable): the port that it came from */
+    KvHubPort *from; /* (nullable): the port that it came from; NULL: the device */
     KvForwarding forwarding;
     KvTime now;
 } Packet;
@@ -41,62 +42,101 @@ get_port(KvForwarderPort *port)
 
 /* --- to the ports --------------------------------------------------------------------------- */
 
+/* Returns to where the packet came from. Whoever cannot take it has not asked for it. */
 static void
-send_to(KvHubPort *port, const Packet *packet)
+answer_sender(KvHub *hub, const Packet *packet, uint8_t *answer, size_t len)
 {
-    port->send(port, packet->slices, packet->n, packet->ethertype, packet->flow, packet->now);
-}
+    uint8_t vnet[KV_VNET_HDR_BYTES] = {0};
+    struct iovec iov[] = {{vnet, sizeof vnet}, {answer, len}};
+    KvSlice slice = {answer, len};
 
-static void
-send_to_ports(KvHub *hub, const Packet *packet)
-{
-    KvForwarderPort *port;
-
-    if (packet->forwarding.port != NULL) {
-        send_to(get_port(packet->forwarding.port), packet);
-        return;
-    }
-    if (!packet->forwarding.to_other_ports)
-        return;
-    for (port = kv_forwarder_get_first(hub->forwarder); port != NULL;
-         port = kv_forwarder_get_next(port)) {
-        if (get_port(port) != packet->from)
-            send_to(get_port(port), packet);
-    }
+    if (packet->from != NULL)
+        packet->from->send(packet->from, &slice, 1, packet->ethertype, packet->flow, packet->now);
+    else if (!kv_tun_write(hub->tun, iov, G_N_ELEMENTS(iov)))
+        hub->drops[KV_DROP_DEVICE]++;
 }
 
 static gboolean
-goes_to_ports(const KvForwarding *forwarding)
+fits(KvHub *hub, KvHubPort *port, const Packet *packet)
 {
-    return forwarding->port != NULL || forwarding->to_other_ports;
+    KvVniMode mode = kv_tun_get_mode(hub->tun);
+    uint8_t answer[KV_TOO_BIG_ANSWER_MAX];
+    size_t answer_len;
+    KvDrop drop;
+
+    if (packet->cutter != NULL)
+        drop = kv_fit_send_super(&port->fit, mode, packet->cutter, packet->data, packet->len,
+                                 packet->now, answer, &answer_len);
+    else
+        drop = kv_fit_send(&port->fit, mode, packet->data, packet->len, packet->now, answer,
+                           &answer_len);
+    if (drop == KV_DROP_NONE)
+        return TRUE;
+    port->drops[drop]++;
+    if (answer_len > 0)
+        answer_sender(hub, packet, answer, answer_len);
+    return FALSE;
+}
+
+static void
+send_to(KvHub *hub, KvHubPort *port, const Packet *packet)
+{
+    KvSlice slices[2] = {{packet->data, packet->len}};
+    KvGsoCutter cutter;
+    guint n;
+
+    if (!fits(hub, port, packet))
+        return;
+    if (packet->cutter == NULL) {
+        port->send(port, slices, 1, packet->ethertype, packet->flow, packet->now);
+        return;
+    }
+    /* Each port begins anew; hardly ever are there several. */
+    cutter = *packet->cutter;
+    while ((n = kv_gso_cutter_next(&cutter, slices)) > 0)
+        port->send(port, slices, n, packet->ethertype, packet->flow, packet->now);
+}
+
+/* All parts of a super-packet go the same way and are of one flow. */
+static void
+send_to_ports(KvHub *hub, Packet *packet)
+{
+    KvForwarderPort *port;
+
+    if (packet->forwarding.port == NULL && !packet->forwarding.to_other_ports)
+        return;
+    packet->flow =
+        kv_flow_hash(kv_tun_get_mode(hub->tun), packet->data, packet->len, hub->flow_key);
+    if (packet->forwarding.port != NULL) {
+        send_to(hub, get_port(packet->forwarding.port), packet);
+        return;
+    }
+    for (port = kv_forwarder_get_first(hub->forwarder); port != NULL;
+         port = kv_forwarder_get_next(port)) {
+        if (get_port(port) != packet->from)
+            send_to(hub, get_port(port), packet);
+    }
 }
 
 /* --- from the device ------------------------------------------------------------------------ */
 
-/* All parts of a super-packet go the same way and are of one flow. */
 static void
 send_super_packet(KvHub *hub, uint8_t *buf, size_t len, KvTime now)
 {
-    KvVniMode mode = kv_tun_get_mode(hub->tun);
-    uint8_t *inner = buf + KV_VNET_HDR_BYTES;
-    size_t inner_len = len - KV_VNET_HDR_BYTES;
-    KvSlice slices[2];
-    Packet packet = {.slices = slices, .now = now};
     KvGsoCutter cutter;
+    Packet packet = {.data = buf + KV_VNET_HDR_BYTES, .cutter = &cutter, .now = now};
 
-    if (len <= KV_VNET_HDR_BYTES || !kv_gso_cutter_init(&cutter, mode, buf, inner, inner_len)) {
+    if (len > KV_VNET_HDR_BYTES)
+        packet.len = len - KV_VNET_HDR_BYTES;
+    if (!kv_gso_cutter_init(&cutter, kv_tun_get_mode(hub->tun), buf, packet.data, packet.len)) {
         hub->drops[KV_DROP_MALFORMED]++;
         return;
     }
-    packet.forwarding = kv_forwarder_decide(hub->forwarder, NULL, inner, inner_len, now);
+    packet.ethertype = cutter.ethertype;
+    packet.forwarding = kv_forwarder_decide(hub->forwarder, NULL, packet.data, packet.len, now);
     if (packet.forwarding.drop != KV_DROP_NONE)
         hub->drops[packet.forwarding.drop]++;
-    if (!goes_to_ports(&packet.forwarding))
-        return;
-    packet.ethertype = cutter.ethertype;
-    packet.flow = kv_flow_hash(mode, inner, inner_len, hub->flow_key);
-    while ((packet.n = kv_gso_cutter_next(&cutter, slices)) > 0)
-        send_to_ports(hub, &packet);
+    send_to_ports(hub, &packet);
 }
 
 static void
@@ -157,24 +197,20 @@ write_one(KvHub *hub)
 }
 
 void
-kv_hub_receive(KvHub *hub, KvHubPort *port, uint8_t *packet, size_t len, uint16_t ethertype,
+kv_hub_receive(KvHub *hub, KvHubPort *port, uint8_t *data, size_t len, uint16_t ethertype,
                KvTime now)
 {
-    KvSlice slice = {packet, len};
-    Packet forwarded = {.slices = &slice, .n = 1, .ethertype = ethertype, .from = port, .now = now};
+    Packet packet = {.data = data, .len = len, .ethertype = ethertype, .from = port, .now = now};
 
-    forwarded.forwarding =
-        kv_forwarder_decide(hub->forwarder, &port->forwarder_port, packet, len, now);
-    if (forwarded.forwarding.drop != KV_DROP_NONE)
-        port->drops[forwarded.forwarding.drop]++;
+    packet.forwarding = kv_forwarder_decide(hub->forwarder, &port->forwarder_port, data, len, now);
+    if (packet.forwarding.drop != KV_DROP_NONE)
+        port->drops[packet.forwarding.drop]++;
+    kv_fit_receive(&port->fit, kv_tun_get_mode(hub->tun), data, len);
     /* First the ports, which copy: the merger may change a packet that it has got. */
-    if (goes_to_ports(&forwarded.forwarding)) {
-        forwarded.flow = kv_flow_hash(kv_tun_get_mode(hub->tun), packet, len, hub->flow_key);
-        send_to_ports(hub, &forwarded);
-    }
-    if (!forwarded.forwarding.to_interface)
+    send_to_ports(hub, &packet);
+    if (!packet.forwarding.to_interface)
         return;
-    while (!kv_gso_merger_add(hub->merger, packet, len))
+    while (!kv_gso_merger_add(hub->merger, data, len))
         write_one(hub);
 }
 
@@ -247,6 +283,7 @@ void
 kv_hub_add_port(KvHub *hub, KvHubPort *port)
 {
     memset(port->drops, 0, sizeof port->drops);
+    kv_fit_init(&port->fit);
     kv_forwarder_add_port(hub->forwarder, &port->forwarder_port);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kv-bytes.h"
+#include "kv-fit.h"
 #include "kv-forwarder.h"
 #include "kv-random.h"
 #include "kv-tun.h"
@@ -25,6 +26,7 @@ typedef struct _KvHubPort KvHubPort;
 /* One session's place at the hub; embedded by what has the session, which fills in @send. */
 struct _KvHubPort {
     KvForwarderPort forwarder_port; /* the hub's */
+    KvFit fit;                      /* whoever has the session keeps its sizes up to date */
 
     /**
      * send:
@@ -69,7 +71,8 @@ KvTun *kv_hub_get_tun(KvHub *hub);
 
 void kv_hub_set_between_ports(KvHub *hub, gboolean between_ports);
 
-/* A port without networks: in tap mode it learns who is there, in tun mode it waits for networks.
+/* A port without networks and with nothing known of sizes: in tap mode it learns who is there, in
+ * tun mode it waits for networks.
  */
 void kv_hub_add_port(KvHub *hub, KvHubPort *port);
 void kv_hub_remove_port(KvHub *hub, KvHubPort *port);
@@ -80,10 +83,10 @@ void kv_hub_set_networks(KvHub *hub, KvHubPort *port, const KvNetwork *networks,
 
 /**
  * kv_hub_receive:
- * @packet: (array length=len): an inner packet that came in by @port, hostile; stays where it is,
- *   and may be changed, until kv_hub_flush()
+ * @data: (array length=len): an inner packet that came in by @port, hostile; stays where it is, and
+ *   may be changed, until kv_hub_flush()
  */
-void kv_hub_receive(KvHub *hub, KvHubPort *port, uint8_t *packet, size_t len, uint16_t ethertype,
+void kv_hub_receive(KvHub *hub, KvHubPort *port, uint8_t *data, size_t len, uint16_t ethertype,
                     KvTime now);
 
 /* Writes to the device what was received. After it no packet is referred to any more. */

@@ -271,6 +271,67 @@ receive_three(gpointer data)
 }
 
 static void
+set_sizes(gpointer data)
+{
+    Fixture *f = data;
+
+    f->ports[0].port.fit.mtu = 1000;
+    f->ports[0].port.fit.packet_max = 1200;
+}
+
+/* Proves: the kernel believes what it is told of packets that are longer than the other end takes,
+ * and sends none of them again. */
+static void
+test_too_big(Fixture *f, gconstpointer unused)
+{
+    static uint8_t bytes[1200];
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(UDP_PORT), .sin_addr.s_addr = htonl(HOST + 1)};
+    int fd = open_socket();
+    int discover = IP_PMTUDISC_DO, mtu = 0, error = 0;
+    socklen_t len = sizeof mtu;
+
+    on_worker(f, set_sizes);
+    g_assert_cmpint(setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover), ==, 0);
+    g_assert_cmpint(connect(fd, (struct sockaddr *) &to, sizeof to), ==, 0);
+    g_assert_cmpint(send(fd, bytes, sizeof bytes, 0), ==, sizeof bytes);
+    for (guint i = 0; i < 2000 && mtu != 1000; i++) {
+        g_usleep(1000);
+        g_assert_cmpint(getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len), ==, 0);
+    }
+    g_assert_cmpint(mtu, ==, 1000);
+    on_worker(f, do_nothing);
+    g_assert_cmpuint(f->ports[0].n_packets, ==, 0);
+    g_assert_cmpuint(f->ports[0].port.drops[KV_DROP_TOO_BIG], ==, 1);
+    g_assert_cmpint(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), ==, 0);
+    g_assert_cmpint(error, ==, EMSGSIZE);
+    g_assert_cmpint(send(fd, bytes, sizeof bytes, 0), ==, -1);
+    g_assert_cmpint(errno, ==, EMSGSIZE);
+    g_assert_cmpint(send(fd, bytes, 900, 0), ==, 900);
+    wait_for(f, 0, 1);
+    g_assert_cmpuint(f->ports[0].n_packets, ==, 1);
+    close(fd);
+}
+
+/* Proves: who connects through the hub is asked for segments that fit a datagram. */
+static void
+test_mss(Fixture *f, gconstpointer unused)
+{
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(80), .sin_addr.s_addr = htonl(HOST + 1)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    on_worker(f, set_sizes);
+    g_assert_cmpint(connect(fd, (struct sockaddr *) &to, sizeof to), ==, -1);
+    g_assert_cmpint(errno, ==, EINPROGRESS);
+    wait_for(f, 0, 1);
+    g_assert_cmphex(f->ports[0].last[40], ==, 2);
+    g_assert_cmphex(f->ports[0].last[41], ==, 4);
+    g_assert_cmpuint(kv_get_be16(f->ports[0].last + 42), ==, 1160);
+    close(fd);
+}
+
+static void
 let_ports_meet(gpointer data)
 {
     kv_hub_set_between_ports(((Fixture *) data)->hub, TRUE);
@@ -369,6 +430,8 @@ main(int argc, char **argv)
     }
     g_test_add("/hub/out", Fixture, tun, set_up, test_out, tear_down);
     g_test_add("/hub/in", Fixture, tun, set_up, test_in, tear_down);
+    g_test_add("/hub/too-big", Fixture, tun, set_up, test_too_big, tear_down);
+    g_test_add("/hub/mss", Fixture, tun, set_up, test_mss, tear_down);
     g_test_add("/hub/broadcast", Fixture, tap, set_up, test_broadcast, tear_down);
     g_test_add("/hub/own-mac", Fixture, tap, set_up, test_own_mac, tear_down);
     g_test_add("/hub/lost", Fixture, tun, set_up, test_lost, tear_down);
