@@ -71,6 +71,22 @@ kv_network_make_base(KvNetwork *network)
     memset(network->ip + whole, 0, sizeof network->ip - whole);
 }
 
+void
+kv_network_set_ip4(KvNetwork *network, KvIp4 ip, guint prefix)
+{
+    *network = (KvNetwork){
+        .ip = {(uint8_t) (ip >> 24), (uint8_t) (ip >> 16), (uint8_t) (ip >> 8), (uint8_t) ip},
+        .prefix = (uint8_t) prefix,
+    };
+}
+
+KvIp4
+kv_network_get_ip4(const KvNetwork *network)
+{
+    return (KvIp4) network->ip[0] << 24 | (KvIp4) network->ip[1] << 16 |
+           (KvIp4) network->ip[2] << 8 | network->ip[3];
+}
+
 gboolean
 kv_network_is_base(const KvNetwork *network)
 {

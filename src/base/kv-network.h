@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kv-macros.h"
+#include "kv-types.h"
 
 #include <glib.h>
 #include <stdint.h>
@@ -29,6 +30,10 @@ gboolean kv_network_parse(KvNetwork *network, const char *text) KV_MUST_USE;
 /* Writes what kv_network_parse() reads, a prefix only where it is not a whole address. Returns
  * @text. */
 const char *kv_network_to_string(const KvNetwork *network, char text[KV_NETWORK_TEXT_BYTES]);
+
+/* Of IPv4, with @prefix from 0 to 32. */
+void kv_network_set_ip4(KvNetwork *network, KvIp4 ip, guint prefix);
+KvIp4 kv_network_get_ip4(const KvNetwork *network);
 
 /* Whether no bit below the prefix is set. */
 gboolean kv_network_is_base(const KvNetwork *network);

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "kv-types.h"
+#include <glib.h>
 
-/* (transfer floating): the property "Addresses", aa{sv}, of one IPv4 address; empty if @ip is 0;
- * without "peer" if @peer is 0. Pure. */
-GVariant *kv_addresses_to_variant(KvIp4 ip, guint prefix, KvIp4 peer);
+/* What the bus tells of inner addresses. Pure; everything (transfer floating). */
+
+/* The property "Addresses", aa{sv}. @addresses: (element-type KvTunnelNetwork) */
+GVariant *kv_addresses_to_variant(const GArray *addresses);
+
+/* The property "Routes", aa{sv}. @routes: (element-type KvTunnelNetwork) */
+GVariant *kv_routes_to_variant(const GArray *routes);
+
+/* The property "Dns", a{sv}. @servers: (element-type KvNetwork); @domains: of text */
+GVariant *kv_dns_to_variant(const GArray *servers, const GPtrArray *domains);

@@ -138,7 +138,7 @@ fill(KvClientObject *self, const char *tunnel_path)
     kv_dbus_client1_set_tunnel(self->skeleton, tunnel_path);
     kv_dbus_client1_set_remote_address(self->skeleton, kv_peer_get_remote(peer));
     kv_dbus_client1_set_addresses(self->skeleton,
-                                  kv_addresses_to_variant(kv_peer_get_ip(peer), 32, 0));
+                                  kv_addresses_to_variant(kv_peer_get_addresses(peer)));
     kv_dbus_client1_set_interface(self->skeleton, interface != NULL ? interface : "");
     kv_dbus_client1_set_protocol(self->skeleton, kv_peer_get_protocol(peer));
     kv_dbus_client1_set_cipher(self->skeleton, kv_peer_get_cipher(peer));

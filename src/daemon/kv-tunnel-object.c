@@ -319,6 +319,7 @@ state_to_word(KvTunnelState state)
 static GVariant *
 make_details(KvTunnel *tunnel)
 {
+    const char *banner = tunnel != NULL ? kv_tunnel_get_details(tunnel)->banner : NULL;
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 
     if (tunnel != NULL) {
@@ -326,6 +327,8 @@ make_details(KvTunnel *tunnel)
         g_variant_dict_insert(&dict, "cipher", "s", kv_tunnel_get_cipher(tunnel));
         g_variant_dict_insert(&dict, "link-type", "s",
                               kv_tunnel_get_vni_mode(tunnel) == KV_VNI_MODE_TAP ? "tap" : "tun");
+        if (banner != NULL)
+            g_variant_dict_insert(&dict, "banner", "s", banner);
     }
     return g_variant_dict_end(&dict);
 }
@@ -336,14 +339,16 @@ set_details(KvTunnelObject *self)
     KvTunnel *tunnel = self->tunnel;
     const char *interface = tunnel != NULL ? kv_tunnel_get_interface(tunnel) : NULL;
     const char *endpoint = tunnel != NULL ? kv_tunnel_get_endpoint(tunnel) : NULL;
-    GVariant *addresses = tunnel == NULL ? kv_addresses_to_variant(0, 0, 0)
-                                         : kv_addresses_to_variant(kv_tunnel_get_local_ip(tunnel),
-                                                                   kv_tunnel_get_prefix(tunnel),
-                                                                   kv_tunnel_get_peer_ip(tunnel));
+    g_auto(KvTunnelDetails) details = {0};
 
+    kv_tunnel_details_init(&details);
+    if (tunnel != NULL)
+        kv_tunnel_details_copy(&details, kv_tunnel_get_details(tunnel));
     kv_dbus_tunnel1_set_interface(self->skeleton, interface != NULL ? interface : "");
     kv_dbus_tunnel1_set_endpoint(self->skeleton, endpoint != NULL ? endpoint : "");
-    kv_dbus_tunnel1_set_addresses(self->skeleton, addresses);
+    kv_dbus_tunnel1_set_addresses(self->skeleton, kv_addresses_to_variant(details.addresses));
+    kv_dbus_tunnel1_set_routes(self->skeleton, kv_routes_to_variant(details.routes));
+    kv_dbus_tunnel1_set_dns(self->skeleton, kv_dns_to_variant(details.dns, details.domains));
     kv_dbus_tunnel1_set_mtu(self->skeleton, tunnel != NULL ? kv_tunnel_get_mtu(tunnel) : 0);
     kv_dbus_tunnel1_set_details(self->skeleton, make_details(tunnel));
     kv_dbus_tunnel1_set_connected_since(self->skeleton,
@@ -390,8 +395,6 @@ fill(KvTunnelObject *self)
     kv_dbus_tunnel1_set_state(self->skeleton, KV_DBUS_STATE_STOPPED);
     kv_dbus_tunnel1_set_reason(self->skeleton, "");
     kv_dbus_tunnel1_set_reason_error(self->skeleton, "");
-    kv_dbus_tunnel1_set_routes(self->skeleton, g_variant_new("aa{sv}", NULL));
-    kv_dbus_tunnel1_set_dns(self->skeleton, g_variant_new("a{sv}", NULL));
     kv_dbus_tunnel1_set_statistics(self->skeleton, g_variant_new("a{sv}", NULL));
     kv_dbus_tunnel1_set_clients(self->skeleton, none);
     set_details(self);

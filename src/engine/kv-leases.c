@@ -59,22 +59,6 @@ equal_addresses(gconstpointer a, gconstpointer b)
     return kv_network_equal(a, b);
 }
 
-static KvIp4
-to_ip4(const KvNetwork *address)
-{
-    return (KvIp4) address->ip[0] << 24 | (KvIp4) address->ip[1] << 16 |
-           (KvIp4) address->ip[2] << 8 | address->ip[3];
-}
-
-static KvNetwork
-from_ip4(KvIp4 ip)
-{
-    return (KvNetwork){
-        .ip = {(uint8_t) (ip >> 24), (uint8_t) (ip >> 16), (uint8_t) (ip >> 8), (uint8_t) ip},
-        .prefix = 32,
-    };
-}
-
 static gboolean
 is_some(const KvNetwork *address)
 {
@@ -93,7 +77,7 @@ static gboolean
 take_exact(KvLeases *self, const KvNetwork *address)
 {
     return address->is_ip6 ? kv_addr_pool6_lease_exact(self->pool6, address->ip)
-                           : kv_addr_pool_lease_exact(self->pool4, to_ip4(address));
+                           : kv_addr_pool_lease_exact(self->pool4, kv_network_get_ip4(address));
 }
 
 static gboolean
@@ -109,7 +93,7 @@ take_lowest(KvLeases *self, guint family, KvNetwork *address)
     }
     if (!kv_addr_pool_lease(self->pool4, &ip))
         return FALSE;
-    *address = from_ip4(ip);
+    kv_network_set_ip4(address, ip, 32);
     return TRUE;
 }
 
@@ -121,7 +105,7 @@ give_back(KvLeases *self, const KvNetwork *address)
     if (address->is_ip6)
         kv_addr_pool6_release(self->pool6, address->ip);
     else
-        kv_addr_pool_release(self->pool4, to_ip4(address));
+        kv_addr_pool_release(self->pool4, kv_network_get_ip4(address));
 }
 
 /* --- leases --------------------------------------------------------------------------------- */
@@ -273,7 +257,7 @@ kv_leases_exclude(KvLeases *self, const KvNetwork *address)
     if (address->is_ip6)
         kv_addr_pool6_exclude(self->pool6, address->ip);
     else
-        kv_addr_pool_exclude(self->pool4, to_ip4(address));
+        kv_addr_pool_exclude(self->pool4, kv_network_get_ip4(address));
 }
 
 void
@@ -629,16 +613,18 @@ kv_leases_take_ip4(KvLeases *self, KvIp4 *ip)
         (!make_room(self, KV_FAMILY_IP4) || !take_lowest(self, KV_FAMILY_IP4, &address)))
         return FALSE;
     g_hash_table_add(self->v1, g_memdup2(&address, sizeof address));
-    *ip = to_ip4(&address);
+    *ip = kv_network_get_ip4(&address);
     return TRUE;
 }
 
 gboolean
 kv_leases_take_exact_ip4(KvLeases *self, KvIp4 ip)
 {
-    KvNetwork address = from_ip4(ip);
-    Lease *owner = get_owner(self, &address);
+    KvNetwork address;
+    Lease *owner;
 
+    kv_network_set_ip4(&address, ip, 32);
+    owner = get_owner(self, &address);
     if (owner != NULL && owner->state != HELD)
         drop(self, owner);
     if (!take_exact(self, &address))
@@ -650,8 +636,9 @@ kv_leases_take_exact_ip4(KvLeases *self, KvIp4 ip)
 void
 kv_leases_release_ip4(KvLeases *self, KvIp4 ip)
 {
-    KvNetwork address = from_ip4(ip);
+    KvNetwork address;
 
+    kv_network_set_ip4(&address, ip, 32);
     if (g_hash_table_remove(self->v1, &address))
         give_back(self, &address);
 }

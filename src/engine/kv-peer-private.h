@@ -7,8 +7,10 @@
 
 /* What the tunnel of a peer needs to know of it, and tells it. */
 
+/* @protocol and @cipher are static. */
 KvPeer *kv_peer_new(KvPump *pump, KvLinkId link, const KvSockaddr *remote,
-                    const KvClientInfo *client, KvCipher cipher) KV_MUST_USE;
+                    const KvClientInfo *client, const char *protocol,
+                    const char *cipher) KV_MUST_USE;
 
 KvPump *kv_peer_get_pump(KvPeer *peer);
 KvLinkId kv_peer_get_link(KvPeer *peer);
@@ -17,7 +19,9 @@ const KvClientInfo *kv_peer_get_client(KvPeer *peer);
 /* (transfer none): a name for logs: the client id, or else the address. */
 const char *kv_peer_get_label(KvPeer *peer);
 
+/* The only address, of IPv4; 0: none. */
 void kv_peer_set_ip(KvPeer *peer, KvIp4 ip);
+KvIp4 kv_peer_get_ip(KvPeer *peer);
 void kv_peer_set_interface(KvPeer *peer, const char *name);
 
 /* It is to be announced: the time it is connected since. */

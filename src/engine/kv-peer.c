@@ -5,15 +5,17 @@
 
 #include "kv-clock.h"
 #include "kv-peer-private.h"
+#include "kv-tunnel-details.h"
 
 struct _KvPeer {
     GObject parent_instance;
     KvPump *pump;
     KvLinkId link;
     KvClientInfo client;
-    KvCipher cipher;
+    const char *protocol;
+    const char *cipher;
     char *remote;
-    KvIp4 ip;
+    GArray *addresses; /* of KvTunnelNetwork */
     char *interface;
     guint64 connected_since;
     guint64 last_seen;
@@ -27,6 +29,7 @@ kv_peer_finalize(GObject *object)
 {
     KvPeer *self = KV_PEER(object);
 
+    g_array_unref(self->addresses);
     g_free(self->remote);
     g_free(self->interface);
     G_OBJECT_CLASS(kv_peer_parent_class)->finalize(object);
@@ -41,11 +44,12 @@ kv_peer_class_init(KvPeerClass *klass)
 static void
 kv_peer_init(KvPeer *self)
 {
+    self->addresses = g_array_new(FALSE, FALSE, sizeof(KvTunnelNetwork));
 }
 
 KvPeer *
 kv_peer_new(KvPump *pump, KvLinkId link, const KvSockaddr *remote, const KvClientInfo *client,
-            KvCipher cipher)
+            const char *protocol, const char *cipher)
 {
     KvPeer *self = g_object_new(KV_TYPE_PEER, NULL);
 
@@ -53,6 +57,7 @@ kv_peer_new(KvPump *pump, KvLinkId link, const KvSockaddr *remote, const KvClien
     self->link = link;
     self->remote = kv_sockaddr_to_string(remote);
     self->client = *client;
+    self->protocol = protocol;
     self->cipher = cipher;
     return self;
 }
@@ -93,16 +98,30 @@ kv_peer_get_label(KvPeer *self)
     return self->client.id[0] != '\0' ? self->client.id : self->remote;
 }
 
+const GArray *
+kv_peer_get_addresses(KvPeer *self)
+{
+    return self->addresses;
+}
+
 KvIp4
 kv_peer_get_ip(KvPeer *self)
 {
-    return self->ip;
+    return self->addresses->len > 0
+               ? kv_network_get_ip4(&g_array_index(self->addresses, KvTunnelNetwork, 0).network)
+               : 0;
 }
 
 void
 kv_peer_set_ip(KvPeer *self, KvIp4 ip)
 {
-    self->ip = ip;
+    KvTunnelNetwork address = {0};
+
+    g_array_set_size(self->addresses, 0);
+    if (ip == 0)
+        return;
+    kv_network_set_ip4(&address.network, ip, 32);
+    g_array_append_val(self->addresses, address);
 }
 
 const char *
@@ -121,13 +140,13 @@ kv_peer_set_interface(KvPeer *self, const char *name)
 const char *
 kv_peer_get_protocol(KvPeer *self)
 {
-    return "v1";
+    return self->protocol;
 }
 
 const char *
 kv_peer_get_cipher(KvPeer *self)
 {
-    return kv_cipher_to_string(self->cipher);
+    return self->cipher;
 }
 
 guint64

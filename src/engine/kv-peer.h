@@ -23,13 +23,13 @@ const char *kv_peer_get_id(KvPeer *peer);
 /* "address:port", IPv6 in brackets. */
 const char *kv_peer_get_remote(KvPeer *peer);
 
-/* The address granted, 0 for none. */
-KvIp4 kv_peer_get_ip(KvPeer *peer);
+/* (transfer none) (element-type KvTunnelNetwork): the addresses granted. */
+const GArray *kv_peer_get_addresses(KvPeer *peer);
 
 /* (nullable): its interface on this side; never NULL once it was announced. */
 const char *kv_peer_get_interface(KvPeer *peer);
 
-/* "v1" */
+/* "v1" or "native" */
 const char *kv_peer_get_protocol(KvPeer *peer);
 
 /* As the setting crypt names it. */

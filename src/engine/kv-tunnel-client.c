@@ -159,19 +159,19 @@ tell_configuration(KvTunnelClient *self)
 {
     KvTunnelParams *params = get_params(self);
     const KvNetworkConfig *config = &self->configured.config;
-    KvTunnelDetails details = kv_tunnel_get_details((KvTunnel *) self);
+    gboolean is_tap = config->vni_mode == KV_VNI_MODE_TAP;
+    g_auto(KvTunnelDetails) details = {0};
 
-    details.interface = self->plan.name;
+    kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
+    kv_tunnel_details_forget_grant(&details);
+    g_free(details.interface);
+    details.interface = g_strdup(self->plan.name);
     details.vni_mode = config->vni_mode;
-    details.local_ip = self->configured.ip;
-    if (params->address_mode == KV_ADDRESS_MODE_OTHER)
-        details.local_ip = params->local_ip;
-    details.peer_ip = config->server_ip;
-    details.prefix = 0;
-    if (details.local_ip != 0)
-        details.prefix =
-            config->vni_mode == KV_VNI_MODE_TAP ? kv_ip4_mask_to_prefix(get_netmask(self)) : 32;
     details.mtu = self->plan.mtu;
+    kv_tunnel_details_add_ip4(
+        &details,
+        params->address_mode == KV_ADDRESS_MODE_OTHER ? params->local_ip : self->configured.ip,
+        is_tap ? kv_ip4_mask_to_prefix(get_netmask(self)) : 32, config->server_ip);
     kv_tunnel_set_details((KvTunnel *) self, &details);
 }
 
@@ -319,7 +319,7 @@ dial(KvTunnelClient *self, const KvSockaddr *address)
 {
     KvTunnelParams *params = get_params(self);
     g_autofree char *remote = kv_sockaddr_to_string(address);
-    KvTunnelDetails details = kv_tunnel_get_details((KvTunnel *) self);
+    g_auto(KvTunnelDetails) details = {0};
     KvUdpConfig config = {
         .local.sa.sa_family = address->sa.sa_family,
         .dscp = params->dscp,
@@ -339,7 +339,9 @@ dial(KvTunnelClient *self, const KvSockaddr *address)
     self->has_ended = FALSE;
     self->link = kv_pump_connect(self->pump, address);
     kv_log(KV_LOG_INFO, "connecting", get_log_name(self), remote, "connecting to %s", remote);
-    details.endpoint = remote;
+    kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
+    g_free(details.endpoint);
+    details.endpoint = g_steal_pointer(&remote);
     kv_tunnel_set_details((KvTunnel *) self, &details);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTING, NULL);
 }
@@ -509,10 +511,11 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
         self->tun = tun;
     }
     if (tun_gone) {
-        KvTunnelDetails details = kv_tunnel_get_details((KvTunnel *) self);
+        g_auto(KvTunnelDetails) details = {0};
 
         close_device(self);
-        details.interface = NULL;
+        kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
+        g_clear_pointer(&details.interface, g_free);
         kv_tunnel_set_details((KvTunnel *) self, &details);
     }
     if (pump != self->pump || reason == KV_REASON_NONE)

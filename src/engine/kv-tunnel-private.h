@@ -25,17 +25,6 @@ struct _KvTunnelClass {
     void (*disconnect_peer)(KvTunnel *tunnel, KvPeer *peer);
 };
 
-/* What the getters tell; strings are the caller's. */
-typedef struct {
-    const char *interface; /* (nullable) */
-    const char *endpoint;  /* (nullable) */
-    KvVniMode vni_mode;
-    KvIp4 local_ip;
-    KvIp4 peer_ip;
-    guint prefix;
-    guint mtu;
-} KvTunnelDetails;
-
 KvEngine *kv_tunnel_get_engine(KvTunnel *tunnel);
 KvTunnelParams *kv_tunnel_get_params(KvTunnel *tunnel);
 
@@ -47,9 +36,6 @@ void kv_tunnel_run_up(KvTunnel *tunnel, KvHooks *hooks, const char *interface, K
 
 /* Whether addresses are this side's business. */
 gboolean kv_tunnel_get_configure(KvTunnel *tunnel);
-
-/* A copy, whose strings stay the tunnel's. */
-KvTunnelDetails kv_tunnel_get_details(KvTunnel *tunnel);
 
 /* Copies @details, and says "details-changed" if they differ from what was. They are forgotten when
  * the tunnel is down. */

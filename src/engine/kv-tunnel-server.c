@@ -266,7 +266,8 @@ static void
 client_introduced(KvTunnelServer *self, KvPump *pump, KvLinkId link, const KvSockaddr *remote,
                   const KvClientInfo *client)
 {
-    KvPeer *peer = kv_peer_new(pump, link, remote, client, get_params(self)->cipher);
+    KvPeer *peer = kv_peer_new(pump, link, remote, client, "v1",
+                               kv_cipher_to_string(get_params(self)->cipher));
     PeerKey key = {pump, link};
     KvPeer *rival;
 
@@ -564,7 +565,7 @@ listen_at(KvTunnelServer *self, const KvSockaddr *address)
 {
     KvTunnelParams *params = get_params(self);
     g_autofree char *where = kv_sockaddr_to_string(address);
-    KvTunnelDetails details = kv_tunnel_get_details((KvTunnel *) self);
+    g_auto(KvTunnelDetails) details = {0};
 
     if (!open_pumps(self, address, &self->failure)) {
         shut_pumps_down(self);
@@ -580,7 +581,9 @@ listen_at(KvTunnelServer *self, const KvSockaddr *address)
     kv_tunnel_run_up((KvTunnel *) self, self->hooks,
                      params->bridge != NULL ? params->bridge : params->vni_name_prefix,
                      params->local_ip);
-    details.endpoint = where;
+    kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
+    g_free(details.endpoint);
+    details.endpoint = g_steal_pointer(&where);
     kv_tunnel_set_details((KvTunnel *) self, &details);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
 }

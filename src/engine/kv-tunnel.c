@@ -21,7 +21,7 @@ typedef struct {
     GError *error;
     GError *last_error;
     gboolean no_configure;
-    KvTunnelDetails details; /* its strings are ours */
+    KvTunnelDetails details;
     guint64 connected_since;
     gboolean has_begun; /* the role was told to start */
     KvStatsRounds *stats;
@@ -46,19 +46,6 @@ get_private(KvTunnel *self)
 }
 
 static void
-copy_details(KvTunnelDetails *to, const KvTunnelDetails *from)
-{
-    const char *interface = to->interface;
-    const char *endpoint = to->endpoint;
-
-    *to = *from;
-    to->interface = g_strdup(from->interface);
-    to->endpoint = g_strdup(from->endpoint);
-    g_free((char *) interface);
-    g_free((char *) endpoint);
-}
-
-static void
 kv_tunnel_finalize(GObject *object)
 {
     KvTunnelPrivate *priv = get_private(KV_TUNNEL(object));
@@ -66,7 +53,7 @@ kv_tunnel_finalize(GObject *object)
     kv_tunnel_params_unref(priv->params);
     kv_stats_rounds_free(priv->stats);
     kv_engine_unref(priv->engine);
-    copy_details(&priv->details, &(KvTunnelDetails){0});
+    kv_tunnel_details_clear(&priv->details);
     g_clear_error(&priv->error);
     g_clear_error(&priv->last_error);
     G_OBJECT_CLASS(kv_tunnel_parent_class)->finalize(object);
@@ -91,7 +78,10 @@ kv_tunnel_class_init(KvTunnelClass *klass)
 static void
 kv_tunnel_init(KvTunnel *self)
 {
-    get_private(self)->stats = kv_stats_rounds_new();
+    KvTunnelPrivate *priv = get_private(self);
+
+    priv->stats = kv_stats_rounds_new();
+    kv_tunnel_details_init(&priv->details);
 }
 
 /* Back to what is known without running. */
@@ -99,17 +89,19 @@ static void
 forget_details(KvTunnelPrivate *priv)
 {
     const KvTunnelParams *params = priv->params;
-    KvTunnelDetails details = {0};
+    KvTunnelDetails *details = &priv->details;
 
-    if (params->role == KV_ROLE_SERVER)
-        details = (KvTunnelDetails){
-            .vni_mode = params->vni_mode,
-            .local_ip = params->local_ip,
-            .prefix =
-                params->vni_mode == KV_VNI_MODE_TUN ? 32 : kv_ip4_mask_to_prefix(params->netmask),
-            .mtu = params->vni_mtu,
-        };
-    copy_details(&priv->details, &details);
+    kv_tunnel_details_clear(details);
+    kv_tunnel_details_init(details);
+    details->protocol = "v1";
+    details->cipher = kv_cipher_to_string(params->cipher);
+    if (params->role != KV_ROLE_SERVER)
+        return;
+    details->vni_mode = params->vni_mode;
+    details->mtu = params->vni_mtu;
+    kv_tunnel_details_add_ip4(
+        details, params->local_ip,
+        params->vni_mode == KV_VNI_MODE_TUN ? 32 : kv_ip4_mask_to_prefix(params->netmask), 0);
 }
 
 KvTunnel *
@@ -248,24 +240,20 @@ kv_tunnel_run_up(KvTunnel *self, KvHooks *hooks, const char *interface, KvIp4 lo
         kv_hooks_set_up(hooks, &info);
 }
 
-KvTunnelDetails
+const KvTunnelDetails *
 kv_tunnel_get_details(KvTunnel *self)
 {
-    return get_private(self)->details;
+    return &get_private(self)->details;
 }
 
 void
 kv_tunnel_set_details(KvTunnel *self, const KvTunnelDetails *details)
 {
     KvTunnelPrivate *priv = get_private(self);
-    const KvTunnelDetails *old = &priv->details;
 
-    if (g_strcmp0(old->interface, details->interface) == 0 &&
-        g_strcmp0(old->endpoint, details->endpoint) == 0 && old->vni_mode == details->vni_mode &&
-        old->local_ip == details->local_ip && old->peer_ip == details->peer_ip &&
-        old->prefix == details->prefix && old->mtu == details->mtu)
+    if (kv_tunnel_details_equal(&priv->details, details))
         return;
-    copy_details(&priv->details, details);
+    kv_tunnel_details_copy(&priv->details, details);
     g_signal_emit(self, signals[DETAILS_CHANGED], 0);
 }
 
@@ -342,13 +330,13 @@ kv_tunnel_get_role(KvTunnel *self)
 const char *
 kv_tunnel_get_protocol(KvTunnel *self)
 {
-    return "v1";
+    return get_private(self)->details.protocol;
 }
 
 const char *
 kv_tunnel_get_cipher(KvTunnel *self)
 {
-    return kv_cipher_to_string(get_private(self)->params->cipher);
+    return get_private(self)->details.cipher;
 }
 
 const char *
@@ -375,24 +363,6 @@ KvVniMode
 kv_tunnel_get_vni_mode(KvTunnel *self)
 {
     return get_private(self)->details.vni_mode;
-}
-
-KvIp4
-kv_tunnel_get_local_ip(KvTunnel *self)
-{
-    return get_private(self)->details.local_ip;
-}
-
-KvIp4
-kv_tunnel_get_peer_ip(KvTunnel *self)
-{
-    return get_private(self)->details.peer_ip;
-}
-
-guint
-kv_tunnel_get_prefix(KvTunnel *self)
-{
-    return get_private(self)->details.prefix;
 }
 
 guint

@@ -5,6 +5,7 @@
 #include "kv-peer.h"
 #include "kv-settings.h"
 #include "kv-stats.h"
+#include "kv-tunnel-details.h"
 #include "kv-tunnel-params.h"
 #include "kv-types.h"
 
@@ -75,7 +76,7 @@ const GError *kv_tunnel_get_last_error(KvTunnel *tunnel);
 
 KvRole kv_tunnel_get_role(KvTunnel *tunnel);
 
-/* "v1" */
+/* "v1" or "native" */
 const char *kv_tunnel_get_protocol(KvTunnel *tunnel);
 
 /* As the setting crypt names it, such as "aes". */
@@ -94,18 +95,12 @@ const char *kv_tunnel_get_endpoint(KvTunnel *tunnel);
 /* Layer of the inner packets; of a client as the server says, TUN before. */
 KvVniMode kv_tunnel_get_vni_mode(KvTunnel *tunnel);
 
-/* IPv4 addresses inside the tunnel, 0 for none, whether or not anybody set them on an interface.
- * Of a client while it runs, once the server granted them; of a server those of its settings. */
-KvIp4 kv_tunnel_get_local_ip(KvTunnel *tunnel);
-
-/* The other end's; of a client only, where it is the server's. */
-KvIp4 kv_tunnel_get_peer_ip(KvTunnel *tunnel);
-
-/* 0 to 32, 0 without a local address or netmask; 32 on a point-to-point (TUN) interface. */
-guint kv_tunnel_get_prefix(KvTunnel *tunnel);
-
 /* Bytes, of a client's interface or, at most, of a server's; 0: not known yet. */
 guint kv_tunnel_get_mtu(KvTunnel *tunnel);
+
+/* (transfer none): all of that, with addresses and what else there is; valid until the next
+ * "details-changed". */
+const KvTunnelDetails *kv_tunnel_get_details(KvTunnel *tunnel);
 
 /* CLOCK_REALTIME in microseconds, while it is CONNECTED, or else 0. */
 guint64 kv_tunnel_get_connected_since(KvTunnel *tunnel);

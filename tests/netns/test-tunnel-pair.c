@@ -202,13 +202,25 @@ read_address(const char *interface)
 
 /* --- what they tell --------------------------------------------------------------------------- */
 
+/* Its only one, of a point-to-point interface. */
+static void
+assert_address(KvTunnel *tunnel, KvIp4 ip, KvIp4 peer)
+{
+    const GArray *addresses = kv_tunnel_get_details(tunnel)->addresses;
+    const KvTunnelNetwork *address = &g_array_index(addresses, KvTunnelNetwork, 0);
+
+    g_assert_cmpuint(addresses->len, ==, 1);
+    g_assert_cmphex(kv_network_get_ip4(&address->network), ==, ip);
+    g_assert_cmpuint(address->network.prefix, ==, 32);
+    g_assert_cmphex(kv_network_get_ip4(&address->via), ==, peer);
+}
+
 static void
 assert_server_details(KvTunnel *server)
 {
     g_assert_cmpint(kv_tunnel_get_role(server), ==, KV_ROLE_SERVER);
     g_assert_cmpstr(kv_tunnel_get_endpoint(server), ==, "127.0.0.1:4001");
-    g_assert_cmphex(kv_tunnel_get_local_ip(server), ==, SERVER_IP);
-    g_assert_cmpuint(kv_tunnel_get_prefix(server), ==, 32);
+    assert_address(server, SERVER_IP, 0);
     g_assert_cmpuint(kv_tunnel_get_mtu(server), ==, 1300);
     g_assert_null(kv_tunnel_get_interface(server));
     g_assert_null(kv_tunnel_get_client_id(server));
@@ -219,9 +231,7 @@ assert_client_details(KvTunnel *client)
 {
     g_assert_cmpstr(kv_tunnel_get_endpoint(client), ==, "127.0.0.1:4001");
     g_assert_cmpstr(kv_tunnel_get_interface(client), ==, "kvc0");
-    g_assert_cmphex(kv_tunnel_get_local_ip(client), ==, SERVER_IP + 1);
-    g_assert_cmphex(kv_tunnel_get_peer_ip(client), ==, SERVER_IP);
-    g_assert_cmpuint(kv_tunnel_get_prefix(client), ==, 32);
+    assert_address(client, SERVER_IP + 1, SERVER_IP);
     g_assert_cmpuint(kv_tunnel_get_mtu(client), ==, 1300);
     g_assert_cmpint(kv_tunnel_get_vni_mode(client), ==, KV_VNI_MODE_TUN);
 }
@@ -247,7 +257,7 @@ test_details(Fixture *fixture, gconstpointer unused)
 
     g_assert_cmpstr(kv_peer_get_id(fixture->peer), ==, "kvc0");
     g_assert_true(g_str_has_prefix(kv_peer_get_remote(fixture->peer), "127.0.0.1:"));
-    g_assert_cmphex(kv_peer_get_ip(fixture->peer), ==, SERVER_IP + 1);
+    g_assert_cmpuint(kv_peer_get_addresses(fixture->peer)->len, ==, 1);
     g_assert_cmpstr(kv_peer_get_interface(fixture->peer), ==, "kvs0");
     g_assert_cmpstr(kv_peer_get_cipher(fixture->peer), ==, kv_tunnel_get_cipher(server));
     g_assert_cmpuint(kv_peer_get_connected_since(fixture->peer), >=, before);
@@ -255,11 +265,11 @@ test_details(Fixture *fixture, gconstpointer unused)
     stop(client);
     run_until_count(&fixture->n_removed, 1);
     g_assert_null(kv_tunnel_get_interface(client));
-    g_assert_cmphex(kv_tunnel_get_local_ip(client), ==, 0);
+    g_assert_cmpuint(kv_tunnel_get_details(client)->addresses->len, ==, 0);
     g_assert_cmpuint(kv_tunnel_get_connected_since(client), ==, 0);
     stop(server);
     g_assert_null(kv_tunnel_get_endpoint(server));
-    g_assert_cmphex(kv_tunnel_get_local_ip(server), ==, SERVER_IP);
+    assert_address(server, SERVER_IP, 0);
 }
 
 /* Proves: where somebody else configures the interface it is there without an address, and the
@@ -357,7 +367,7 @@ test_disconnect(Fixture *fixture, gconstpointer unused)
     kv_tunnel_disconnect_peer(server, first);
     start_until(client, KV_TUNNEL_STATE_CONNECTED);
     run_until_count(&fixture->n_added, 3);
-    g_assert_cmphex(kv_tunnel_get_local_ip(client), ==, SERVER_IP + 1);
+    assert_address(client, SERVER_IP + 1, SERVER_IP);
     g_assert_cmpint(kv_tunnel_get_state(other), ==, KV_TUNNEL_STATE_CONNECTED);
     g_assert_cmpuint(fixture->n_removed, ==, 1);
     kv_tunnel_disconnect_peer(server, first);

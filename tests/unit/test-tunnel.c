@@ -289,7 +289,7 @@ test_details(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(n_changes, ==, 1);
     g_assert_cmpstr(kv_tunnel_get_endpoint(tunnel), ==, "127.0.0.1:9");
     g_assert_null(kv_tunnel_get_interface(tunnel));
-    g_assert_cmpuint(kv_tunnel_get_local_ip(tunnel), ==, 0);
+    g_assert_cmpuint(kv_tunnel_get_details(tunnel)->addresses->len, ==, 0);
     g_assert_cmpuint(kv_tunnel_get_connected_since(tunnel), ==, 0);
 
     kv_tunnel_stop(tunnel);
