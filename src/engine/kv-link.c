@@ -40,8 +40,10 @@ struct _KvLink {
     KvUdpPath path; /* of what goes out */
     KvEndpoint to;  /* native: the same as core has it */
     Way other;      /* native: the other one, while the peer moves */
-    KvTun *tun;
-    KvQueue *queue; /* with the device */
+    KvTun *tun;     /* (nullable): one of the two */
+    KvHub *hub;     /* (nullable) */
+    KvHubPort port; /* at the hub */
+    KvQueue *queue; /* with either */
     KvWatch tun_watch;
     KvTimer timer;
     KvIdle idle;
@@ -91,6 +93,19 @@ send_super_packet(KvLink *link, uint8_t *buf, size_t len, KvTime now)
         }
         send_packet(link, slices, n, cutter.ethertype, flow, waits, now);
     }
+}
+
+static void
+port_send(KvHubPort *port, const KvSlice *slices, guint n, uint16_t ethertype, uint64_t flow,
+          KvTime now)
+{
+    KvLink *link = (KvLink *) ((char *) port - G_STRUCT_OFFSET(KvLink, port));
+    gboolean waits = !kv_queue_is_empty(link->queue) || !kv_session_can_send(link->session);
+
+    if (link->ended)
+        return;
+    send_packet(link, slices, n, ethertype, (uint32_t) flow, waits, now);
+    kv_worker_add_idle(link->context->worker, &link->idle);
 }
 
 static void
@@ -175,16 +190,30 @@ write_one(KvLink *link)
 static void
 write_merged(KvLink *link)
 {
+    if (link->hub != NULL) {
+        kv_hub_flush(link->hub);
+        return;
+    }
     while (write_one(link))
         ;
 }
 
-/* Inner packets are laid out one after another in the arena; the merger holds on to them there
- * until it is emptied, which frees the arena for the next round. */
+static void
+hand_up(KvLink *link, uint8_t *packet, size_t len, uint16_t ethertype, KvTime now)
+{
+    if (link->hub != NULL) {
+        kv_hub_receive(link->hub, &link->port, packet, len, ethertype, now);
+        return;
+    }
+    while (!kv_gso_merger_add(link->context->merger, packet, len))
+        write_one(link);
+}
+
+/* Inner packets are laid out one after another in the arena; the merger, the link's or the hub's,
+ * holds on to them there until it is emptied, which frees the arena for the next round. */
 static void
 write_device(KvLink *link, KvTime now)
 {
-    KvGsoMerger *merger = link->context->merger;
     uint8_t *arena = link->context->rx_arena;
     size_t used = 0;
     uint16_t ethertype;
@@ -199,8 +228,7 @@ write_device(KvLink *link, KvTime now)
                               &ethertype, now);
         if (len == 0)
             break;
-        while (!kv_gso_merger_add(merger, arena + used, len))
-            write_one(link);
+        hand_up(link, arena + used, len, ethertype, now);
         used += len;
     }
     write_merged(link);
@@ -291,7 +319,7 @@ service(KvIdle *idle, KvTime now)
     KvLink *link = (KvLink *) ((char *) idle - G_STRUCT_OFFSET(KvLink, idle));
     KvWorker *worker = link->context->worker;
 
-    if (link->tun != NULL)
+    if (link->queue != NULL)
         write_device(link, now);
     if (write_out(link, now))
         kv_worker_add_idle(worker, &link->idle);
@@ -342,6 +370,8 @@ kv_link_free(KvLink *link)
 
     kv_worker_set_timer(link->context->worker, &link->timer, KV_TIME_NEVER);
     kv_worker_remove_idle(link->context->worker, &link->idle);
+    if (link->hub != NULL)
+        kv_hub_remove_port(link->hub, &link->port);
     kv_session_free(link->session);
     kv_queue_free(link->queue);
     g_free(link);
@@ -491,18 +521,23 @@ discard_stale(KvLink *link)
     }
 }
 
-gboolean
-kv_link_attach(KvLink *link, KvTun *tun, KvTime now, GError **error)
+static void
+make_queue(KvLink *link, KvVniMode mode)
 {
     uint8_t key[KV_FLOW_KEY_BYTES];
 
-    g_return_val_if_fail(link->tun == NULL, FALSE);
+    kv_random_fill(link->context->random, key, sizeof key);
+    link->queue = kv_queue_new(mode, kv_worker_get_pool(link->context->worker), QUEUE_BYTES, key);
+}
+
+gboolean
+kv_link_attach(KvLink *link, KvTun *tun, KvTime now, GError **error)
+{
+    g_return_val_if_fail(link->tun == NULL && link->hub == NULL, FALSE);
 
     link->tun_watch.ready = tun_ready;
     link->tun = tun;
-    kv_random_fill(link->context->random, key, sizeof key);
-    link->queue = kv_queue_new(kv_tun_get_mode(tun), kv_worker_get_pool(link->context->worker),
-                               QUEUE_BYTES, key);
+    make_queue(link, kv_tun_get_mode(tun));
     discard_stale(link);
     kv_tun_set_in_use(tun);
     if (!kv_worker_add_watch(link->context->worker, &link->tun_watch, kv_tun_get_fd(tun), EPOLLIN,
@@ -513,6 +548,25 @@ kv_link_attach(KvLink *link, KvTun *tun, KvTime now, GError **error)
     kv_session_open_vni(link->session, now);
     kv_worker_add_idle(link->context->worker, &link->idle);
     return TRUE;
+}
+
+void
+kv_link_join(KvLink *link, KvHub *hub, KvTime now)
+{
+    g_return_if_fail(link->tun == NULL && link->hub == NULL);
+
+    link->hub = hub;
+    link->port.send = port_send;
+    make_queue(link, kv_tun_get_mode(kv_hub_get_tun(hub)));
+    kv_hub_add_port(hub, &link->port);
+    kv_session_open_vni(link->session, now);
+    kv_worker_add_idle(link->context->worker, &link->idle);
+}
+
+KvHubPort *
+kv_link_get_port(KvLink *link)
+{
+    return link->hub != NULL ? &link->port : NULL;
 }
 
 KvTun *
@@ -556,6 +610,8 @@ kv_link_get_snapshot(const KvLink *link, KvLinkSnapshot *snapshot)
     snapshot->stats.drops[KV_DROP_DEVICE] += link->device_drops;
     snapshot->stats.drops[KV_DROP_MALFORMED] += link->malformed;
     snapshot->stats.drops[KV_DROP_QUEUE] += link->queue_drops;
+    for (guint i = 0; link->hub != NULL && i < KV_N_DROPS; i++)
+        snapshot->stats.drops[i] += link->port.drops[i];
     if (link->queue == NULL)
         return;
     snapshot->stats.drops[KV_DROP_QUEUE] += kv_queue_get_drops(link->queue);

@@ -3,6 +3,7 @@
 
 #include "kv-demux.h"
 #include "kv-gso.h"
+#include "kv-hub.h"
 #include "kv-native-door.h"
 #include "kv-pump.h"
 
@@ -68,6 +69,12 @@ void kv_link_say(KvLink *link, KvNativeConfig *config, KvTime now);
 
 void kv_link_answer(KvLink *link, const KvAnswer *answer, KvTime now);
 gboolean kv_link_attach(KvLink *link, KvTun *tun, KvTime now, GError **error) KV_MUST_USE;
+
+/* Instead of a device of its own it has a port of @hub, which outlives it. Once. */
+void kv_link_join(KvLink *link, KvHub *hub, KvTime now);
+
+/* (transfer none) (nullable): if it joined a hub. */
+KvHubPort *kv_link_get_port(KvLink *link);
 
 /* (transfer full) (nullable): the device, taken off the link. */
 KvTun *kv_link_steal_tun(KvLink *link);

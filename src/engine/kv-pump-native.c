@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
+#include "kv-error.h"
 #include "kv-log.h"
 #include "kv-native-dial.h"
 #include "kv-pump-private.h"
@@ -15,6 +16,11 @@ typedef struct {
     KvSockaddr remote;
     uint8_t key[KV_NATIVE_KEY_BYTES];
     KvSecret *psk; /* (nullable) */
+    KvTun *tun;
+    gboolean client_to_client;
+    KvNetwork *networks; /* (nullable) */
+    guint n_networks;
+    GError *error; /* (nullable) */
 } Message;
 
 static Message *
@@ -33,6 +39,8 @@ message_free(Message *message)
 {
     kv_native_config_clear(&message->config);
     kv_secret_free(message->psk);
+    g_free(message->networks);
+    g_clear_error(&message->error);
     kv_pump_unref(message->pump);
     g_free(message);
 }
@@ -81,6 +89,16 @@ main_moved(gpointer data)
         pump->callbacks->moved(pump->owner, pump, message->link, &message->remote);
 }
 
+static void
+main_hub_failed(gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+
+    if (!pump->is_over && pump->callbacks->hub_failed != NULL)
+        pump->callbacks->hub_failed(pump->owner, pump, message->error);
+}
+
 /* --- on the worker: handshakes ---------------------------------------------------------------- */
 
 static void
@@ -118,6 +136,12 @@ kv_pump_native_stop(KvPump *pump)
     if (pump->door != NULL)
         kv_worker_set_timer(pump->worker, &pump->door_timer, KV_TIME_NEVER);
     g_clear_pointer(&pump->door, kv_native_door_free);
+    if (pump->hub != NULL) {
+        KvTun *tun = kv_hub_get_tun(pump->hub);
+
+        g_clear_pointer(&pump->hub, kv_hub_free);
+        kv_pump_return_tun(pump, tun);
+    }
     g_clear_pointer(&pump->indexes, kv_index_table_free);
 }
 
@@ -367,6 +391,67 @@ worker_say(KvWorker *worker, gpointer data)
         kv_link_say(link, &message->config, kv_worker_get_now(worker));
 }
 
+/* @error: (transfer full) */
+static void
+hub_failed(KvPump *pump, GError *error)
+{
+    Message *message = message_new(pump, 0);
+
+    message->error = error;
+    kv_main_send(main_hub_failed, message);
+}
+
+static void
+hub_lost(gpointer owner)
+{
+    KvPump *pump = owner;
+
+    hub_failed(pump, g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST,
+                                 "another program removed the interface %s",
+                                 kv_tun_get_name(kv_hub_get_tun(pump->hub))));
+}
+
+static void
+worker_set_hub(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+    KvHubConfig config = {
+        .worker = worker,
+        .random = &pump->random,
+        .tx_buffer = pump->context.tx_buffer,
+        .between_ports = message->client_to_client,
+        .lost = hub_lost,
+        .owner = pump,
+    };
+    GError *error = NULL;
+
+    if (pump->gone) {
+        kv_pump_return_tun(pump, message->tun);
+        return;
+    }
+    g_return_if_fail(pump->hub == NULL);
+    pump->hub = kv_hub_new(&config, message->tun, &error);
+    if (pump->hub != NULL)
+        return;
+    hub_failed(pump, error);
+    kv_pump_return_tun(pump, message->tun);
+}
+
+static void
+worker_join(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvPump *pump = message->pump;
+    KvLink *link = kv_pump_find_link(pump, message->link);
+
+    if (link == NULL || kv_link_has_ended(link) || pump->hub == NULL)
+        return;
+    if (kv_link_get_port(link) == NULL)
+        kv_link_join(link, pump->hub, kv_worker_get_now(worker));
+    kv_hub_set_networks(pump->hub, kv_link_get_port(link), message->networks, message->n_networks);
+}
+
 /* --- public --------------------------------------------------------------------------------- */
 
 void
@@ -399,6 +484,26 @@ kv_pump_grant(KvPump *pump, uint32_t id, KvNativeConfig *grant)
     message->config = *grant;
     kv_native_config_init(grant);
     kv_worker_send(pump->worker, worker_grant, message);
+}
+
+void
+kv_pump_set_hub(KvPump *pump, KvTun *tun, gboolean client_to_client)
+{
+    Message *message = message_new(pump, 0);
+
+    message->tun = tun;
+    message->client_to_client = client_to_client;
+    kv_worker_send(pump->worker, worker_set_hub, message);
+}
+
+void
+kv_pump_join(KvPump *pump, KvLinkId link, const KvNetwork *networks, guint n)
+{
+    Message *message = message_new(pump, link);
+
+    message->networks = g_memdup2(networks, n * sizeof *networks);
+    message->n_networks = n;
+    kv_worker_send(pump->worker, worker_join, message);
 }
 
 void

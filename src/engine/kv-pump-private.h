@@ -33,6 +33,7 @@ struct _KvPump {
     KvIndexTable *indexes; /* (nullable): native: names of the sessions */
     KvNativeDoor *door;    /* (nullable): a server's that admits native */
     KvTimer door_timer;
+    KvHub *hub;   /* (nullable): the device that the native links share */
     KvStats past; /* of links that are gone */
     uint64_t drops[KV_N_DROPS];
     KvTime bulk_since; /* the window in which large datagrams are counted */
@@ -62,6 +63,9 @@ void kv_pump_remove_link(KvPump *pump, KvLink *link, KvReason reason);
 
 /* [worker] Sends a datagram that is no link's. */
 void kv_pump_send(KvPump *pump, const KvUdpPath *path, const uint8_t *data, size_t len);
+
+/* [worker] Gives back a device that no link has, to the main thread. */
+void kv_pump_return_tun(KvPump *pump, KvTun *tun);
 
 /* --- kv-pump-native.c ------------------------------------------------------------------------- */
 

@@ -215,6 +215,8 @@ fill_totals(const KvPump *pump, KvPumpSnapshot *snapshot)
 {
     snapshot->past = pump->past;
     memcpy(snapshot->drops, pump->drops, sizeof snapshot->drops);
+    if (pump->hub != NULL)
+        kv_hub_add_drops(pump->hub, snapshot->drops);
     snapshot->drops[KV_DROP_NONE] = 0;
 }
 
@@ -233,6 +235,16 @@ kv_pump_remove_link(KvPump *pump, KvLink *link, KvReason reason)
         kv_native_door_remove(pump->door, kv_link_get_door_entry(link));
     g_hash_table_remove(pump->links, &message->link);
     kv_link_free(link);
+    kv_main_send(main_ended, message);
+}
+
+void
+kv_pump_return_tun(KvPump *pump, KvTun *tun)
+{
+    Message *message = message_new(pump, 0);
+
+    message->reason = KV_REASON_NONE;
+    message->tun = tun;
     kv_main_send(main_ended, message);
 }
 
@@ -258,6 +270,8 @@ tear_down(KvPump *pump)
     kv_worker_remove_idle(pump->worker, &pump->flush_idle);
     kv_worker_remove_idle(pump->worker, &pump->reap_idle);
     kv_worker_remove_watch(pump->worker, &pump->udp_watch);
+    message = snapshot_message_new(pump, 0);
+    fill_totals(pump, &message->snapshot);
     kv_pump_native_stop(pump);
     g_clear_pointer(&pump->udp, kv_udp_close);
     g_clear_pointer(&pump->links, g_hash_table_unref);
@@ -267,8 +281,6 @@ tear_down(KvPump *pump)
     g_clear_pointer(&pump->context.crypt, kv_v1_crypt_free);
     g_clear_pointer(&pump->context.tx_buffer, g_free);
     g_clear_pointer(&pump->context.rx_arena, g_free);
-    message = snapshot_message_new(pump, 0);
-    fill_totals(pump, &message->snapshot);
     kv_main_send(main_gone, message);
 }
 

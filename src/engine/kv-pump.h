@@ -65,8 +65,12 @@ typedef struct {
     void (*configured)(gpointer owner, KvPump *pump, KvLinkId link, const KvNativeConfig *remote);
     /* (nullable): native: the peer is elsewhere. */
     void (*moved)(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote);
+    /* (nullable): native server: the device of kv_pump_set_hub() is of no use, or of no use any
+     * more; what is left of it comes by @ended. */
+    void (*hub_failed)(gpointer owner, KvPump *pump, const GError *error);
     /* The link is gone. @tun: (transfer full) (nullable): the device it had. %KV_REASON_NONE: only
-     * a device comes back that the link could not take; it is told of apart. */
+     * a device comes back, one that the link could not take, which is told of apart, or that of the
+     * hub, with @link 0. */
     void (*ended)(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *tun);
     /* The answer to kv_pump_snapshot(). */
     void (*snapshot)(gpointer owner, KvPump *pump, const KvPumpSnapshot *snapshot);
@@ -123,6 +127,25 @@ void kv_pump_forget_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES])
  * The answer to @callbacks->requested.
  */
 void kv_pump_grant(KvPump *pump, uint32_t id, KvNativeConfig *grant);
+
+/**
+ * kv_pump_set_hub:
+ * @tun: (transfer full): the device that the native links share; comes back with @callbacks->ended,
+ *     at the end
+ * @client_to_client: whether packets may go from one link to another
+ *
+ * Before the first kv_pump_join(), once.
+ */
+void kv_pump_set_hub(KvPump *pump, KvTun *tun, gboolean client_to_client);
+
+/**
+ * kv_pump_join:
+ * @networks: (array length=n): what packets from this link may come from, and which are for it:
+ *     they replace those it had. A network of another link's moves here. In tap mode there are none
+ *
+ * Makes a native link a port of the hub, if it is none yet: packets flow from here on.
+ */
+void kv_pump_join(KvPump *pump, KvLinkId link, const KvNetwork *networks, guint n);
 
 /* Tells the peer of a native link what is different now: @config, moved from, is as for
  * kv_native_say(). A peer that cannot be told is disconnected, and comes back to be told anew. */

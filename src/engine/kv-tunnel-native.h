@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "kv-settings.h"
 #include "native/kv-native.h"
 
 /**
@@ -17,6 +18,16 @@ typedef struct {
     KvNativeParams session; /* of each association: without keys, indexes and addresses */
 } KvTunnelNative;
 
+/**
+ * kv_tunnel_native_new:
+ * @settings: validated, of a tunnel that is to speak native
+ * @mode: of the inner packets
+ *
+ * Takes a tenth of a second and 64 MiB if there is only a secret. Errors name the key at fault. Any
+ * thread.
+ */
+KvTunnelNative *kv_tunnel_native_new(const KvSettings *settings, KvVniMode mode,
+                                     GError **error) KV_MUST_USE;
 void kv_tunnel_native_free(KvTunnelNative *native);
 
 /* What an association with a peer that uses keys, or only the secret, is made with; to be

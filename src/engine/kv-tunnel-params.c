@@ -139,6 +139,24 @@ derive_key(KvTunnelParams *params, const KvSettings *settings, GError **error)
     return ok;
 }
 
+/* A client speaks one protocol. A server with a cipher of v1 speaks that, and native too if it has
+ * a key: what it has else may be known to peers that use it with v1, whose datagrams anybody
+ * forges. */
+static gboolean
+make_keys(KvTunnelParams *params, const KvSettings *settings, GError **error)
+{
+    gboolean is_v1 = kv_settings_get_protocol(settings) == KV_PROTOCOL_V1;
+    gboolean is_native = !is_v1 || (params->role == KV_ROLE_SERVER &&
+                                    kv_settings_is_set(settings, KV_SETTING_PRIVATE_KEY));
+
+    if (is_v1 && !derive_key(params, settings, error))
+        return FALSE;
+    if (!is_native)
+        return TRUE;
+    params->native = kv_tunnel_native_new(settings, params->vni_mode, error);
+    return params->native != NULL;
+}
+
 static void
 fill_server(KvTunnelParams *params, const KvSettings *settings)
 {
@@ -228,7 +246,8 @@ kv_tunnel_params_new(const KvSettings *settings, GError **error)
     params->port = (uint16_t) get_uint(settings, KV_SETTING_PORT);
     params->dscp = get_uint(settings, KV_SETTING_DSCP);
     params->socket_buffer = get_uint(settings, KV_SETTING_SOCKBUF);
-    params->cipher = kv_settings_get_v1_cipher(settings);
+    if (kv_settings_get_protocol(settings) == KV_PROTOCOL_V1)
+        params->cipher = kv_settings_get_v1_cipher(settings);
     params->local_ip = get_ip(settings, KV_SETTING_LOCAL_IP);
     params->netmask = get_ip(settings, KV_SETTING_NETMASK);
     params->vni_mtu = (uint16_t) MIN(get_uint(settings, KV_SETTING_VNI_MTU), KV_VNI_MTU_MAX);
@@ -242,7 +261,7 @@ kv_tunnel_params_new(const KvSettings *settings, GError **error)
     else
         fill_client(params, settings);
     params->warnings = kv_settings_list_warnings(settings);
-    if (!derive_key(params, settings, error))
+    if (!make_keys(params, settings, error))
         return NULL;
     return g_steal_pointer(&params);
 }

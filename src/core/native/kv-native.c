@@ -188,6 +188,8 @@ take_association(KvNative *native, KvNativeKeys *keys, KvTime now)
     native->remote = keys->remote;
     kv_native_config_init(&keys->remote);
     memcpy(native->association, keys->association, KV_NATIVE_ID_BYTES);
+    if (keys->initiator && (native->remote.said & KV_SAID_MODE) != 0)
+        native->params.mode = native->remote.mode;
     if (!keys->initiator) {
         kv_native_config_clear(&native->say);
         native->say = keys->local;
@@ -218,6 +220,8 @@ kv_native_new_client(const KvNativeParams *params, KvNativeConfig *say, KvPacket
     native->say = *say;
     kv_native_config_init(say);
     kv_native_describe(params, &native->say);
+    /* It follows the server. */
+    native->say.said &= ~(guint) KV_SAID_MODE;
     g_assert(kv_native_config_fits(&native->say));
     memcpy(config.remote_public, params->remote_public, sizeof config.remote_public);
     native->initiator = kv_initiator_new(&config, random);

@@ -29,7 +29,7 @@ typedef struct _KvNative KvNative;
 /* All that is pointed to outlives the association. */
 typedef struct {
     KvRole role;
-    KvVniMode mode;
+    KvVniMode mode;              /* a client follows its server */
     const KvSecret *private_key; /* (nullable): this end's; NULL: both ends share only @psk */
     const KvSecret *psk;         /* (nullable) */
     uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* client, with keys: the server's */
