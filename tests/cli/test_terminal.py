@@ -4,6 +4,7 @@
 Usage: test_terminal.py KCPVPN [NAME...]"""
 
 import os
+import re
 import signal
 import time
 
@@ -72,19 +73,45 @@ def secret_refused(world):
 @test("where the locale has no UTF-8, what is shown on a terminal is ASCII, the live view's lines too")
 def ascii_only(world):
     path = world.daemon.add_tunnel(1, "home", State=text("connected"))
-    for words in (("status", "home", "--watch", "--interval", "100"), ("monitor",), ("list",), ("show", "home")):
-        for locale in ("C", "POSIX", "C.UTF-8"):
+    for locale in ("C", "POSIX", "C.UTF-8"):
+        shown = [watch_three_looks(world, path, locale), monitor_once(world, path, locale)]
+        for words in (("list",), ("show", "home")):
             terminal = open_terminal(world, *words, LC_ALL=locale)
-            for count in range(1, 4):
-                time.sleep(0.15)
-                world.daemon.change(path, Statistics=GLib.Variant("a{sv}", {
-                    "rx-bytes": GLib.Variant("t", count * count * 100000), "tx-bytes": GLib.Variant("t", count)}))
-            if words[0] == "status":
-                terminal.expect("\u2588" if locale == "C.UTF-8" else "=#")
-            if words[0] in ("status", "monitor"):
-                terminal.signal(signal.SIGINT)
-            terminal.wait()
-            assert locale == "C.UTF-8" or terminal.text.isascii(), (words, locale, terminal.text)
+            equal(terminal.wait(), 0)
+            shown.append(terminal.text)
+        for what in shown:
+            assert locale == "C.UTF-8" or what.isascii(), (locale, what)
+
+
+def watch_three_looks(world, path, locale):
+    """The live view with three looks at it, each awaited: how high a step is depends on when they come."""
+    world.daemon.change(path, Statistics=GLib.Variant("a{sv}", {}))
+    terminal = open_terminal(world, "status", "home", "--watch", "--interval", "100", LC_ALL=locale)
+    terminal.expect("round trip")
+    for count in range(1, 4):
+        world.daemon.change(path, Statistics=GLib.Variant("a{sv}", {
+            "rx-bytes": GLib.Variant("t", count * count * 100000), "tx-bytes": GLib.Variant("t", count),
+            "rtt-us": GLib.Variant("u", count * 1000)}))
+        terminal.expect(f"{count}.0 ms")
+    terminal.signal(signal.SIGINT)
+    equal(terminal.wait(), -signal.SIGINT)
+    steps, top = ("▁▂▃▄▅▆▇█", "█") if locale == "C.UTF-8" else ("_.:=+*#-", "#")
+    lines = re.findall(rf"packets/s  ([{steps}]{{3}})\r\n", terminal.text)
+    equal([top in line for line in lines], [True, True])  # in and out
+    return terminal.text
+
+
+def monitor_once(world, path, locale):
+    world.calls()  # those so far
+    terminal = open_terminal(world, "monitor", LC_ALL=locale)
+    world.wait_call("GetManagedObjects")
+    world.daemon.set_state(path, "waiting", "it is silent")
+    terminal.expect("it is silent")
+    world.daemon.set_state(path, "connected")
+    terminal.expect(f"{GREEN}connected")
+    terminal.signal(signal.SIGINT)
+    equal(terminal.wait(), -signal.SIGINT)
+    return terminal.text
 
 
 @test("the live view is drawn in place, follows state and statistics, and Ctrl-C ends it")

@@ -63,10 +63,10 @@ def shows(world):
     path = world.daemon.add_tunnel(
         1, "home", State=text("connected"), Interface=text("kvc0"), Settings=settings,
         Endpoint=text("192.0.2.1:1235"), Addresses=addresses("10.0.0.2/24"),
-        ConnectedSince=GLib.Variant("t", int((time.time() - 125) * 1e6)), Statistics=statistics,
+        ConnectedSince=GLib.Variant("t", int((time.time() - 7530) * 1e6)), Statistics=statistics,
         Details=GLib.Variant("a{sv}", {"cipher": text("aes")}))
     out = " ".join(world.run("show", "home")[0].split())
-    want(out, "name home", "state connected, for 2 min 5 s", "interface kvc0", "cipher aes",
+    want(out, "name home", "state connected, for 2 h 5 min", "interface kvc0", "cipher aes",
          "endpoint 192.0.2.1:1235", "addresses 10.0.0.2/24", "ip vpn.example.org", "port 1235",
          "users ann,bob", "received 5 packets, 2.5 kB", "round trip 41.0 ms", "in 1.5 %",
          "dropped checksum 3", "saved secrets secret")
