@@ -85,12 +85,24 @@ kv_bus_list_tunnels(const KvBus *bus)
     return tunnels;
 }
 
+/* Signals that came before the daemon listed its objects still wait for the loop. One of them may
+ * tell of an object that is in the list, too, and GLib then puts another proxy in the place of the
+ * first, with none of our handlers. */
+static void
+take_in_old_signals(void)
+{
+    while (g_main_context_iteration(NULL, FALSE))
+        continue;
+}
+
 KvDbusTunnel1 *
 kv_bus_find_tunnel(const KvBus *bus, const char *name)
 {
-    g_autoptr(GPtrArray) tunnels = kv_bus_list_tunnels(bus);
+    g_autoptr(GPtrArray) tunnels = NULL;
     g_autofree char *message = NULL;
 
+    take_in_old_signals();
+    tunnels = kv_bus_list_tunnels(bus);
     for (guint i = 0; i < tunnels->len; i++) {
         KvDbusTunnel1 *tunnel = g_ptr_array_index(tunnels, i);
 

@@ -94,24 +94,32 @@ is_meant(const Monitor *monitor, const char *tunnel)
 /* --- tunnels --------------------------------------------------------------------------------- */
 
 static void
-state_changed(KvDbusTunnel1 *tunnel, const char *state, const char *old_state, const char *reason,
-              gpointer data)
+state_changed(const Monitor *monitor, KvDbusTunnel1 *tunnel, GVariant *arguments)
 {
-    const Monitor *monitor = data;
     const char *name = kv_dbus_tunnel1_get_name(tunnel);
-    const Field fields[] = {
-        {"Name", name}, {"State", state}, {"Reason", reason}, {"OldState", old_state}};
+    Field fields[] = {{"Name", name}, {"State", NULL}, {"Reason", NULL}, {"OldState", NULL}};
 
+    g_variant_get(arguments, "(&s&s&s)", &fields[1].value, &fields[3].value, &fields[2].value);
     /* Text tells what is; what was has gone by already. */
     if (is_meant(monitor, name))
         print_event(monitor, "state", fields,
-                    kv_args_has(monitor->args, KV_OPTION_JSON) ? 4 : 2 + (reason[0] != '\0'));
+                    kv_args_has(monitor->args, KV_OPTION_JSON) ? 4
+                                                               : 2 + (fields[2].value[0] != '\0'));
+}
+
+/* Of all objects: a tunnel's proxy may be replaced by another of the same tunnel. */
+static void
+signal_came(GDBusObjectManagerClient *objects, GDBusObjectProxy *object, GDBusProxy *interface,
+            const char *sender, const char *signal, GVariant *arguments, gpointer data)
+{
+    if (KV_DBUS_IS_TUNNEL1(interface) && strcmp(signal, "StateChanged") == 0 &&
+        g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sss)")))
+        state_changed(data, KV_DBUS_TUNNEL1(interface), arguments);
 }
 
 static void
 follow_tunnel(Monitor *monitor, KvDbusTunnel1 *tunnel)
 {
-    g_signal_connect(tunnel, "state-changed", G_CALLBACK(state_changed), monitor);
     g_hash_table_insert(monitor->names,
                         g_strdup(g_dbus_proxy_get_object_path(G_DBUS_PROXY(tunnel))),
                         g_strdup(kv_dbus_tunnel1_get_name(tunnel)));
@@ -199,6 +207,7 @@ follow_all(Monitor *monitor)
         follow_tunnel(monitor, g_ptr_array_index(tunnels, i));
     g_signal_connect(objects, "object-added", G_CALLBACK(object_added), monitor);
     g_signal_connect(objects, "object-removed", G_CALLBACK(object_removed), monitor);
+    g_signal_connect(objects, "interface-proxy-signal", G_CALLBACK(signal_came), monitor);
     g_signal_connect(objects, "notify::name-owner", G_CALLBACK(owner_changed), monitor);
 }
 

@@ -117,6 +117,7 @@ class Daemon:
         self.objects = {}  # path: (word of the interface, properties)
         self.ids = {}
         self.calls = collections.deque()  # (method, path, arguments, whether polkit may ask)
+        self.late_news = False  # tells of its objects when it is asked for them, just before the answer
         self.answers = {}  # method: function of (path, arguments) that returns a tuple or raises
         self.context = GLib.MainContext()
         self.loop = GLib.MainLoop(self.context)
@@ -172,6 +173,10 @@ class Daemon:
             path, self.interfaces[word], self._called, self._get, None)
         if path == MANAGER:  # no object of its own object manager
             return
+        self._emit_added(path)
+
+    def _emit_added(self, path):
+        word, properties = self.objects[path]
         self._emit(MANAGER, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded",
                    GLib.Variant("(oa{sa{sv}})", (path, {f"{NAME}.{word}": properties})))
 
@@ -226,6 +231,8 @@ class Daemon:
         self.calls.append((method, MANAGER, (), False))
         everything = {path: {f"{NAME}.{word}": properties}
                       for path, (word, properties) in self.objects.items() if path != MANAGER}
+        for path in everything if self.late_news else ():
+            self._emit_added(path)
         invocation.return_value(GLib.Variant("(a{oa{sa{sv}}})", (everything,)))
 
     def _get(self, _connection, _sender, path, _interface, name):

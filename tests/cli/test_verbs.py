@@ -225,6 +225,26 @@ def ups(world):
         equal(world.run("up", "home", status=status_code)[1], "kcpvpn: home: so it is\n")
 
 
+@test("a tunnel that is made while a command starts is told of twice, and followed all the same")
+def late_news(world):
+    path = world.daemon.add_tunnel(1, "home")
+    world.daemon.late_news = True
+    world.daemon.answers["Start"] = lambda *_: world.daemon._set_state(path, "failed", "so it is", "", {})
+    want(world.run("up", "home", status=1)[1], "so it is")
+    world.calls()  # those so far
+    monitor = world.start("monitor")
+    world.wait_call("GetManagedObjects")
+    watch = world.start("status", "home", "--watch")
+    world.wait_call("Watch")
+    world.daemon.change(path, Statistics=GLib.Variant("a{sv}", {}))
+    world.daemon.set_state(path, "stopped")
+    want(watch.stdout.readline(), "home failed: in 0 bit/s")
+    want(monitor.stdout.readline(), " home state stopped")
+    for process in (monitor, watch):
+        process.kill()
+        process.communicate()
+
+
 @test("up without waiting, for a limited time, and beside somebody who stops or deletes it")
 def ups_otherwise(world):
     path = world.daemon.add_tunnel(1, "home")
