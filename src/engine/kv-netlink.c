@@ -15,6 +15,7 @@
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/route.h>
 #include <string.h>
 
 /* Links are always asked for one by one: a server may have a thousand, and a cache of them all
@@ -25,9 +26,11 @@ struct _KvNetlink {
 
 typedef struct rtnl_link RtnlLink;
 typedef struct rtnl_addr RtnlAddr;
+typedef struct rtnl_route RtnlRoute;
 typedef struct nl_addr NlAddr;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RtnlLink, rtnl_link_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RtnlAddr, rtnl_addr_put)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RtnlRoute, rtnl_route_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlAddr, nl_addr_put)
 
 static KvError
@@ -264,6 +267,202 @@ kv_netlink_remove_address(KvNetlink *netlink, const char *name, KvIp4 local, GEr
         return TRUE;
     return check(result, error, "Cannot remove address %s from interface %s",
                  kv_ip4_to_string(local, text), name);
+}
+
+/* --- addresses and routes of either family --------------------------------------------------- */
+
+static int
+get_af(const KvNetwork *network)
+{
+    return network->is_ip6 ? AF_INET6 : AF_INET;
+}
+
+static NlAddr *
+build_network(const KvNetwork *network)
+{
+    NlAddr *addr = nl_addr_build(get_af(network), network->ip, network->is_ip6 ? 16 : 4);
+
+    if (addr != NULL)
+        nl_addr_set_prefixlen(addr, network->prefix);
+    return addr;
+}
+
+/* (transfer full) (nullable): @gone: an interface that is not there is no error. */
+static RtnlLink *
+get_link_if_there(KvNetlink *netlink, const char *name, gboolean *gone, GError **error)
+{
+    g_autoptr(GError) local_error = NULL;
+    RtnlLink *link = get_link(netlink, name, &local_error);
+
+    *gone = g_error_matches(local_error, KV_ERROR, KV_ERROR_NOT_FOUND);
+    if (link == NULL && !*gone)
+        g_propagate_error(error, g_steal_pointer(&local_error));
+    return link;
+}
+
+/* What the kernel answers where sysctl disable_ipv6 is set. */
+static gboolean
+is_switched_off(const KvNetwork *network, int result, const char *name, GError **error)
+{
+    char text[KV_NETWORK_TEXT_BYTES];
+
+    if (!network->is_ip6 || result != -NLE_NOACCESS)
+        return FALSE;
+    g_set_error(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
+                "Cannot set %s on interface %s: IPv6 is switched off there (sysctl "
+                "net.ipv6.conf.%s.disable_ipv6)",
+                kv_network_to_string(network, text), name, name);
+    return TRUE;
+}
+
+gboolean
+kv_netlink_add_network(KvNetlink *netlink, const char *name, const KvNetwork *address,
+                       GError **error)
+{
+    g_autoptr(RtnlLink) link = get_link(netlink, name, error);
+    g_autoptr(NlAddr) local = build_network(address);
+    g_autoptr(RtnlAddr) addr = rtnl_addr_alloc();
+    char text[KV_NETWORK_TEXT_BYTES];
+    int result;
+
+    if (link == NULL)
+        return FALSE;
+    rtnl_addr_set_ifindex(addr, rtnl_link_get_ifindex(link));
+    result = rtnl_addr_set_local(addr, local);
+    /* The server looks to it that nobody else has the address. */
+    if (address->is_ip6)
+        rtnl_addr_set_flags(addr, IFA_F_NODAD);
+    if (result >= 0)
+        result = rtnl_addr_add(netlink->sock, addr, 0);
+    if (result == -NLE_EXIST)
+        return TRUE;
+    return !is_switched_off(address, result, name, error) &&
+           check(result, error, "Cannot add address %s to interface %s",
+                 kv_network_to_string(address, text), name);
+}
+
+gboolean
+kv_netlink_remove_network(KvNetlink *netlink, const char *name, const KvNetwork *address,
+                          GError **error)
+{
+    gboolean gone;
+    g_autoptr(RtnlLink) link = get_link_if_there(netlink, name, &gone, error);
+    struct ifaddrmsg header = {.ifa_family = (uint8_t) get_af(address)};
+    struct nl_msg *message;
+    char text[KV_NETWORK_TEXT_BYTES];
+    int result;
+
+    if (link == NULL)
+        return gone;
+    header.ifa_prefixlen = address->prefix;
+    header.ifa_index = (unsigned int) rtnl_link_get_ifindex(link);
+    message = nlmsg_alloc_simple(RTM_DELADDR, 0);
+    nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO);
+    nla_put(message, IFA_LOCAL, address->is_ip6 ? 16 : 4, address->ip);
+    result = nl_send_sync(netlink->sock, message);
+    if (result == -NLE_NOADDR)
+        return TRUE;
+    return check(result, error, "Cannot remove address %s from interface %s",
+                 kv_network_to_string(address, text), name);
+}
+
+static RtnlRoute *
+build_route(const KvNetlinkRoute *route, RtnlLink *link)
+{
+    g_autoptr(NlAddr) destination = build_network(&route->destination);
+    gboolean has_gateway = route->gateway.prefix != 0;
+    RtnlRoute *built = rtnl_route_alloc();
+    struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
+
+    rtnl_route_set_family(built, (uint8_t) get_af(&route->destination));
+    rtnl_route_set_table(built, RT_TABLE_MAIN);
+    rtnl_route_set_protocol(built, RTPROT_STATIC);
+    rtnl_route_set_type(built, RTN_UNICAST);
+    rtnl_route_set_scope(built, has_gateway || route->destination.is_ip6 ? RT_SCOPE_UNIVERSE
+                                                                         : RT_SCOPE_LINK);
+    rtnl_route_set_dst(built, destination);
+    rtnl_route_set_priority(built, route->metric);
+    rtnl_route_nh_set_ifindex(hop, rtnl_link_get_ifindex(link));
+    if (has_gateway) {
+        g_autoptr(NlAddr) gateway = build_network(&route->gateway);
+
+        rtnl_route_nh_set_gateway(hop, gateway);
+    }
+    rtnl_route_add_nexthop(built, hop);
+    return built;
+}
+
+gboolean
+kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **error)
+{
+    g_autoptr(RtnlLink) link = get_link(netlink, route->interface, error);
+    g_autoptr(RtnlRoute) built = NULL;
+    char text[KV_NETWORK_TEXT_BYTES];
+    int result;
+
+    if (link == NULL)
+        return FALSE;
+    built = build_route(route, link);
+    result = rtnl_route_add(netlink->sock, built, NLM_F_EXCL);
+    return !is_switched_off(&route->destination, result, route->interface, error) &&
+           check(result, error, "Cannot add route %s with metric %u through interface %s",
+                 kv_network_to_string(&route->destination, text), route->metric, route->interface);
+}
+
+gboolean
+kv_netlink_remove_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **error)
+{
+    gboolean gone;
+    g_autoptr(RtnlLink) link = get_link_if_there(netlink, route->interface, &gone, error);
+    g_autoptr(RtnlRoute) built = NULL;
+    char text[KV_NETWORK_TEXT_BYTES];
+    int result;
+
+    if (link == NULL)
+        return gone;
+    built = build_route(route, link);
+    result = rtnl_route_delete(netlink->sock, built, 0);
+    if (result == -NLE_OBJ_NOTFOUND || result == -NLE_NODEV)
+        return TRUE;
+    return check(result, error, "Cannot remove route %s through interface %s",
+                 kv_network_to_string(&route->destination, text), route->interface);
+}
+
+static void
+read_network(const NlAddr *addr, KvNetwork *network)
+{
+    *network = (KvNetwork){0};
+    if (addr == NULL || nl_addr_get_len(addr) > sizeof network->ip)
+        return;
+    network->is_ip6 = nl_addr_get_family(addr) == AF_INET6;
+    network->prefix = (uint8_t) kv_network_get_bits(network);
+    memcpy(network->ip, nl_addr_get_binary_addr(addr), nl_addr_get_len(addr));
+}
+
+gboolean
+kv_netlink_find_way(KvNetlink *netlink, const KvNetwork *address, KvNetwork *gateway,
+                    char **interface, GError **error)
+{
+    g_autoptr(NlAddr) destination = build_network(address);
+    g_autoptr(RtnlRoute) route = NULL;
+    char text[KV_NETWORK_TEXT_BYTES];
+    char name[IF_NAMESIZE];
+    struct rtnl_nexthop *hop;
+
+    *interface = NULL;
+    kv_network_to_string(address, text);
+    if (!check(rtnl_route_lookup(netlink->sock, destination, &route), error,
+               "Cannot find the way to %s", text))
+        return FALSE;
+    hop = rtnl_route_get_nnexthops(route) > 0 ? rtnl_route_nexthop_n(route, 0) : NULL;
+    if (hop == NULL ||
+        if_indextoname((unsigned int) rtnl_route_nh_get_ifindex(hop), name) == NULL) {
+        g_set_error(error, KV_ERROR, KV_ERROR_NOT_FOUND, "There is no way to %s", text);
+        return FALSE;
+    }
+    read_network(rtnl_route_nh_get_gateway(hop), gateway);
+    *interface = g_strdup(name);
+    return TRUE;
 }
 
 gboolean

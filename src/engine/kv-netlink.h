@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kv-macros.h"
+#include "kv-network.h"
 #include "kv-types.h"
 
 /**
@@ -40,6 +41,39 @@ gboolean kv_netlink_find_address(KvNetlink *netlink, const char *name, guint pre
 /* Takes away one IPv4 address; an absent one is fine. */
 gboolean kv_netlink_remove_address(KvNetlink *netlink, const char *name, KvIp4 local,
                                    GError **error);
+
+/* An address of either family with the prefix of its network. EEXIST is success. */
+gboolean kv_netlink_add_network(KvNetlink *netlink, const char *name, const KvNetwork *address,
+                                GError **error);
+
+/* Takes it away again; an absent one, or interface, is fine. */
+gboolean kv_netlink_remove_network(KvNetlink *netlink, const char *name, const KvNetwork *address,
+                                   GError **error);
+
+/* A route in the main table. Strings are the caller's. */
+typedef struct {
+    KvNetwork destination; /* no bit set below its prefix */
+    KvNetwork gateway;     /* a prefix of 0: none, the destination is on the interface */
+    const char *interface;
+    guint metric; /* the least wins; 0 with IPv6 is 1024 */
+} KvNetlinkRoute;
+
+/* %KV_ERROR_EXISTS: there is one with that destination and metric, whoever has set it. */
+gboolean kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **error);
+
+/* Takes it away again; an absent one, or interface, is fine. */
+gboolean kv_netlink_remove_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **error);
+
+/**
+ * kv_netlink_find_way:
+ * @address: a whole address
+ * @gateway: (out): a prefix of 0: none
+ * @interface: (out) (transfer full)
+ *
+ * By which gateway and interface packets to @address leave now.
+ */
+gboolean kv_netlink_find_way(KvNetlink *netlink, const KvNetwork *address, KvNetwork *gateway,
+                             char **interface, GError **error) KV_MUST_USE;
 
 /* TUN devices are point-to-point, without ARP; sets NOARP and multicast as the Go program does.
  * TAP devices are left as the kernel makes them, with multicast, which that program takes away. */

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-addressing.h"
+
+/* An address, or a route if it has an interface of its own. */
+typedef struct {
+    gboolean is_route;
+    KvNetwork network;
+    KvNetwork gateway;
+    char *interface; /* (nullable): another one than the tunnel's */
+} Item;
+
+struct _KvAddressing {
+    KvNetlink *netlink;
+    char *interface;
+    GPtrArray *items; /* Item, in the order they were set */
+};
+
+static void
+item_free(gpointer data)
+{
+    Item *item = data;
+
+    g_free(item->interface);
+    g_free(item);
+}
+
+static gboolean
+equal_items(gconstpointer a, gconstpointer b)
+{
+    const Item *x = a;
+    const Item *y = b;
+
+    return x->is_route == y->is_route && kv_network_equal(&x->network, &y->network) &&
+           kv_network_equal(&x->gateway, &y->gateway) && g_strcmp0(x->interface, y->interface) == 0;
+}
+
+KvAddressing *
+kv_addressing_new(KvNetlink *netlink, const char *interface)
+{
+    KvAddressing *self = g_new0(KvAddressing, 1);
+
+    self->netlink = netlink;
+    self->interface = g_strdup(interface);
+    self->items = g_ptr_array_new_with_free_func(item_free);
+    return self;
+}
+
+void
+kv_addressing_free(KvAddressing *self)
+{
+    if (self == NULL)
+        return;
+    g_ptr_array_unref(self->items);
+    g_free(self->interface);
+    g_free(self);
+}
+
+/* --- the kernel ------------------------------------------------------------------------------ */
+
+static KvNetlinkRoute
+to_route(const KvAddressing *self, const Item *item)
+{
+    return (KvNetlinkRoute){
+        .destination = item->network,
+        .gateway = item->gateway,
+        .interface = item->interface != NULL ? item->interface : self->interface,
+        .metric = KV_ADDRESSING_METRIC,
+    };
+}
+
+static gboolean
+set_item(KvAddressing *self, const Item *item, GError **error)
+{
+    KvNetlinkRoute route = to_route(self, item);
+
+    return item->is_route
+               ? kv_netlink_add_route(self->netlink, &route, error)
+               : kv_netlink_add_network(self->netlink, self->interface, &item->network, error);
+}
+
+static gboolean
+unset_item(KvAddressing *self, const Item *item, GError **error)
+{
+    KvNetlinkRoute route = to_route(self, item);
+
+    return item->is_route
+               ? kv_netlink_remove_route(self->netlink, &route, error)
+               : kv_netlink_remove_network(self->netlink, self->interface, &item->network, error);
+}
+
+/* --- what is wanted -------------------------------------------------------------------------- */
+
+static void
+add_item(GPtrArray *items, const Item *item)
+{
+    Item *copy;
+
+    /* A server may say the same twice. */
+    if (g_ptr_array_find_with_equal_func(items, item, equal_items, NULL))
+        return;
+    copy = g_memdup2(item, sizeof *item);
+    copy->interface = g_strdup(item->interface);
+    g_ptr_array_add(items, copy);
+}
+
+static const KvNetwork *
+find_gateway(const KvAddressingPlan *plan, gboolean is_ip6)
+{
+    for (guint i = 0; plan->gateways != NULL && i < plan->gateways->len; i++) {
+        const KvNetwork *gateway = &g_array_index(plan->gateways, KvNetwork, i);
+
+        if (gateway->is_ip6 == is_ip6)
+            return gateway;
+    }
+    return NULL;
+}
+
+static gboolean
+is_within_reach(const KvAddressingPlan *plan, const KvNetwork *gateway)
+{
+    for (guint i = 0; i < plan->addresses->len; i++) {
+        KvNetwork network = g_array_index(plan->addresses, KvNetwork, i);
+
+        if (kv_network_contains(&network, gateway))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+add_gateways(GPtrArray *items, const KvAddressingPlan *plan)
+{
+    for (guint i = 0; plan->gateways != NULL && i < plan->gateways->len; i++) {
+        const KvNetwork *gateway = &g_array_index(plan->gateways, KvNetwork, i);
+
+        if (!is_within_reach(plan, gateway))
+            add_item(items, &(Item){.is_route = TRUE, .network = *gateway});
+    }
+}
+
+static void
+add_route(GPtrArray *items, const KvAddressingPlan *plan, const KvNetwork *destination)
+{
+    const KvNetwork *gateway =
+        plan->mode == KV_VNI_MODE_TAP ? find_gateway(plan, destination->is_ip6) : NULL;
+    Item item = {.is_route = TRUE, .network = *destination};
+
+    if (gateway != NULL)
+        item.gateway = *gateway;
+    if (destination->prefix > 0) {
+        add_item(items, &item);
+        return;
+    }
+    /* Another default route, maybe with a metric of 0, is to stay as it is. */
+    item.network.prefix = 1;
+    add_item(items, &item);
+    item.network.ip[0] = 0x80;
+    add_item(items, &item);
+}
+
+/* (transfer none) (nullable): the way out that was set before. */
+static const Item *
+find_way_out(const KvAddressing *self, gboolean is_ip6)
+{
+    for (guint i = 0; i < self->items->len; i++) {
+        const Item *item = g_ptr_array_index(self->items, i);
+
+        if (item->interface != NULL && item->network.is_ip6 == is_ip6)
+            return item;
+    }
+    return NULL;
+}
+
+/* The tunnel's own datagrams keep the way that they have now. */
+static gboolean
+add_way_out(KvAddressing *self, GPtrArray *items, const KvAddressingPlan *plan, GError **error)
+{
+    Item way = {.is_route = TRUE, .network = plan->endpoint};
+    g_autofree char *interface = NULL;
+    const Item *former = find_way_out(self, plan->endpoint.is_ip6);
+    gboolean is_covered = FALSE;
+
+    for (guint i = 0; i < plan->routes->len && plan->endpoint.prefix != 0; i++)
+        is_covered |=
+            kv_network_contains(&g_array_index(plan->routes, KvNetwork, i), &plan->endpoint);
+    if (!is_covered)
+        return TRUE;
+    if (!kv_netlink_find_way(self->netlink, &plan->endpoint, &way.gateway, &interface, error))
+        return FALSE;
+    if (g_str_equal(interface, "lo"))
+        return TRUE;
+    way.interface = interface;
+    /* The server is elsewhere now, and our own routes lead there. */
+    if (g_str_equal(interface, self->interface) && former != NULL) {
+        way.gateway = former->gateway;
+        way.interface = former->interface;
+    }
+    add_item(items, &way);
+    return TRUE;
+}
+
+/* (transfer full) (nullable) */
+static GPtrArray *
+list_wanted(KvAddressing *self, const KvAddressingPlan *plan, GError **error)
+{
+    g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func(item_free);
+
+    for (guint i = 0; i < plan->addresses->len; i++)
+        add_item(items, &(Item){.network = g_array_index(plan->addresses, KvNetwork, i)});
+    add_gateways(items, plan);
+    if (!add_way_out(self, items, plan, error))
+        return NULL;
+    for (guint i = 0; i < plan->routes->len; i++)
+        add_route(items, plan, &g_array_index(plan->routes, KvNetwork, i));
+    return g_steal_pointer(&items);
+}
+
+/* --- public ---------------------------------------------------------------------------------- */
+
+gboolean
+kv_addressing_apply(KvAddressing *self, const KvAddressingPlan *plan, GError **error)
+{
+    g_autoptr(GPtrArray) wanted = list_wanted(self, plan, error);
+
+    if (wanted == NULL)
+        return FALSE;
+    for (guint i = self->items->len; i-- > 0;) {
+        const Item *item = g_ptr_array_index(self->items, i);
+
+        if (g_ptr_array_find_with_equal_func(wanted, item, equal_items, NULL))
+            continue;
+        if (!unset_item(self, item, error))
+            return FALSE;
+        g_ptr_array_remove_index(self->items, i);
+    }
+    for (guint i = 0; i < wanted->len; i++) {
+        const Item *item = g_ptr_array_index(wanted, i);
+
+        if (g_ptr_array_find_with_equal_func(self->items, item, equal_items, NULL))
+            continue;
+        if (!set_item(self, item, error))
+            return FALSE;
+        add_item(self->items, item);
+    }
+    return TRUE;
+}
+
+gboolean
+kv_addressing_clear(KvAddressing *self, GError **error)
+{
+    GError *first = NULL;
+
+    for (guint i = self->items->len; i-- > 0;)
+        unset_item(self, g_ptr_array_index(self->items, i), first == NULL ? &first : NULL);
+    g_ptr_array_set_size(self->items, 0);
+    if (first == NULL)
+        return TRUE;
+    g_propagate_error(error, first);
+    return FALSE;
+}
