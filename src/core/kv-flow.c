@@ -79,15 +79,10 @@ mark_v6(uint8_t *ip)
 gboolean
 kv_flow_mark_ce(KvVniMode mode, uint8_t *headers, size_t len)
 {
-    size_t l3 = 0;
+    size_t l3;
 
-    if (mode == KV_VNI_MODE_TAP) {
-        uint16_t ethertype = len >= KV_ETH_HEADER_BYTES ? kv_get_be16(headers + 12) : 0;
-
-        if (ethertype != KV_ETHERTYPE_IPV4 && ethertype != KV_ETHERTYPE_IPV6)
-            return FALSE;
-        l3 = KV_ETH_HEADER_BYTES;
-    }
+    if (!kv_gso_find_l3(mode, headers, len, &l3))
+        return FALSE;
     if (len >= l3 + KV_IP4_BYTES && headers[l3] >> 4 == 4)
         return mark_v4(headers + l3);
     if (len >= l3 + KV_IP6_BYTES && headers[l3] >> 4 == 6)

@@ -159,6 +159,16 @@ kv_gso_find_ethertype(KvVniMode mode, const uint8_t *packet, size_t len, uint16_
 }
 
 gboolean
+kv_gso_find_l3(KvVniMode mode, const uint8_t *packet, size_t len, size_t *l3)
+{
+    KvGsoLayout layout = {0};
+    gboolean found = find_l3(&layout, mode, packet, len);
+
+    *l3 = layout.l3;
+    return found;
+}
+
+gboolean
 kv_gso_layout_parse(KvGsoLayout *layout, KvVniMode mode, const uint8_t *packet, size_t len)
 {
     gboolean parsed;

@@ -76,6 +76,10 @@ typedef struct {
 gboolean kv_gso_find_ethertype(KvVniMode mode, const uint8_t *packet, size_t len,
                                uint16_t *ethertype);
 
+/* @l3: (out): offset of the IP header, behind Ethernet and up to two VLAN tags; FALSE: there is
+ * none. Of @packet its beginning is enough. */
+gboolean kv_gso_find_l3(KvVniMode mode, const uint8_t *packet, size_t len, size_t *l3);
+
 /* FALSE if it is not an IP packet with all of its headers and length inside @len. */
 gboolean kv_gso_layout_parse(KvGsoLayout *layout, KvVniMode mode, const uint8_t *packet,
                              size_t len);

@@ -22,6 +22,7 @@ struct _KvPacket {
     KvPacket *next; /* free list of the pool; else at its holder's disposal */
     uint32_t refs;
     uint32_t len; /* bytes in use from the start of @data */
+    gboolean ce;  /* of a datagram: it came with a congestion mark (RFC 3168) */
     uint8_t data[KV_PACKET_CAPACITY] __attribute__((aligned(32)));
 };
 

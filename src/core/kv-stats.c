@@ -6,9 +6,9 @@
 #include <glib.h>
 
 static const char *const drop_names[] = {
-    "none",   "short",    "checksum", "replay",      "conv",      "fec",
-    "kcp",    "stranger", "rate",     "no-memory",   "malformed", "device",
-    "socket", "queue",    "source",   "destination", "too-big",
+    "none",   "short",    "checksum", "replay",      "conv",       "fec",
+    "kcp",    "stranger", "rate",     "no-memory",   "malformed",  "device",
+    "socket", "queue",    "source",   "destination", "congestion", "too-big",
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(drop_names) == KV_N_DROPS);
@@ -34,6 +34,7 @@ kv_stats_add(KvStats *total, const KvStats *stats)
     total->fec_recovered += stats->fec_recovered;
     total->path_rx_expected += stats->path_rx_expected;
     total->path_rx_arrived += stats->path_rx_arrived;
+    total->path_rx_marked += stats->path_rx_marked;
     for (guint i = 0; i < KV_N_DROPS; i++)
         total->drops[i] += stats->drops[i];
 }

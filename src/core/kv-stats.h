@@ -23,6 +23,7 @@ typedef enum {
     KV_DROP_QUEUE,     /* dropped on purpose from a queue that stood too long */
     KV_DROP_SOURCE,    /* an inner packet from an address that its sender may not use */
     KV_DROP_DESTINATION, /* an inner packet for nobody, or for whom its sender may not reach */
+    KV_DROP_CONGESTION,  /* an inner packet that met congestion, whose sender takes no marks */
     KV_DROP_TOO_BIG,     /* an inner packet longer than the other end's interface takes */
     KV_N_DROPS,
 } KvDrop;
@@ -52,6 +53,7 @@ typedef struct {
     uint64_t fec_recovered;
     uint64_t path_rx_expected; /* datagrams the peer numbered; FEC layer only */
     uint64_t path_rx_arrived;  /* of these */
+    uint64_t path_rx_marked;   /* datagrams that came with a congestion mark; native */
     uint64_t drops[KV_N_DROPS];
 
     /* As things stand now, not sums over time. */

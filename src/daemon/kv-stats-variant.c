@@ -24,6 +24,7 @@ static const struct {
     {"duplicates", offsetof(KvStats, kcp_duplicates)},
     {"fec-parity-sent", offsetof(KvStats, fec_parity_sent)},
     {"fec-recovered", offsetof(KvStats, fec_recovered)},
+    {"congestion-marks", offsetof(KvStats, path_rx_marked)},
 };
 
 static GVariant *

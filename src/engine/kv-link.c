@@ -448,7 +448,7 @@ input_native(KvLink *link, const KvUdpDatagram *datagram, KvTime now)
     KvDrop drop;
 
     kv_sockaddr_to_endpoint(&datagram->path->remote, &from);
-    drop = kv_session_input(link->session, datagram->data, datagram->len, &from, FALSE, now);
+    drop = kv_session_input(link->session, datagram->data, datagram->len, &from, datagram->ce, now);
     if (drop == KV_DROP_NONE) {
         link->last_received = now;
         note_native_path(link, &from, datagram->path);

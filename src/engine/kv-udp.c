@@ -18,12 +18,16 @@
 #define PLAIN_MESSAGES 64
 #define PLAIN_BYTES    2048
 
+/* Of a type of service or a traffic class, RFC 3168. */
+#define ECN_MASK 3
+#define ECN_CE   3
+
 /* Bounds on the messages asked for at a time, when they are coalesced. */
 #define GRO_MESSAGES_MIN 2
 
 typedef union {
     struct cmsghdr align;
-    uint8_t bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    uint8_t bytes[2 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
 } Control;
 
 struct _KvUdp {
@@ -39,6 +43,7 @@ struct _KvUdp {
     guint next;       /* message whose datagrams are handed out */
     guint next_at;    /* bytes of it handed out */
     guint next_segment;
+    gboolean next_ce;
     guint coalesced; /* datagrams a message of the last batch, rounded down, at least 1 */
 
     guint capacity; /* messages */
@@ -164,6 +169,16 @@ ask_for_local(int fd, int family, GError **error)
     return set_option(fd, IPPROTO_IP, IP_PKTINFO, 1, "IP_PKTINFO", error);
 }
 
+/* An IPv6 socket tells the class of mapped IPv4 packets as a type of service. */
+static gboolean
+ask_for_class(int fd, int family, GError **error)
+{
+    if (family == AF_INET6 &&
+        !set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS", error))
+        return FALSE;
+    return set_option(fd, IPPROTO_IP, IP_RECVTOS, 1, "IP_RECVTOS", error);
+}
+
 static gboolean
 knows_option(int fd, int option, int value)
 {
@@ -209,6 +224,8 @@ set_up(KvUdp *udp, const KvUdpConfig *config, GError **error)
     }
     udp->wants_local = !udp->connected && kv_sockaddr_is_wildcard(&udp->local);
     if (udp->wants_local && !ask_for_local(udp->fd, family, error))
+        return FALSE;
+    if (!ask_for_class(udp->fd, family, error))
         return FALSE;
     udp->gro = !config->no_offload && knows_option(udp->fd, UDP_GRO, 1);
     udp->sender = kv_udp_sender_new(udp->fd, udp->connected,
@@ -275,7 +292,21 @@ parse_local(KvUdpLocal *local, const struct cmsghdr *control)
     }
 }
 
-/* Begins to hand out message @udp->next. */
+/* Of IPv4 the class is one byte, of IPv6 an int. */
+static gboolean
+says_ce(const struct cmsghdr *control)
+{
+    int class;
+
+    if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_TOS)
+        return (*CMSG_DATA(control) & ECN_MASK) == ECN_CE;
+    if (control->cmsg_level != IPPROTO_IPV6 || control->cmsg_type != IPV6_TCLASS)
+        return FALSE;
+    memcpy(&class, CMSG_DATA(control), sizeof(class));
+    return (class & ECN_MASK) == ECN_CE;
+}
+
+/* Begins to hand out message @udp->next. The kernel merges only datagrams of one class. */
 static void
 begin_message(KvUdp *udp)
 {
@@ -284,12 +315,14 @@ begin_message(KvUdp *udp)
 
     udp->next_at = 0;
     udp->next_segment = udp->messages[udp->next].msg_len;
+    udp->next_ce = FALSE;
     local->family = AF_UNSPEC;
     for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL;
          control = CMSG_NXTHDR(message, control)) {
         int segment;
 
         parse_local(local, control);
+        udp->next_ce = udp->next_ce || says_ce(control);
         if (control->cmsg_level != SOL_UDP || control->cmsg_type != UDP_GRO)
             continue;
         memcpy(&segment, CMSG_DATA(control), sizeof(segment));
@@ -336,7 +369,8 @@ hand_out(KvUdp *udp, KvUdpDatagram *out, guint max)
         out[n++] =
             (KvUdpDatagram){.data = data + udp->next_at,
                             .len = MIN(udp->next_segment, len - udp->next_at),
-                            .path = udp->connected ? &udp->peer_path : &udp->paths[udp->next]};
+                            .path = udp->connected ? &udp->peer_path : &udp->paths[udp->next],
+                            .ce = udp->next_ce};
         udp->next_at += udp->next_segment;
         if (udp->next_at < len)
             continue;

@@ -73,6 +73,7 @@ typedef struct {
     const uint8_t *data;
     size_t len; /* above KV_UDP_DATAGRAM_MAX: too long, maybe cut off; to be dropped */
     const KvUdpPath *path;
+    gboolean ce; /* it came with a congestion mark (RFC 3168) */
 } KvUdpDatagram;
 
 /**

@@ -3,12 +3,14 @@
 
 #include "kv-native-end.h"
 
+#include "kv-flow.h"
 #include "kv-key.h"
 
 #include <string.h>
 
 #define PACKETS_MAX 20000
-#define HEADER      9 /* version, flow, number */
+#define ECN_MASK    3  /* all set: congestion was met */
+#define HEADER      20 /* IPv4's; its addresses are flow and number */
 
 static void
 fill_random(void *ctx, void *buf, size_t len)
@@ -40,9 +42,11 @@ packet_size(const KvNativeEnd *end, guint flow, guint number)
 static void
 fill_packet(uint8_t *data, size_t len, guint flow, guint number)
 {
+    memset(data, 0, HEADER);
     data[0] = 0x45;
-    kv_put_le32(data + 1, flow);
-    kv_put_le32(data + 5, number);
+    data[1] = flow & ECN_MASK;
+    kv_put_le32(data + 12, flow);
+    kv_put_le32(data + 16, number);
     for (size_t i = HEADER; i < len; i++)
         data[i] = (uint8_t) (i * 31 + number + flow);
 }
@@ -55,8 +59,8 @@ check_packet(KvNativeEnd *end, const uint8_t *data, size_t len)
     size_t want_len;
 
     g_assert_cmpuint(len, >=, HEADER);
-    flow = kv_get_le32(data + 1);
-    number = kv_get_le32(data + 5);
+    flow = kv_get_le32(data + 12);
+    number = kv_get_le32(data + 16);
     g_assert_cmpuint(flow, <, KV_NATIVE_END_FLOWS);
     if (end->may_skip)
         g_assert_cmpuint(number, >=, end->next[flow]);
@@ -66,6 +70,10 @@ check_packet(KvNativeEnd *end, const uint8_t *data, size_t len)
     want_len = packet_size(end, flow, number);
     want = g_malloc(want_len);
     fill_packet(want, want_len, flow, number);
+    if (end->congested) {
+        g_assert_cmpuint(data[1], ==, ECN_MASK);
+        g_assert_true(kv_flow_mark_ce(KV_VNI_MODE_TUN, want, want_len));
+    }
     kv_test_assert_bytes(data, len, want, want_len, "inner packet");
     end->received++;
 }
@@ -215,7 +223,7 @@ machine_input(void *self, const uint8_t *data, size_t len, KvTime now)
     KvDrop drop = KV_DROP_STRANGER;
 
     if (end->native != NULL)
-        drop = kv_native_input(end->native, data, len, &end->peer_address, FALSE, now);
+        drop = kv_native_input(end->native, data, len, &end->peer_address, end->congested, now);
     if (drop == KV_DROP_STRANGER && end->responder != NULL)
         drop = input_stranger(end, data, len, now);
     end->drops[drop]++;

@@ -14,8 +14,9 @@
  *
  * One end of the native protocol with what an engine does around it: a server answers handshakes
  * and makes its association of what was confirmed; both act on events, and read and write inner
- * packets of several flows. Packets are numbered in their flow, so that the other end can tell that
- * each arrives whole, at most once and in the order of its flow.
+ * packets of several flows, of which every fourth knows no ECN. Packets are numbered in their flow,
+ * so that the other end can tell that each arrives whole, at most once and in the order of its
+ * flow.
  */
 typedef struct {
     KvNativeParams params;
@@ -54,6 +55,7 @@ typedef struct {
     guint sent;
     guint received;
     guint next[KV_NATIVE_END_FLOWS]; /* the number that comes next */
+    gboolean congested;              /* each datagram comes with a congestion mark */
     gboolean may_skip;               /* some may be lost, as when the other end began anew */
     KvTime interval;                 /* between two of them; 0: as fast as they go */
     KvTime next_send;

@@ -92,5 +92,7 @@ kv_sim_native_output(KvSimNative *native, uint8_t *buf, size_t cap, KvTime now)
 size_t
 kv_sim_native_recv(KvSimNative *native)
 {
-    return kv_lanes_recv(native->lanes, native->buf, KV_LANES_PACKET_MAX);
+    gboolean ce;
+
+    return kv_lanes_recv(native->lanes, native->buf, KV_LANES_PACKET_MAX, &ce);
 }

@@ -414,6 +414,41 @@ test_black_hole(void)
     run_clear(&run);
 }
 
+static gboolean
+is_marked_all_there(void *data)
+{
+    Run *run = data;
+
+    return run->client.received >= run->server.to_send &&
+           run->server.received >= run->client.to_send / 4 * 3;
+}
+
+/* Proves: what congestion marks say to one end reaches the packets that they came with, by a mark
+ * or by a loss, and the report; nobody else's. */
+static void
+test_congestion(void)
+{
+    KvSimLink link = {.delay = 5 * MS};
+    KvStats stats;
+    Run run;
+
+    run_init(&run, TRUE, &link);
+    run.client.to_send = run.server.to_send = 2000;
+    run.server.congested = TRUE;
+    run_start(&run);
+    run_until(&run, 20, is_marked_all_there);
+    run_until(&run, 1, NULL);
+    kv_native_get_stats(run.server.native, &stats);
+    g_assert_cmpuint(run.server.received, ==, 1500);
+    g_assert_cmpuint(stats.drops[KV_DROP_CONGESTION], ==, 500);
+    g_assert_cmpuint(stats.path_rx_marked, >, 1000);
+    g_assert_cmpuint(run.client.received, ==, 2000);
+    kv_native_get_stats(run.client.native, &stats);
+    g_assert_cmpuint(stats.drops[KV_DROP_CONGESTION], ==, 0);
+    g_assert_cmpuint(stats.path_rx_marked, ==, 0);
+    run_clear(&run);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -432,5 +467,6 @@ main(int argc, char **argv)
     g_test_add_func("/sim/native/say", test_say);
     g_test_add_func("/sim/native/answered", test_answered);
     g_test_add_func("/sim/native/long-hole", test_long_hole);
+    g_test_add_func("/sim/native/congestion", test_congestion);
     return kv_test_main(&argc, &argv);
 }

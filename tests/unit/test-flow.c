@@ -122,12 +122,32 @@ test_mark(void)
     }
 }
 
+/* Proves: a mark is set behind VLAN tags, too, and on IP packets alone. */
+static void
+test_mark_tagged(void)
+{
+    for (guint n_tags = 0; n_tags <= 2; n_tags++) {
+        KvTestPacket packet = make_packet(6, KV_VNI_MODE_TAP, 1);
+
+        packet.n_tags = n_tags;
+        kv_test_packet_build(&buffer, &packet);
+        g_assert_false(kv_flow_mark_ce(KV_VNI_MODE_TAP, buffer.data, buffer.len));
+        buffer.data[buffer.l3 + 1] |= 0x20;
+        g_assert_true(kv_flow_mark_ce(KV_VNI_MODE_TAP, buffer.data, buffer.len));
+        g_assert_cmpuint(buffer.data[buffer.l3 + 1] >> 4 & 3, ==, 3);
+        buffer.data[buffer.l3 - 2] = 0x08; /* an ethertype that is another's */
+        buffer.data[buffer.l3 - 1] = 0x06;
+        g_assert_false(kv_flow_mark_ce(KV_VNI_MODE_TAP, buffer.data, buffer.len));
+    }
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_add_func("/flow/same-and-other-flows", test_same_and_other_flows);
     g_test_add_func("/flow/fragments", test_fragments);
     g_test_add_func("/flow/keyed", test_keyed);
+    g_test_add_func("/flow/mark-tagged", test_mark_tagged);
     g_test_add_func("/flow/short-packets", test_short_packets);
     g_test_add_func("/flow/mark", test_mark);
     return kv_test_main(&argc, &argv);

@@ -61,6 +61,17 @@ dgram(Fixture *f, uint16_t lane, uint32_t at, char name, KvTime now)
     return input(f, KV_FRAME_DGRAM, lane, at, 0, name, now);
 }
 
+/* The next packet, which must be unmarked. */
+static size_t
+recv_unmarked(Fixture *f)
+{
+    gboolean ce;
+    size_t len = kv_lanes_recv(f->lanes, f->buf, sizeof f->buf, &ce);
+
+    g_assert_false(ce);
+    return len;
+}
+
 /* What is handed up, packets apart by spaces. */
 static void
 expect(Fixture *f, const char *want)
@@ -68,7 +79,7 @@ expect(Fixture *f, const char *want)
     g_autoptr(GString) got = g_string_new(NULL);
     size_t n;
 
-    while ((n = kv_lanes_recv(f->lanes, f->buf, sizeof f->buf)) > 0) {
+    while ((n = recv_unmarked(f)) > 0) {
         if (got->len > 0)
             g_string_append_c(got, ' ');
         g_string_append_len(got, (char *) f->buf, (gssize) n);
@@ -203,7 +214,7 @@ test_limit(Fixture *f, gconstpointer data)
         seg(f, (uint16_t) (i % KV_FRAME_LANES), 1 + i, i, 'a');
         dgram(f, (uint16_t) (i % 3), 2 * i, 'b', 0);
         seg(f, (uint16_t) (i % 5) | KV_FRAME_MORE, i / 5, i, 'c');
-        while (kv_lanes_recv(f->lanes, f->buf, sizeof f->buf) > 0)
+        while (recv_unmarked(f) > 0)
             continue;
         g_assert_cmpuint(kv_lanes_get_kept(f->lanes), <=, 3 * KEPT + 65);
     }
@@ -220,6 +231,7 @@ test_sizes(Fixture *f, gconstpointer data)
     g_autoptr(KvPacket) packet = kv_packet_new(f->pool);
     KvFramePart part = {.lane = KV_FRAME_MORE, .data = packet->data};
     KvDrop drop = KV_DROP_NONE;
+    gboolean ce;
     guint n = 0;
 
     g_assert_cmpint(kv_lanes_input(lanes, KV_FRAME_SEG, &part, packet, 0), ==, KV_DROP_MALFORMED);
@@ -231,7 +243,7 @@ test_sizes(Fixture *f, gconstpointer data)
     g_assert_cmpint(drop, ==, KV_DROP_MALFORMED);
     g_assert_cmpuint(n, ==, KV_LANES_PACKET_MAX / 1400 + 1);
     g_assert_cmpuint(kv_lanes_get_kept(lanes), ==, 0);
-    g_assert_cmpuint(kv_lanes_recv(lanes, f->buf, sizeof f->buf), ==, 0);
+    g_assert_cmpuint(kv_lanes_recv(lanes, f->buf, sizeof f->buf, &ce), ==, 0);
 }
 
 /* Proves: the sender cuts a packet into parts of one lane, which the receiver joins, and numbers
@@ -278,11 +290,50 @@ test_sender(Fixture *f, gconstpointer data)
         g_assert_cmpint(kv_lanes_input(f->lanes, KV_FRAME_SEG, &part, packet, 0), ==, KV_DROP_NONE);
     }
     for (guint i = 0; i < G_N_ELEMENTS(n_parts); i++) {
-        size_t n = kv_lanes_recv(f->lanes, f->buf, sizeof f->buf);
+        size_t n = recv_unmarked(f);
 
         kv_test_assert_bytes(f->buf, n, bytes, n_parts[i] * part_max - (i == 2), "packet");
     }
     expect(f, "");
+}
+
+/* A part of which the datagram was marked, or not. */
+static void
+input_marked(Fixture *f, uint16_t lane, uint32_t at, gboolean ce)
+{
+    g_autoptr(KvPacket) packet = kv_packet_new(f->pool);
+    KvFramePart part = {.sn = FIRST + at,
+                        .lane = lane,
+                        .lane_sequence = FIRST + at,
+                        .len = 1,
+                        .data = packet->data};
+
+    packet->ce = ce;
+    g_assert_cmpint(kv_lanes_input(f->lanes, KV_FRAME_SEG, &part, packet, 0), ==, KV_DROP_NONE);
+}
+
+/* Proves: a packet is marked if a datagram with any part of it was, whatever order they came in,
+ * and a packet of the pool forgets its mark. */
+static void
+test_marked(Fixture *f, gconstpointer data)
+{
+    const uint16_t more = KV_FRAME_MORE, last = KV_FRAME_NOT_FIRST;
+    const gboolean want[] = {TRUE, FALSE, TRUE, TRUE};
+    gboolean ce;
+
+    input_marked(f, 0, 0, TRUE);
+    input_marked(f, 0, 1, FALSE);
+    input_marked(f, last, 3, TRUE);
+    input_marked(f, more, 2, FALSE);
+    input_marked(f, more, 4, TRUE);
+    input_marked(f, last, 5, FALSE);
+    for (guint i = 0; i < G_N_ELEMENTS(want); i++) {
+        g_assert_cmpuint(kv_lanes_recv(f->lanes, f->buf, sizeof f->buf, &ce), ==, 1 + i / 2);
+        g_assert_cmpint(ce, ==, want[i]);
+    }
+    for (uint32_t i = 6; i < 12; i++)
+        seg(f, 0, i, i, 'a');
+    expect(f, "a a a a a a");
 }
 
 int
@@ -296,6 +347,7 @@ main(int argc, char **argv)
         {"/native-lanes/patience", test_patience}, {"/native-lanes/parts", test_parts},
         {"/native-lanes/window", test_window},     {"/native-lanes/limit", test_limit},
         {"/native-lanes/sizes", test_sizes},       {"/native-lanes/sender", test_sender},
+        {"/native-lanes/marked", test_marked},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(tests); i++)

@@ -420,12 +420,13 @@ kv_lanes_settle(KvLanes *lanes, uint32_t una)
 }
 
 size_t
-kv_lanes_recv(KvLanes *lanes, uint8_t *buf, size_t cap)
+kv_lanes_recv(KvLanes *lanes, uint8_t *buf, size_t cap, gboolean *ce)
 {
     size_t len = 0;
     gboolean is_last;
 
     g_return_val_if_fail(cap >= KV_LANES_PACKET_MAX, 0);
+    *ce = FALSE;
     if (lanes->ready.first == NULL)
         return 0;
     do {
@@ -433,6 +434,7 @@ kv_lanes_recv(KvLanes *lanes, uint8_t *buf, size_t cap)
 
         memcpy(buf + len, part->data, part->len);
         len += part->len;
+        *ce = *ce || part->packet->ce;
         is_last = (part->lane & KV_FRAME_MORE) == 0;
         lanes->ready.first = part->next;
         part_free(lanes, part);

@@ -51,8 +51,14 @@ KvDrop kv_lanes_input(KvLanes *lanes, KvFrameType type, const KvFramePart *part,
 /* All segments below @una have come or never will (kv_kcp_get_una()): nothing waits for them. */
 void kv_lanes_settle(KvLanes *lanes, uint32_t una);
 
-/* The next inner packet that is due, into @buf, %KV_LANES_PACKET_MAX bytes; 0: none. */
-size_t kv_lanes_recv(KvLanes *lanes, uint8_t *buf, size_t cap) KV_MUST_USE;
+/**
+ * kv_lanes_recv:
+ * @buf: (out caller-allocates): %KV_LANES_PACKET_MAX bytes
+ * @ce: (out): whether a part of it came in a datagram with a congestion mark
+ *
+ * The next inner packet that is due. Returns: its length; 0: none.
+ */
+size_t kv_lanes_recv(KvLanes *lanes, uint8_t *buf, size_t cap, gboolean *ce) KV_MUST_USE;
 
 /* When a datagram has waited long enough; %KV_TIME_NEVER: none waits. */
 KvTime kv_lanes_deadline(const KvLanes *lanes);

@@ -222,6 +222,7 @@ input_transport(KvNative *native, const KvTransportInput *input, KvTime now)
     if (drop != KV_DROP_NONE)
         return drop;
     packet->len = (uint32_t) (input->len - KV_SEAL_OVERHEAD);
+    packet->ce = input->ce;
     kv_native_read_plaintext(native, packet, &input->from, now);
     return KV_DROP_NONE;
 }

@@ -3,6 +3,7 @@
 
 #include "kv-native.h"
 
+#include "kv-flow.h"
 #include "kv-gso-layout.h"
 #include "kv-key.h"
 #include "native/kv-native-private.h"
@@ -570,13 +571,19 @@ kv_native_send(KvNative *native, uint64_t flow, const KvSlice *slices, guint n, 
 size_t
 kv_native_recv(KvNative *native, uint8_t *buf, size_t cap, uint16_t *ethertype, KvTime now)
 {
+    gboolean ce;
     size_t len;
 
     if (native->state != KV_NATIVE_OPEN)
         return 0;
-    while ((len = kv_lanes_recv(native->lanes, buf, cap)) > 0) {
+    while ((len = kv_lanes_recv(native->lanes, buf, cap, &ce)) > 0) {
         if (!kv_gso_find_ethertype(native->params.mode, buf, len, ethertype)) {
             native->stats.drops[KV_DROP_MALFORMED]++;
+            continue;
+        }
+        /* RFC 6040, 4.2: a mark goes on to who understands it, others learn of it by a loss. */
+        if (ce && !kv_flow_mark_ce(native->params.mode, buf, len)) {
+            native->stats.drops[KV_DROP_CONGESTION]++;
             continue;
         }
         native->stats.inner_rx_packets++;
@@ -686,6 +693,7 @@ kv_native_get_stats(const KvNative *native, KvStats *stats)
         return;
     loss = kv_transport_get_loss(native->transport);
     stats->path_rx_arrived = loss->seen;
+    stats->path_rx_marked = loss->ce;
     stats->path_rx_expected = (uint64_t) loss->seen + loss->missing;
     kv_kcp_get_state(native->kcp, &kcp);
     stats->kcp_segments_sent = kcp.segments_sent;
