@@ -74,7 +74,6 @@ send_super_packet(KvLink *link, uint8_t *buf, size_t len, KvTime now)
     KvSlice slices[2];
     uint32_t flow = 0;
     gboolean has_flow = FALSE;
-    gboolean is_native = kv_session_get_native(link->session) != NULL;
     guint n;
 
     if (len <= KV_VNET_HDR_BYTES ||
@@ -87,7 +86,7 @@ send_super_packet(KvLink *link, uint8_t *buf, size_t len, KvTime now)
         gboolean waits = !kv_queue_is_empty(link->queue) || !kv_session_can_send(link->session);
 
         /* All parts of a super-packet are of one flow. */
-        if (!has_flow && (is_native || waits)) {
+        if (!has_flow && waits) {
             flow = kv_queue_get_flow(link->queue, buf + KV_VNET_HDR_BYTES, len - KV_VNET_HDR_BYTES);
             has_flow = TRUE;
         }
@@ -313,12 +312,24 @@ handle_events(KvLink *link)
     }
 }
 
+/* What a datagram has room for changes with the path, the rest when the peer makes itself new. */
+static void
+update_fit(KvLink *link)
+{
+    KvFit *fit = &link->port.fit;
+
+    fit->mtu = kv_native_get_mtu(kv_link_get_native(link));
+    fit->packet_max = kv_native_get_packet_max(kv_link_get_native(link));
+}
+
 static void
 service(KvIdle *idle, KvTime now)
 {
     KvLink *link = (KvLink *) ((char *) idle - G_STRUCT_OFFSET(KvLink, idle));
     KvWorker *worker = link->context->worker;
 
+    if (link->hub != NULL)
+        update_fit(link);
     if (link->queue != NULL)
         write_device(link, now);
     if (write_out(link, now))
@@ -431,10 +442,13 @@ kv_link_get_last_received(const KvLink *link)
     return link->last_received;
 }
 
-/* A true datagram of the peer's came from @from: answers leave from the address it came to. */
+/* A true datagram of the peer's came from @from: answers leave from the address it came to. A
+ * client leaves that to its routes, which know best when the network changes. */
 static void
 note_native_path(KvLink *link, const KvEndpoint *from, const KvUdpPath *path)
 {
+    if (link->context->is_client)
+        return;
     if (kv_endpoint_equal(from, &link->to))
         link->path.local = path->local;
     else
@@ -509,18 +523,6 @@ kv_link_answer(KvLink *link, const KvAnswer *answer, KvTime now)
     kv_worker_add_idle(link->context->worker, &link->idle);
 }
 
-/* What queued up in a kept device while there was no session is stale: nobody waits for it. In a
- * new one it is the first packets of those who were told that the tunnel is up. */
-static void
-discard_stale(KvLink *link)
-{
-    for (guint i = 0; kv_tun_was_in_use(link->tun) && i < 4096; i++) {
-        if (kv_tun_read(link->tun, link->context->tx_buffer,
-                        KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX) <= 0)
-            return;
-    }
-}
-
 static void
 make_queue(KvLink *link, KvVniMode mode)
 {
@@ -538,8 +540,7 @@ kv_link_attach(KvLink *link, KvTun *tun, KvTime now, GError **error)
     link->tun_watch.ready = tun_ready;
     link->tun = tun;
     make_queue(link, kv_tun_get_mode(tun));
-    discard_stale(link);
-    kv_tun_set_in_use(tun);
+    kv_tun_begin_use(tun, link->context->tx_buffer, KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX);
     if (!kv_worker_add_watch(link->context->worker, &link->tun_watch, kv_tun_get_fd(tun), EPOLLIN,
                              error)) {
         link->tun = NULL;
@@ -559,6 +560,7 @@ kv_link_join(KvLink *link, KvHub *hub, KvTime now)
     link->port.send = port_send;
     make_queue(link, kv_tun_get_mode(kv_hub_get_tun(hub)));
     kv_hub_add_port(hub, &link->port);
+    update_fit(link);
     kv_session_open_vni(link->session, now);
     kv_worker_add_idle(link->context->worker, &link->idle);
 }

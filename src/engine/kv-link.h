@@ -22,6 +22,7 @@ typedef struct {
     KvV1Crypt *crypt;
     KvGsoMerger *merger;
     const KvRandom *random;
+    gboolean is_client;
     uint8_t *tx_buffer; /* KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX */
     uint8_t *rx_arena;  /* KV_LINK_RX_ARENA_BYTES */
     /* Something was put into the socket's arena: flush it at the end of the wake-up. */
@@ -68,9 +69,11 @@ void kv_link_add_keys(KvLink *link, KvNativeKeys *keys, const KvUdpDatagram *dat
 void kv_link_say(KvLink *link, KvNativeConfig *config, KvTime now);
 
 void kv_link_answer(KvLink *link, const KvAnswer *answer, KvTime now);
+
+/* v1: gives it a device of its own. */
 gboolean kv_link_attach(KvLink *link, KvTun *tun, KvTime now, GError **error) KV_MUST_USE;
 
-/* Instead of a device of its own it has a port of @hub, which outlives it. Once. */
+/* Native: makes it a port of @hub, which outlives it. Once. */
 void kv_link_join(KvLink *link, KvHub *hub, KvTime now);
 
 /* (transfer none) (nullable): if it joined a hub. */

@@ -25,22 +25,21 @@ next_number(void *ctx, uint64_t above)
 }
 
 static void
-add_wish(KvNativeConfig *say, KvIp4 ip)
-{
-    KvNetwork wish = {.prefix = 32};
-
-    kv_put_be32(wish.ip, ip);
-    g_array_append_val(say->wants, wish);
-}
-
-static void
 introduce(const KvTunnelParams *params, KvNativeConfig *say)
 {
+    KvNetwork wish;
+
     g_strlcpy(say->client_id, params->v1.client.id, sizeof say->client_id);
     say->mtu = params->vni_mtu;
     memcpy(say->ciphers, params->native->ciphers, sizeof say->ciphers);
-    if (params->address_mode == KV_ADDRESS_MODE_CLIENT_SET)
-        add_wish(say, params->local_ip);
+    if (params->address_mode == KV_ADDRESS_MODE_OTHER)
+        return;
+    if (params->local_ip != 0) {
+        kv_network_set_ip4(&wish, params->local_ip, 32);
+        g_array_append_val(say->wants, wish);
+    }
+    if (params->has_local_ip6)
+        g_array_append_val(say->wants, params->local_ip6);
 }
 
 KvNative *

@@ -431,6 +431,7 @@ worker_set_hub(KvWorker *worker, gpointer data)
         return;
     }
     g_return_if_fail(pump->hub == NULL);
+    kv_tun_begin_use(message->tun, config.tx_buffer, KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX);
     pump->hub = kv_hub_new(&config, message->tun, &error);
     if (pump->hub != NULL)
         return;

@@ -65,7 +65,7 @@ typedef struct {
     void (*configured)(gpointer owner, KvPump *pump, KvLinkId link, const KvNativeConfig *remote);
     /* (nullable): native: the peer is elsewhere. */
     void (*moved)(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote);
-    /* (nullable): native server: the device of kv_pump_set_hub() is of no use, or of no use any
+    /* (nullable): native: the device of kv_pump_set_hub() is of no use, or of no use any
      * more; what is left of it comes by @ended. */
     void (*hub_failed)(gpointer owner, KvPump *pump, const GError *error);
     /* The link is gone. @tun: (transfer full) (nullable): the device it had. %KV_REASON_NONE: only
@@ -109,7 +109,7 @@ void kv_pump_answer(KvPump *pump, KvLinkId link, const KvAnswer *answer);
  */
 void kv_pump_attach(KvPump *pump, KvLinkId link, KvTun *tun);
 
-/* --- native servers -------------------------------------------------------------------------- */
+/* --- native -------------------------------------------------------------------------- */
 
 /* Admits the owner of @public. @psk: (nullable) (transfer none): 32 bytes that both ends share */
 void kv_pump_admit_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES],
@@ -130,8 +130,8 @@ void kv_pump_grant(KvPump *pump, uint32_t id, KvNativeConfig *grant);
 
 /**
  * kv_pump_set_hub:
- * @tun: (transfer full): the device that the native links share; comes back with @callbacks->ended,
- *     at the end
+ * @tun: (transfer full): the device that the native links share, of a client its own; comes back
+ * with @callbacks->ended, at the end
  * @client_to_client: whether packets may go from one link to another
  *
  * Before the first kv_pump_join(), once.

@@ -22,6 +22,9 @@
 
 #define DEVICE_NODE "/dev/net/tun"
 
+/* More than a device queues; a program that goes on writing must not hold this one up. */
+#define STALE_MAX 4096
+
 struct _KvTun {
     int fd;
     int ifindex;
@@ -251,18 +254,6 @@ kv_tun_get_fd(const KvTun *tun)
     return tun->fd;
 }
 
-void
-kv_tun_set_in_use(KvTun *tun)
-{
-    tun->was_in_use = TRUE;
-}
-
-gboolean
-kv_tun_was_in_use(const KvTun *tun)
-{
-    return tun->was_in_use;
-}
-
 KvVniMode
 kv_tun_get_mode(const KvTun *tun)
 {
@@ -331,4 +322,14 @@ kv_tun_write(KvTun *tun, const struct iovec *iov, guint n)
         written = writev(tun->fd, iov, (int) n);
     while (written < 0 && errno == EINTR);
     return written >= 0;
+}
+
+void
+kv_tun_begin_use(KvTun *tun, void *buf, size_t cap)
+{
+    for (guint i = 0; tun->was_in_use && i < STALE_MAX; i++) {
+        if (kv_tun_read(tun, buf, cap) <= 0)
+            break;
+    }
+    tun->was_in_use = TRUE;
 }

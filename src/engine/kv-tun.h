@@ -37,9 +37,10 @@ void kv_tun_close(KvTun *tun);
 
 int kv_tun_get_fd(const KvTun *tun);
 
-/* Whether a session had it before: what has queued up in it since is stale. */
-void kv_tun_set_in_use(KvTun *tun);
-gboolean kv_tun_was_in_use(const KvTun *tun);
+/* Before its first packet is read for a session. What queued up in one that had a session before is
+ * stale, nobody waits for it: it is thrown away. In a new one it is the first packets of those who
+ * were told that the tunnel is up. @buf: scratch memory of @cap bytes */
+void kv_tun_begin_use(KvTun *tun, void *buf, size_t cap);
 KvVniMode kv_tun_get_mode(const KvTun *tun);
 /* (transfer none): the real name. */
 const char *kv_tun_get_name(const KvTun *tun);

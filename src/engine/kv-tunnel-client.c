@@ -6,6 +6,7 @@
 #include "kv-tunnel-client.h"
 
 #include "kv-backoff.h"
+#include "kv-client-text.h"
 #include "kv-clock.h"
 #include "kv-device.h"
 #include "kv-error.h"
@@ -20,16 +21,20 @@
 /* A connection that held for so long starts the series of pauses between tries anew. */
 #define HELD_AFTER (10 * KV_TIME_S)
 
+/* Of a server that says nothing of it: what every path takes, with all that comes around it. */
+#define NATIVE_MTU_UNSAID 1280
+
 typedef struct {
     KvTunnel parent_instance;
     KvHooks *hooks;
     KvPump *pump; /* of the running attempt */
     KvLinkId link;
     KvSockaddr remote;
-    KvSockaddr source; /* the local address the attempt began with, port 0 */
-    KvEvent configured;
-    KvTun *tun;        /* the interface, while no session has it */
-    KvDevicePlan plan; /* as the interface stands; name and bridge are the parameters' */
+    KvSockaddr source;   /* the local address the attempt began with, port 0 */
+    KvEvent configured;  /* of native the IPv4 part, as v1 would say it */
+    KvNativeConfig said; /* native: what the server said */
+    KvTun *tun;          /* the interface, while no session has it */
+    KvDevicePlan plan;   /* as the interface stands; name and bridge are the parameters' */
     KvTime connected_at;
     guint turn; /* which of the server's addresses to try */
     KvBackoff backoff;
@@ -168,10 +173,14 @@ tell_configuration(KvTunnelClient *self)
     details.interface = g_strdup(self->plan.name);
     details.vni_mode = config->vni_mode;
     details.mtu = self->plan.mtu;
-    kv_tunnel_details_add_ip4(
-        &details,
-        params->address_mode == KV_ADDRESS_MODE_OTHER ? params->local_ip : self->configured.ip,
-        is_tap ? kv_ip4_mask_to_prefix(get_netmask(self)) : 32, config->server_ip);
+    details.cipher = kv_client_text_cipher(params, &self->said);
+    if (params->native != NULL)
+        kv_tunnel_details_set_grant(&details, &self->said);
+    else
+        kv_tunnel_details_add_ip4(
+            &details,
+            params->address_mode == KV_ADDRESS_MODE_OTHER ? params->local_ip : self->configured.ip,
+            is_tap ? kv_ip4_mask_to_prefix(get_netmask(self)) : 32, config->server_ip);
     kv_tunnel_set_details((KvTunnel *) self, &details);
 }
 
@@ -288,9 +297,23 @@ warn_about_tap_only(KvTunnelClient *self)
 }
 
 static void
+hand_over_device(KvTunnelClient *self)
+{
+    static const KvNetwork everything[] = {{.is_ip6 = FALSE}, {.is_ip6 = TRUE}};
+
+    if (get_params(self)->native == NULL) {
+        kv_pump_attach(self->pump, self->link, g_steal_pointer(&self->tun));
+        return;
+    }
+    kv_pump_set_hub(self->pump, g_steal_pointer(&self->tun), FALSE);
+    kv_pump_join(self->pump, self->link, everything, G_N_ELEMENTS(everything));
+}
+
+static void
 connected(KvTunnelClient *self)
 {
     g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
+    g_autofree char *protocol = kv_client_text_protocol(get_params(self), &self->said);
     char ip[KV_IP4_TEXT_BYTES];
     GError *error = NULL;
 
@@ -306,20 +329,91 @@ connected(KvTunnelClient *self)
     kv_log(KV_LOG_INFO, "connected", get_log_name(self), remote,
            "connected to %s: interface %s, address %s, MTU %u", remote, self->plan.name,
            kv_ip4_to_string(self->configured.ip, ip), self->plan.mtu);
+    kv_log(KV_LOG_INFO, NULL, get_log_name(self), remote, "%s", protocol);
     self->connected_at = kv_clock_now();
-    kv_pump_attach(self->pump, self->link, g_steal_pointer(&self->tun));
+    hand_over_device(self);
     tell_configuration(self);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
 }
 
+/* --- what a native server says ---------------------------------------------------------------- */
+
+static KvIp4
+get_first_ip4(const GArray *networks, guint *prefix)
+{
+    for (guint i = 0; i < networks->len; i++) {
+        const KvNetwork *network = &g_array_index(networks, KvNetwork, i);
+
+        if (network->is_ip6)
+            continue;
+        *prefix = network->prefix;
+        return kv_get_be32(network->ip);
+    }
+    *prefix = 0;
+    return 0;
+}
+
+static void
+take_native_configuration(KvTunnelClient *self)
+{
+    const KvNativeConfig *said = &self->said;
+    KvNetworkConfig *config = &self->configured.config;
+    guint prefix, whole;
+
+    self->configured = (KvEvent){.type = KV_EVENT_CONFIGURED};
+    self->configured.ip = get_first_ip4(said->addresses, &prefix);
+    config->vni_mode = said->mode;
+    config->mtu = said->mtu != 0 ? said->mtu : NATIVE_MTU_UNSAID;
+    config->server_ip = get_first_ip4(said->gateways, &whole);
+    config->netmask = prefix > 0 ? ~UINT32_C(0) << (32 - prefix) : 0;
+}
+
+/* The server said something new, or has begun anew: the interface follows. */
+static void
+reconfigured(KvTunnelClient *self)
+{
+    g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
+    KvDevicePlan plan;
+    GError *error = NULL;
+
+    if (kv_tunnel_get_state((KvTunnel *) self) != KV_TUNNEL_STATE_CONNECTED)
+        return;
+    make_plan(self, &plan);
+    if (plan.mode != self->plan.mode)
+        error = g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST,
+                            "%s has changed from %s to %s interfaces", remote,
+                            self->plan.mode == KV_VNI_MODE_TAP ? "tap" : "tun",
+                            plan.mode == KV_VNI_MODE_TAP ? "tap" : "tun");
+    if (error != NULL || !check_announced(self, &plan, &error) ||
+        !kv_device_reconfigure(get_netlink(self), &self->plan, &plan, &error)) {
+        self->failure = error;
+        kv_pump_close_link(self->pump, self->link);
+        return;
+    }
+    self->plan = plan;
+    kv_log(KV_LOG_INFO, NULL, get_log_name(self), remote,
+           "%s has told a new configuration: interface %s follows", remote, self->plan.name);
+    tell_configuration(self);
+}
+
 /* --- attempts ------------------------------------------------------------------------------- */
+
+static void
+tell_endpoint(KvTunnelClient *self)
+{
+    g_auto(KvTunnelDetails) details = {0};
+
+    kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
+    g_free(details.endpoint);
+    details.endpoint = kv_sockaddr_to_string(&self->remote);
+    kv_tunnel_set_details((KvTunnel *) self, &details);
+}
 
 static void
 dial(KvTunnelClient *self, const KvSockaddr *address)
 {
     KvTunnelParams *params = get_params(self);
     g_autofree char *remote = kv_sockaddr_to_string(address);
-    g_auto(KvTunnelDetails) details = {0};
     KvUdpConfig config = {
         .local.sa.sa_family = address->sa.sa_family,
         .dscp = params->dscp,
@@ -339,10 +433,7 @@ dial(KvTunnelClient *self, const KvSockaddr *address)
     self->has_ended = FALSE;
     self->link = kv_pump_connect(self->pump, address);
     kv_log(KV_LOG_INFO, "connecting", get_log_name(self), remote, "connecting to %s", remote);
-    kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
-    g_free(details.endpoint);
-    details.endpoint = g_steal_pointer(&remote);
-    kv_tunnel_set_details((KvTunnel *) self, &details);
+    tell_endpoint(self);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTING, NULL);
 }
 
@@ -429,33 +520,48 @@ pump_event(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote
 
     if (pump != self->pump || link != self->link || is_stopping(self))
         return;
-    if (event->type == KV_EVENT_CONFIGURED)
+    if (event->type == KV_EVENT_CONFIGURED && get_params(self)->native == NULL)
         self->configured = *event;
     else if (event->type == KV_EVENT_READY)
         connected(self);
+    else if (event->type == KV_EVENT_RECONFIGURED)
+        reconfigured(self);
 }
 
-static GError *
-error_from_reason(KvTunnelClient *self, KvReason reason)
+static void
+pump_configured(gpointer owner, KvPump *pump, KvLinkId link, const KvNativeConfig *said)
 {
-    g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
-    const char *what = kv_reason_to_string(reason);
+    KvTunnelClient *self = owner;
 
-    switch (reason) {
-    case KV_REASON_ADDRESS_REJECTED:
-    case KV_REASON_EXHAUSTED:
-        return g_error_new(KV_ERROR, KV_ERROR_REFUSED, "%s refused: %s", remote, what);
-    case KV_REASON_HANDSHAKE_TIMEOUT:
-        return g_error_new(KV_ERROR, KV_ERROR_TIMEOUT,
-                           "no answer from %s: is the server running, and are secret, crypt, "
-                           "datashard and parityshard the same on both ends?",
-                           remote);
-    case KV_REASON_PROTOCOL:
-        return g_error_new(KV_ERROR, KV_ERROR_PROTOCOL, "%s: %s", remote, what);
-    default:
-        return g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST, "connection to %s lost: %s", remote,
-                           what);
-    }
+    if (pump != self->pump || link != self->link)
+        return;
+    kv_native_config_copy(said, &self->said);
+    take_native_configuration(self);
+}
+
+static void
+pump_moved(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote)
+{
+    KvTunnelClient *self = owner;
+    g_autofree char *text = kv_sockaddr_to_string(remote);
+
+    if (pump != self->pump || link != self->link || is_stopping(self))
+        return;
+    self->remote = *remote;
+    kv_log(KV_LOG_INFO, NULL, get_log_name(self), text, "the server is at %s now", text);
+    tell_endpoint(self);
+}
+
+static void
+pump_hub_failed(gpointer owner, KvPump *pump, const GError *error)
+{
+    KvTunnelClient *self = owner;
+
+    if (pump != self->pump || is_stopping(self))
+        return;
+    if (self->failure == NULL)
+        self->failure = g_error_copy(error);
+    kv_pump_close_link(pump, self->link);
 }
 
 static GError *
@@ -497,7 +603,8 @@ error_of_end(KvTunnelClient *self, KvReason reason, gboolean tun_gone)
 
     if (failure != NULL)
         return g_error_copy(failure);
-    return tun_gone ? error_of_lost_device(self) : error_from_reason(self, reason);
+    return tun_gone ? error_of_lost_device(self)
+                    : kv_client_text_error(get_params(self), &self->remote, reason, &self->said);
 }
 
 static void
@@ -546,6 +653,9 @@ pump_gone(gpointer owner, KvPump *pump, const KvPumpSnapshot *last)
 
 static const KvPumpCallbacks pump_callbacks = {
     .event = pump_event,
+    .configured = pump_configured,
+    .moved = pump_moved,
+    .hub_failed = pump_hub_failed,
     .ended = pump_ended,
     .snapshot = pump_snapshot,
     .gone = pump_gone,
@@ -564,6 +674,14 @@ network_changed(gpointer data)
     /* Without a route there is nowhere to move to; the session waits for one until it is over. */
     if (!kv_route_source(&self->remote, &source) || kv_sockaddr_equal(&source, &self->source))
         return;
+    if (get_params(self)->native != NULL) {
+        /* The association goes on: the server follows to where its datagrams come from. */
+        kv_log(KV_LOG_INFO, NULL, get_log_name(self), NULL,
+               "the network changed, going on from the new address");
+        self->source = source;
+        kv_pump_poke_link(self->pump, self->link);
+        return;
+    }
     kv_log(KV_LOG_INFO, "lost", get_log_name(self), NULL,
            "the network changed, connecting again from the new address");
     self->moved = TRUE;
@@ -628,8 +746,16 @@ client_log_stats(KvTunnel *tunnel, const KvStats *total, const uint64_t *strange
 }
 
 static void
+kv_tunnel_client_finalize(GObject *object)
+{
+    kv_native_config_clear(&((KvTunnelClient *) object)->said);
+    G_OBJECT_CLASS(kv_tunnel_client_parent_class)->finalize(object);
+}
+
+static void
 kv_tunnel_client_class_init(KvTunnelClientClass *klass)
 {
+    G_OBJECT_CLASS(klass)->finalize = kv_tunnel_client_finalize;
     klass->start = client_start;
     klass->stop = client_stop;
     klass->list_pumps = client_list_pumps;
@@ -639,4 +765,5 @@ kv_tunnel_client_class_init(KvTunnelClientClass *klass)
 static void
 kv_tunnel_client_init(KvTunnelClient *self)
 {
+    kv_native_config_init(&self->said);
 }

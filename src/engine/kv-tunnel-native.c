@@ -22,7 +22,9 @@ fill_ciphers(KvTunnelNative *native, const KvSettings *settings)
     static const KvAead wishes[] = {KV_AEAD_AES_256_GCM, KV_AEAD_CHACHA20_POLY1305};
     guint n = 0;
 
+    native->takes_any = TRUE;
     for (gsize i = 0; i < G_N_ELEMENTS(wishes); i++) {
+        native->takes_any &= kv_settings_allows_aead(settings, wishes[i]);
         if (kv_settings_allows_aead(settings, wishes[i]) && kv_aead_is_available(wishes[i]))
             native->ciphers[n++] = wishes[i];
     }
@@ -135,6 +137,12 @@ kv_tunnel_native_free(KvTunnelNative *native)
     kv_secret_free(native->psk);
     kv_secret_free(native->preshared_key);
     g_free(native);
+}
+
+const char *
+kv_tunnel_native_aead_to_string(KvAead aead)
+{
+    return aead == KV_AEAD_AES_256_GCM ? "aes-256-gcm" : "chacha20-poly1305";
 }
 
 void

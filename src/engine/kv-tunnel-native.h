@@ -15,6 +15,7 @@ typedef struct {
     KvSecret *preshared_key; /* (nullable): client with keys */
     uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* client with keys: the server's */
     uint8_t ciphers[KV_NATIVE_CIPHERS_MAX];     /* KvAead, in order of wish; 0: no more */
+    gboolean takes_any;                         /* crypt left the choice to both ends */
     KvNativeParams session; /* of each association: without keys, indexes and addresses */
 } KvTunnelNative;
 
@@ -29,6 +30,9 @@ typedef struct {
 KvTunnelNative *kv_tunnel_native_new(const KvSettings *settings, KvVniMode mode,
                                      GError **error) KV_MUST_USE;
 void kv_tunnel_native_free(KvTunnelNative *native);
+
+/* (transfer none): as the setting crypt names it. */
+const char *kv_tunnel_native_aead_to_string(KvAead aead);
 
 /* What an association with a peer that uses keys, or only the secret, is made with; to be
  * completed. */

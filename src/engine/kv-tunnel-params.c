@@ -192,6 +192,9 @@ fill_client(KvTunnelParams *params, const KvSettings *settings)
         params->address_mode = KV_ADDRESS_MODE_CLIENT_SET;
     else
         params->address_mode = KV_ADDRESS_MODE_ASSIGNED;
+    if (kv_settings_is_set(settings, KV_SETTING_LOCAL_IP6))
+        params->has_local_ip6 = kv_network_parse(
+            &params->local_ip6, kv_settings_get_string(settings, KV_SETTING_LOCAL_IP6));
     fill_client_info(params, settings);
 }
 
@@ -208,10 +211,11 @@ static gboolean
 check_supported(const KvSettings *settings, GError **error)
 {
     static const KvSettingId not_yet[] = {
-        KV_SETTING_PRIVATE_KEY, KV_SETTING_PUBLIC_KEY,      KV_SETTING_PRESHARED_KEY,
-        KV_SETTING_LOCAL_IP6,   KV_SETTING_ASSIGNABLE_IPS6, KV_SETTING_ROUTES,
-        KV_SETTING_DNS,         KV_SETTING_DNS_SEARCH,      KV_SETTING_CLIENT_TO_CLIENT,
+        KV_SETTING_PRIVATE_KEY,      KV_SETTING_LOCAL_IP6, KV_SETTING_ASSIGNABLE_IPS6,
+        KV_SETTING_ROUTES,           KV_SETTING_DNS,       KV_SETTING_DNS_SEARCH,
+        KV_SETTING_CLIENT_TO_CLIENT,
     };
+    gboolean is_server = kv_settings_get_role(settings) == KV_ROLE_SERVER;
 
     if (kv_settings_get_boolean(settings, KV_SETTING_TCP)) {
         g_set_error_literal(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
@@ -219,13 +223,14 @@ check_supported(const KvSettings *settings, GError **error)
                             "out on both ends to use UDP");
         return FALSE;
     }
-    for (gsize i = 0; i < G_N_ELEMENTS(not_yet); i++) {
+    for (gsize i = 0; is_server && i < G_N_ELEMENTS(not_yet); i++) {
         if (kv_settings_is_set(settings, not_yet[i]))
             return fail_not_yet(not_yet[i], error);
     }
-    if (kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE) {
+    if (is_server && kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE) {
         g_set_error(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
-                    "crypt: %s is not supported by this version yet; name a cipher of v1 such as "
+                    "crypt: %s is not supported on a server by this version yet; name a cipher of "
+                    "v1 such as "
                     "aes",
                     kv_settings_get_string(settings, KV_SETTING_CRYPT));
         return FALSE;
@@ -298,6 +303,16 @@ kv_tunnel_params_check(const KvTunnelParams *params, GError **error)
             return FALSE;
     }
     return kv_tunnel_params_open_hooks(params, runner, &hooks, error);
+}
+
+const char *
+kv_tunnel_params_get_cipher_name(const KvTunnelParams *params)
+{
+    if (params->key != NULL)
+        return kv_cipher_to_string(params->cipher);
+    if (params->native->takes_any)
+        return "auto";
+    return kv_tunnel_native_aead_to_string(params->native->ciphers[0]);
 }
 
 const char *

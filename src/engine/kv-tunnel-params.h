@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kv-hook.h"
+#include "kv-network.h"
 #include "kv-settings.h"
 #include "kv-tunnel-native.h"
 #include "kv-types.h"
@@ -30,6 +31,8 @@ typedef struct {
 
     KvIp4 local_ip;
     KvIp4 netmask;
+    gboolean has_local_ip6; /* client */
+    KvNetwork local_ip6;
     uint16_t vni_mtu;        /* bytes; client: 0 = no wish */
     uint16_t full_frame_mtu; /* bytes; server: never 0 */
     KvVniMode vni_mode;      /* server */
@@ -67,6 +70,11 @@ gboolean kv_tunnel_params_open_hooks(const KvTunnelParams *params, KvHookRunner 
 /* What a start would find wrong that takes neither rights nor the network to find out. Main thread.
  */
 gboolean kv_tunnel_params_check(const KvTunnelParams *params, GError **error) KV_MUST_USE;
+
+/* (transfer none): the data cipher as the setting crypt names it: "auto" if both ends are to
+ * choose.
+ */
+const char *kv_tunnel_params_get_cipher_name(const KvTunnelParams *params);
 
 /* (nullable): what the log calls the tunnel: its name, or @interface if it has none. */
 const char *kv_tunnel_params_get_log_name(const KvTunnelParams *params, const char *interface);

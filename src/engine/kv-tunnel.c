@@ -93,8 +93,8 @@ forget_details(KvTunnelPrivate *priv)
 
     kv_tunnel_details_clear(details);
     kv_tunnel_details_init(details);
-    details->protocol = "v1";
-    details->cipher = kv_cipher_to_string(params->cipher);
+    details->protocol = params->key != NULL ? "v1" : "native";
+    details->cipher = kv_tunnel_params_get_cipher_name(params);
     if (params->role != KV_ROLE_SERVER)
         return;
     details->vni_mode = params->vni_mode;

@@ -677,6 +677,12 @@ kv_native_get_aead(const KvNative *native)
 }
 
 guint
+kv_native_get_mtu(const KvNative *native)
+{
+    return native->params.role == KV_ROLE_SERVER ? native->say.mtu : native->remote.mtu;
+}
+
+guint
 kv_native_get_indexes(const KvNative *native, uint32_t *indexes)
 {
     return native->transport != NULL ? kv_transport_get_indexes(native->transport, indexes) : 0;

@@ -132,6 +132,9 @@ const KvEndpoint *kv_native_get_remote(const KvNative *native);
 const uint8_t *kv_native_get_association(const KvNative *native);
 KvAead kv_native_get_aead(const KvNative *native);
 
+/* MTU of the interfaces at both ends, as granted; 0: nobody has said. */
+guint kv_native_get_mtu(const KvNative *native);
+
 /* This end's names of its sessions, %KV_TRANSPORT_SESSIONS_MAX at most; returns how many. They
  * change with %KV_EVENT_SESSIONS. */
 guint kv_native_get_indexes(const KvNative *native, uint32_t *indexes);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-client-text.h"
+
+#include "kv-error.h"
+
+static GError *
+no_answer(const KvTunnelParams *params, const char *remote)
+{
+    if (params->native == NULL)
+        return g_error_new(KV_ERROR, KV_ERROR_TIMEOUT,
+                           "no answer from %s: is the server running, and are secret, crypt, "
+                           "datashard and parityshard the same on both ends?",
+                           remote);
+    return g_error_new(KV_ERROR, KV_ERROR_TIMEOUT,
+                       "no answer from %s: is the server running, and %s? If it speaks protocol v1 "
+                       "alone, as the Go program does, use the cipher it has, such as --crypt aes",
+                       remote,
+                       params->native->private_key != NULL
+                           ? "is public-key its key, and does it know the key of this end"
+                           : "is the secret the same on both ends");
+}
+
+static GError *
+refused(const char *remote, KvReason reason, const KvNativeConfig *said)
+{
+    const char *why = kv_reason_to_string(reason);
+
+    if (said->refusal_text != NULL && *said->refusal_text != '\0')
+        why = said->refusal_text;
+    return g_error_new(KV_ERROR, KV_ERROR_REFUSED, "%s refused: %s", remote, why);
+}
+
+GError *
+kv_client_text_error(const KvTunnelParams *params, const KvSockaddr *address, KvReason reason,
+                     const KvNativeConfig *said)
+{
+    g_autofree char *remote = kv_sockaddr_to_string(address);
+
+    switch (reason) {
+    case KV_REASON_ADDRESS_REJECTED:
+    case KV_REASON_EXHAUSTED:
+    case KV_REASON_REFUSED:
+        return refused(remote, reason, said);
+    case KV_REASON_HANDSHAKE_TIMEOUT:
+        return no_answer(params, remote);
+    case KV_REASON_PROTOCOL:
+        return g_error_new(KV_ERROR, KV_ERROR_PROTOCOL, "%s: %s", remote,
+                           kv_reason_to_string(reason));
+    default:
+        return g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST, "connection to %s lost: %s", remote,
+                           kv_reason_to_string(reason));
+    }
+}
+
+const char *
+kv_client_text_cipher(const KvTunnelParams *params, const KvNativeConfig *said)
+{
+    if (params->native == NULL)
+        return kv_cipher_to_string(params->cipher);
+    return kv_tunnel_native_aead_to_string(said->ciphers[0]);
+}
+
+char *
+kv_client_text_protocol(const KvTunnelParams *params, const KvNativeConfig *said)
+{
+    const char *cipher = kv_client_text_cipher(params, said);
+    const char *why;
+
+    if (params->native == NULL)
+        return g_strdup_printf("protocol v1 with cipher %s, as crypt says", cipher);
+    if (params->native->ciphers[1] != 0)
+        why = said->ciphers[0] == params->native->ciphers[0]
+                  ? "which the processors of both ends have instructions for"
+                  : "the one that the server wants too";
+    else
+        why = params->native->takes_any ? "as this processor has no instructions for aes-256-gcm"
+                                        : "as crypt says";
+    return g_strdup_printf("protocol native with cipher %s, %s", cipher, why);
+}

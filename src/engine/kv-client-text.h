@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-event.h"
+#include "kv-sockaddr.h"
+#include "kv-tunnel-params.h"
+
+/* What a client says of how it went, in sentences for people. Main thread. */
+
+/* (transfer full): why a session with the server at @remote is over. @said: what the server said,
+ * natively */
+GError *kv_client_text_error(const KvTunnelParams *params, const KvSockaddr *remote,
+                             KvReason reason, const KvNativeConfig *said);
+
+/* (transfer none): the data cipher as the setting crypt names it. */
+const char *kv_client_text_cipher(const KvTunnelParams *params, const KvNativeConfig *said);
+
+/* (transfer full): which protocol and cipher a session has, and why. */
+char *kv_client_text_protocol(const KvTunnelParams *params, const KvNativeConfig *said);
