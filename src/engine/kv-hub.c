@@ -44,15 +44,13 @@ get_port(KvForwarderPort *port)
 
 /* Returns to where the packet came from. Whoever cannot take it has not asked for it. */
 static void
-answer_sender(KvHub *hub, const Packet *packet, uint8_t *answer, size_t len)
+answer_sender(KvHub *hub, const Packet *packet, const uint8_t *answer, size_t len)
 {
-    uint8_t vnet[KV_VNET_HDR_BYTES] = {0};
-    struct iovec iov[] = {{vnet, sizeof vnet}, {answer, len}};
     KvSlice slice = {answer, len};
 
     if (packet->from != NULL)
         packet->from->send(packet->from, &slice, 1, packet->ethertype, packet->flow, packet->now);
-    else if (!kv_tun_write(hub->tun, iov, G_N_ELEMENTS(iov)))
+    else if (!kv_tun_write_packet(hub->tun, answer, len))
         hub->drops[KV_DROP_DEVICE]++;
 }
 
@@ -283,7 +281,6 @@ void
 kv_hub_add_port(KvHub *hub, KvHubPort *port)
 {
     memset(port->drops, 0, sizeof port->drops);
-    kv_fit_init(&port->fit);
     kv_forwarder_add_port(hub->forwarder, &port->forwarder_port);
 }
 

@@ -23,10 +23,11 @@ typedef struct _KvHub KvHub;
 
 typedef struct _KvHubPort KvHubPort;
 
-/* One session's place at the hub; embedded by what has the session, which fills in @send. */
+/* One session's place at the hub; embedded by what has the session, which fills in @send
+ * and @fit. */
 struct _KvHubPort {
     KvForwarderPort forwarder_port; /* the hub's */
-    KvFit fit;                      /* whoever has the session keeps its sizes up to date */
+    KvFit fit;                      /* what the session has room for, kept up to date */
 
     /**
      * send:
@@ -71,7 +72,7 @@ KvTun *kv_hub_get_tun(KvHub *hub);
 
 void kv_hub_set_between_ports(KvHub *hub, gboolean between_ports);
 
-/* A port without networks and with nothing known of sizes: in tap mode it learns who is there, in
+/* A port without networks: in tap mode it learns who is there, in
  * tun mode it waits for networks.
  */
 void kv_hub_add_port(KvHub *hub, KvHubPort *port);

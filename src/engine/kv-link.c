@@ -42,7 +42,7 @@ struct _KvLink {
     Way other;      /* native: the other one, while the peer moves */
     KvTun *tun;     /* (nullable): one of the two */
     KvHub *hub;     /* (nullable) */
-    KvHubPort port; /* at the hub */
+    KvHubPort port; /* at the hub; its sizes and drops count with a device, too */
     KvQueue *queue; /* with either */
     KvWatch tun_watch;
     KvTimer timer;
@@ -67,6 +67,23 @@ send_packet(KvLink *link, const KvSlice *slices, guint n, uint16_t ethertype, ui
         link->queue_drops++;
 }
 
+/* Of v1 no sizes are known, and everything fits. */
+static gboolean
+fits(KvLink *link, const KvGsoCutter *cutter, uint8_t *packet, size_t len, KvTime now)
+{
+    uint8_t answer[KV_TOO_BIG_ANSWER_MAX];
+    size_t answer_len;
+    KvDrop drop = kv_fit_send_super(&link->port.fit, kv_tun_get_mode(link->tun), cutter, packet,
+                                    len, now, answer, &answer_len);
+
+    if (drop == KV_DROP_NONE)
+        return TRUE;
+    link->port.drops[drop]++;
+    if (answer_len > 0 && !kv_tun_write_packet(link->tun, answer, answer_len))
+        link->device_drops++;
+    return FALSE;
+}
+
 static void
 send_super_packet(KvLink *link, uint8_t *buf, size_t len, KvTime now)
 {
@@ -82,6 +99,8 @@ send_super_packet(KvLink *link, uint8_t *buf, size_t len, KvTime now)
         link->malformed++;
         return;
     }
+    if (!fits(link, &cutter, buf + KV_VNET_HDR_BYTES, len - KV_VNET_HDR_BYTES, now))
+        return;
     while ((n = kv_gso_cutter_next(&cutter, slices)) > 0) {
         gboolean waits = !kv_queue_is_empty(link->queue) || !kv_session_can_send(link->session);
 
@@ -204,6 +223,7 @@ hand_up(KvLink *link, uint8_t *packet, size_t len, uint16_t ethertype, KvTime no
         kv_hub_receive(link->hub, &link->port, packet, len, ethertype, now);
         return;
     }
+    kv_fit_receive(&link->port.fit, kv_tun_get_mode(link->tun), packet, len);
     while (!kv_gso_merger_add(link->context->merger, packet, len))
         write_one(link);
 }
@@ -316,10 +336,12 @@ handle_events(KvLink *link)
 static void
 update_fit(KvLink *link)
 {
-    KvFit *fit = &link->port.fit;
+    const KvNative *native = kv_link_get_native(link);
 
-    fit->mtu = kv_native_get_mtu(kv_link_get_native(link));
-    fit->packet_max = kv_native_get_packet_max(kv_link_get_native(link));
+    if (native == NULL)
+        return;
+    link->port.fit.mtu = kv_native_get_mtu(native);
+    link->port.fit.packet_max = kv_native_get_packet_max(native);
 }
 
 static void
@@ -328,8 +350,7 @@ service(KvIdle *idle, KvTime now)
     KvLink *link = (KvLink *) ((char *) idle - G_STRUCT_OFFSET(KvLink, idle));
     KvWorker *worker = link->context->worker;
 
-    if (link->hub != NULL)
-        update_fit(link);
+    update_fit(link);
     if (link->queue != NULL)
         write_device(link, now);
     if (write_out(link, now))
@@ -367,6 +388,7 @@ kv_link_new(const KvLinkContext *context, KvLinkId id, KvSession *session, const
     link->entry.remote = path->remote;
     kv_sockaddr_to_endpoint(&path->remote, &link->to);
     link->session = session;
+    kv_fit_init(&link->port.fit);
     link->timer.due = timer_due;
     link->idle.run = service;
     link->last_received = now;
@@ -612,7 +634,7 @@ kv_link_get_snapshot(const KvLink *link, KvLinkSnapshot *snapshot)
     snapshot->stats.drops[KV_DROP_DEVICE] += link->device_drops;
     snapshot->stats.drops[KV_DROP_MALFORMED] += link->malformed;
     snapshot->stats.drops[KV_DROP_QUEUE] += link->queue_drops;
-    for (guint i = 0; link->hub != NULL && i < KV_N_DROPS; i++)
+    for (guint i = 0; i < KV_N_DROPS; i++)
         snapshot->stats.drops[i] += link->port.drops[i];
     if (link->queue == NULL)
         return;

@@ -324,6 +324,15 @@ kv_tun_write(KvTun *tun, const struct iovec *iov, guint n)
     return written >= 0;
 }
 
+gboolean
+kv_tun_write_packet(KvTun *tun, const uint8_t *packet, size_t len)
+{
+    uint8_t vnet[KV_VNET_HDR_BYTES] = {0};
+    struct iovec iov[] = {{vnet, sizeof vnet}, {(uint8_t *) packet, len}};
+
+    return kv_tun_write(tun, iov, G_N_ELEMENTS(iov));
+}
+
 void
 kv_tun_begin_use(KvTun *tun, void *buf, size_t cap)
 {

@@ -64,4 +64,7 @@ ssize_t kv_tun_read(KvTun *tun, void *buf, size_t cap);
  * the tunnel: the caller counts the drop. */
 gboolean kv_tun_write(KvTun *tun, const struct iovec *iov, guint n);
 
+/* The same of one plain packet with complete checksums, without a virtio header. */
+gboolean kv_tun_write_packet(KvTun *tun, const uint8_t *packet, size_t len);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvTun, kv_tun_close)

@@ -120,6 +120,7 @@ start_hub(gpointer data)
 
         g_assert_true(kv_network_parse(&network, addresses[i]));
         f->ports[i].port.send = on_send;
+        kv_fit_init(&f->ports[i].port.fit);
         kv_hub_add_port(f->hub, &f->ports[i].port);
         kv_hub_set_networks(f->hub, &f->ports[i].port, &network, 1);
     }

@@ -449,6 +449,49 @@ test_congestion(void)
     run_clear(&run);
 }
 
+static gboolean
+is_full_size(void *data)
+{
+    Run *run = data;
+
+    return run->client.native != NULL && kv_native_get_packet_max(run->client.native) > 1300;
+}
+
+/* Sends one inner packet of @len bytes. Returns: in how many segments it went. */
+static guint
+count_segments(Run *run, size_t len)
+{
+    KvStats before, after;
+
+    kv_native_get_stats(run->client.native, &before);
+    run->client.size_min = run->client.size_max = len;
+    run->server.size_min = run->server.size_max = len;
+    run->client.to_send++;
+    run_until(run, 5, is_all_there);
+    kv_native_get_stats(run->client.native, &after);
+    return (guint) (after.kcp_segments_sent - before.kcp_segments_sent);
+}
+
+/* Proves: what is said to fit one datagram does, and a byte more does not, with the size that every
+ * path takes and with what the path was found to take. */
+static void
+test_packet_max(void)
+{
+    KvSimLink link = {.delay = 5 * MS};
+    guint packet_max;
+    Run run;
+
+    run_init(&run, TRUE, &link);
+    run_start(&run);
+    g_assert_cmpuint(kv_native_get_packet_max(run.client.native), ==, 0);
+    run_until(&run, 5, is_full_size);
+    packet_max = kv_native_get_packet_max(run.client.native);
+    g_assert_cmpuint(packet_max, <, run.client.params.datagram_max);
+    g_assert_cmpuint(count_segments(&run, packet_max), ==, 1);
+    g_assert_cmpuint(count_segments(&run, packet_max + 1), ==, 2);
+    run_clear(&run);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -468,5 +511,6 @@ main(int argc, char **argv)
     g_test_add_func("/sim/native/answered", test_answered);
     g_test_add_func("/sim/native/long-hole", test_long_hole);
     g_test_add_func("/sim/native/congestion", test_congestion);
+    g_test_add_func("/sim/native/packet-max", test_packet_max);
     return kv_test_main(&argc, &argv);
 }
