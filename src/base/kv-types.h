@@ -9,6 +9,7 @@
 typedef enum {
     KV_ROLE_CLIENT,
     KV_ROLE_SERVER,
+    KV_ROLE_PEER, /* one of equals that know each other's keys */
 } KvRole;
 
 typedef enum {

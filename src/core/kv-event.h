@@ -12,6 +12,8 @@ typedef enum {
     KV_EVENT_RECONFIGURED, /* native: the peer said something new of itself, or began anew */
     KV_EVENT_SESSIONS,     /* native: indexes came or went */
     KV_EVENT_MOVED,        /* native: the peer is elsewhere */
+    KV_EVENT_UNANSWERED,   /* peer: nobody has answered for some seconds, again and again */
+    KV_EVENT_LOST,         /* peer: the association is over, or none came about; reason tells why */
     KV_EVENT_REFUSED,      /* client: the server said no; reason tells why; CLOSED follows */
     KV_EVENT_CLOSED,       /* the session is over; reason tells why */
 } KvEventType;

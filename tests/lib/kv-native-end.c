@@ -8,9 +8,10 @@
 
 #include <string.h>
 
-#define PACKETS_MAX 20000
-#define ECN_MASK    3  /* all set: congestion was met */
-#define HEADER      20 /* IPv4's; its addresses are flow and number */
+#define PACKETS_MAX   20000
+#define REFUSED_PAUSE (50 * KV_TIME_MS) /* until a packet is tried again */
+#define ECN_MASK      3                 /* all set: congestion was met */
+#define HEADER        20                /* IPv4's; its addresses are flow and number */
 
 static void
 fill_random(void *ctx, void *buf, size_t len)
@@ -100,8 +101,10 @@ write_inner(KvNativeEnd *end, KvTime now)
         KvSlice slices[] = {{end->buf, HEADER}, {end->buf + HEADER, len - HEADER}};
 
         fill_packet(end->buf, len, flow, number);
-        if (!kv_native_send(end->native, flow * UINT64_C(0x9e3779b97f4a7c15), slices, 2, now))
+        if (!kv_native_send(end->native, flow * UINT64_C(0x9e3779b97f4a7c15), slices, 2, now)) {
+            end->next_send = kv_time_add(now, REFUSED_PAUSE);
             return;
+        }
         end->sent++;
         if (end->interval > 0)
             end->next_send = kv_time_add(MAX(end->next_send, now), end->interval);
@@ -164,6 +167,13 @@ answer(KvNativeEnd *end, const KvNativeRequest *request, KvTime now)
                               KV_NATIVE_ID_BYTES) == 0;
 
     kv_native_config_init(&grant);
+    if (end->params.role == KV_ROLE_PEER) {
+        kv_native_answer(end->native, request->config, &grant);
+        queue_reply(end, reply,
+                    kv_responder_answer(end->responder, request->id, &grant, now, reply));
+        kv_native_config_clear(&grant);
+        return;
+    }
     if (end->refusal != KV_REFUSED_NOT)
         grant.refusal = end->refusal;
     else
@@ -180,7 +190,7 @@ answer(KvNativeEnd *end, const KvNativeRequest *request, KvTime now)
 static void
 take_confirmed(KvNativeEnd *end, KvNativeKeys *keys, const uint8_t *data, size_t len, KvTime now)
 {
-    if (end->native != NULL &&
+    if (end->native != NULL && end->params.role != KV_ROLE_PEER &&
         memcmp(keys->association, kv_native_get_association(end->native), KV_NATIVE_ID_BYTES) != 0)
         g_clear_pointer(&end->native, kv_native_free);
     if (end->native != NULL)
@@ -222,6 +232,8 @@ machine_input(void *self, const uint8_t *data, size_t len, KvTime now)
     KvNativeEnd *end = self;
     KvDrop drop = KV_DROP_STRANGER;
 
+    if (end->nat_time > 0 && kv_time_elapsed(now, end->last_wrote) > end->nat_time)
+        return;
     if (end->native != NULL)
         drop = kv_native_input(end->native, data, len, &end->peer_address, end->congested, now);
     if (drop == KV_DROP_STRANGER && end->responder != NULL)
@@ -249,11 +261,15 @@ machine_output(void *self, uint8_t *buf, size_t cap, KvTime now)
         len = g_bytes_get_size(reply);
         memcpy(buf, g_bytes_get_data(reply, NULL), len);
     } else if (end->native != NULL) {
-        len = kv_native_output(end->native, buf, cap, &to, now);
-        g_assert_true(len == 0 || kv_endpoint_equal(&to, &end->peer_address));
+        do {
+            len = kv_native_output(end->native, buf, cap, &to, now);
+            g_assert_true(len == 0 || end->strays || kv_endpoint_equal(&to, &end->peer_address));
+        } while (len > 0 && !kv_endpoint_equal(&to, &end->peer_address));
         take_events(end, now);
     }
     end->wrote += len > 0;
+    if (len > 0)
+        end->last_wrote = now;
     return len;
 }
 
@@ -307,11 +323,12 @@ static gboolean
 take_number(void *ctx, const uint8_t public[KV_NATIVE_KEY_BYTES], uint64_t number, uint64_t *last)
 {
     KvNativeEnd *end = ctx;
+    uint64_t *kept = end->params.role == KV_ROLE_PEER ? &end->peer_number : &end->last_number;
 
-    *last = end->last_number;
-    if (number <= end->last_number)
+    *last = *kept;
+    if (number <= *kept)
         return FALSE;
-    end->last_number = number;
+    *kept = number;
     return TRUE;
 }
 
@@ -327,7 +344,6 @@ end_init(KvNativeEnd *end, KvRole role, uint64_t seed)
     end->buf = g_malloc(65549);
     end->size_min = 40;
     end->size_max = 1400;
-    end->address = (KvEndpoint){.ip = {0xfd, role == KV_ROLE_CLIENT}, .port = 1000};
     end->params = (KvNativeParams){
         .role = role,
         .mode = KV_VNI_MODE_TUN,
@@ -373,11 +389,32 @@ introduce(KvNativeEnd *end, const KvNativeEnd *peer)
     kv_reset_key_derive(end->reset_key, kv_secret_get_data(own));
 }
 
+static void
+place(KvNativeEnd *end, guint place)
+{
+    end->address = (KvEndpoint){.ip = {0xfd, (uint8_t) place}, .port = 1000};
+}
+
+void
+kv_native_peers_init(KvNativeEnd *a, KvNativeEnd *b, uint64_t seed)
+{
+    end_init(a, KV_ROLE_PEER, seed);
+    end_init(b, KV_ROLE_PEER, seed + 1);
+    give_key(a);
+    give_key(b);
+    place(a, 1);
+    place(b, 2);
+    introduce(a, b);
+    introduce(b, a);
+}
+
 void
 kv_native_ends_init(KvNativeEnd *client, KvNativeEnd *server, gboolean with_keys, uint64_t seed)
 {
     end_init(client, KV_ROLE_CLIENT, seed);
     end_init(server, KV_ROLE_SERVER, seed + 1);
+    place(client, 1);
+    place(server, 0);
     for (guint i = 0; i < 2; i++) {
         KvNativeEnd *end = i == 0 ? client : server;
 
@@ -391,7 +428,7 @@ kv_native_ends_init(KvNativeEnd *client, KvNativeEnd *server, gboolean with_keys
 }
 
 static void
-start_client(KvNativeEnd *end, KvTime now)
+start_beginner(KvNativeEnd *end, KvTime now)
 {
     KvNativeConfig say;
 
@@ -399,12 +436,15 @@ start_client(KvNativeEnd *end, KvTime now)
     say.ciphers[0] = KV_AEAD_CHACHA20_POLY1305;
     kv_native_end_put_routes(end, &say);
     g_strlcpy(say.client_id, "laptop", sizeof say.client_id);
-    end->native = kv_native_new_client(&end->params, &say, end->pool, &end->random, now);
+    if (end->params.role == KV_ROLE_PEER)
+        end->native = kv_native_new_peer(&end->params, &say, end->pool, &end->random, now);
+    else
+        end->native = kv_native_new_client(&end->params, &say, end->pool, &end->random, now);
     kv_native_config_clear(&say);
 }
 
 static void
-start_server(KvNativeEnd *end)
+start_responder(KvNativeEnd *end)
 {
     KvResponderConfig config = {
         .private_key = end->private_key,
@@ -421,10 +461,10 @@ void
 kv_native_end_start(KvNativeEnd *end, KvTime now)
 {
     end->next_send = now;
-    if (end->params.role == KV_ROLE_CLIENT)
-        start_client(end, now);
-    else
-        start_server(end);
+    if (end->params.role != KV_ROLE_SERVER)
+        start_beginner(end, now);
+    if (end->params.role != KV_ROLE_CLIENT)
+        start_responder(end);
 }
 
 static void

@@ -32,9 +32,10 @@ typedef struct {
     KvNative *native; /* a server's: NULL until a client was confirmed */
     KvEndpoint address;
     KvEndpoint peer_address;
-    uint64_t last_number; /* client: its own; server: of the client */
+    uint64_t last_number; /* client, peer: its own; server: of the client */
+    uint64_t peer_number; /* peer: of the other */
 
-    /* server */
+    /* server, peer */
     KvResponder *responder;
     KvResets resets;
     uint8_t reset_key[KV_RESET_KEY_BYTES];
@@ -42,6 +43,11 @@ typedef struct {
     uint8_t association[KV_NATIVE_ID_BYTES];
 
     guint n_routes; /* that it says lie behind it */
+
+    /* peer */
+    gboolean strays; /* datagrams may go where the other is no more */
+    KvTime nat_time; /* datagrams come in only so long after one went out; 0: always */
+    KvTime last_wrote;
 
     /* what happened */
     guint n_events[KV_EVENT_CLOSED + 1];
@@ -68,6 +74,9 @@ typedef struct {
  * kv_native_end_start(). */
 void kv_native_ends_init(KvNativeEnd *client, KvNativeEnd *server, gboolean with_keys,
                          uint64_t seed);
+
+/* Two equals that know each other's keys and addresses. */
+void kv_native_peers_init(KvNativeEnd *a, KvNativeEnd *b, uint64_t seed);
 void kv_native_end_start(KvNativeEnd *end, KvTime now);
 
 /* Forgets all but its keys, as when its program is started again. */

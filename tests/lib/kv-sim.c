@@ -268,7 +268,7 @@ kv_sim_run(KvSim *sim, KvTime until, gboolean (*is_done)(void *data), void *data
             due[i] = sim->ends[i].machine->deadline(sim->ends[i].self);
             next = MIN(next, due[i]);
         }
-        if (next == KV_TIME_NEVER)
+        if (next == KV_TIME_NEVER && (is_done != NULL || until == KV_TIME_NEVER))
             return FALSE;
         if (next >= until) {
             sim->now = MAX(sim->now, until);

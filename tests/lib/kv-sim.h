@@ -82,7 +82,7 @@ void kv_sim_poke(KvSim *sim, guint end);
  * @is_done: (nullable): looked at after each event
  *
  * Runs until @is_done says so, nothing is left to happen, or the clock reaches @until; in the
- * last case the clock stands at @until.
+ * last case, or if nothing was waited for, the clock stands at @until.
  *
  * Returns: %TRUE if @is_done said so.
  */

@@ -55,7 +55,7 @@ take_records(KvNative *native)
 
         g_bytes_unref(batch);
         if (!ok) {
-            kv_native_finish(native, KV_REASON_PROTOCOL);
+            kv_native_lose(native, KV_REASON_PROTOCOL);
             return;
         }
         kv_native_push_event(native, KV_EVENT_RECONFIGURED);
@@ -67,7 +67,7 @@ take_control(Reading *reading, const KvFrameControl *part)
 {
     reading->asks = TRUE;
     if (!kv_control_stream_input(reading->native->control, part)) {
-        kv_native_finish(reading->native, KV_REASON_PROTOCOL);
+        kv_native_lose(reading->native, KV_REASON_PROTOCOL);
         return;
     }
     take_records(reading->native);
@@ -119,9 +119,16 @@ take_frame(Reading *reading, const KvFrame *frame)
         kv_transport_pong(native->transport, frame->token, reading->from, reading->now);
         break;
     case KV_FRAME_CLOSE:
-        kv_native_finish(native, KV_REASON_PEER_CLOSED);
+        kv_native_lose(native, KV_REASON_PEER_CLOSED);
         break;
     }
+}
+
+/* Whether what follows may still count. */
+static gboolean
+is_alive(const KvNative *native)
+{
+    return native->state < KV_NATIVE_CLOSING && native->lost == KV_REASON_NONE;
 }
 
 /* Returns: %FALSE when what follows cannot be understood. */
@@ -132,7 +139,7 @@ read_frames(Reading *reading, const uint8_t *frames, size_t len)
     KvFrame frame;
 
     kv_reader_init(&reader, frames, len);
-    while (reading->native->state < KV_NATIVE_CLOSING && kv_frame_next(&reader, &frame))
+    while (is_alive(reading->native) && kv_frame_next(&reader, &frame))
         take_frame(reading, &frame);
     return !reader.failed;
 }
@@ -179,7 +186,7 @@ kv_native_read_plaintext(KvNative *native, KvPacket *packet, const KvEndpoint *f
     KvItem item;
 
     kv_reader_init(&reader, packet->data, packet->len);
-    while (native->state < KV_NATIVE_CLOSING && kv_item_next(&reader, &item)) {
+    while (is_alive(native) && kv_item_next(&reader, &item)) {
         /* The frames first: a shard's head is no more when the decoder has it. */
         if (item.kind != KV_ITEM_PARITY && !read_frames(&reading, item.content, item.len))
             break;

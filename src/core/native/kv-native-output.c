@@ -66,7 +66,13 @@ output_initiation(Writing *writing, KvEndpoint *to)
     if (native->initiator == NULL)
         return 0;
     len = kv_initiator_output(native->initiator, writing->buf, writing->now);
-    *to = *kv_native_get_remote(native);
+    if (native->params.role != KV_ROLE_PEER) {
+        *to = *kv_native_get_remote(native);
+        return len;
+    }
+    *to = native->call;
+    if (len > 0)
+        kv_native_peer_asked(native);
     return len;
 }
 

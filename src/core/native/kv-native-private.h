@@ -13,7 +13,8 @@
 #include "native/kv-shard-encoder.h"
 
 /* The inside of KvNative, for the files that make it up: kv-native.c has its life and its timers,
- * kv-native-input.c what comes in, kv-native-output.c what goes out. */
+ * kv-native-input.c what comes in, kv-native-output.c what goes out, kv-native-peer.c what only
+ * peers do. */
 
 #define KV_NATIVE_EVENTS_MAX 16
 #define KV_NATIVE_PONGS_MAX  4
@@ -47,12 +48,20 @@ struct _KvNative {
     /* the way to the peer */
     KvOuterKeys local_outer; /* hides what comes in */
     KvNativeConfig say;      /* what this end says of itself, later words included */
-    KvInitiator *initiator;  /* of a client */
+    KvInitiator *initiator;  /* of a client, of a peer */
     KvTransport *transport;  /* NULL until the first handshake is through */
     KvNativeConfig remote;
     uint8_t association[KV_NATIVE_ID_BYTES];
     gboolean is_fresh; /* what is carried begins from nothing, and waits for an association */
     KvAead aead;
+
+    /* peer */
+    uint8_t local_public[KV_NATIVE_KEY_BYTES];
+    gboolean began;       /* this end began the association */
+    KvTime associated_at; /* when it went live */
+    KvEndpoint call;      /* where initiations go */
+    guint n_initiations;  /* of the handshake under way */
+    KvReason lost;        /* the association is over, which is yet to be acted on */
 
     /* what is carried, from the outside in; NULL without a transport */
     KvShardEncoder *encoder;
@@ -82,8 +91,18 @@ struct _KvNative {
 
 /* --- kv-native.c --- */
 
+/* What an end that can begin handshakes is made of; @say: moved from. */
+KvNative *kv_native_new_beginner(const KvNativeParams *params, KvNativeConfig *say,
+                                 KvPacketPool *pool, const KvRandom *random) KV_MUST_USE;
+
 /* Ends the association at once. */
 void kv_native_finish(KvNative *native, KvReason reason);
+
+/* The same, but a peer lives on and may begin another. */
+void kv_native_lose(KvNative *native, KvReason reason);
+
+/* Begins from nothing, with no association. */
+void kv_native_forget(KvNative *native, KvTime now);
 
 /* What the transport has to say after any call that takes the time. */
 void kv_native_take_transport_events(KvNative *native, KvTime now);
@@ -92,6 +111,26 @@ void kv_native_take_transport_events(KvNative *native, KvTime now);
 void kv_native_check_initiator(KvNative *native, const KvEndpoint *from, KvTime now);
 
 void kv_native_push_event(KvNative *native, KvEventType type);
+
+/* --- kv-native-peer.c --- */
+
+/* Whether a peer that has an association keeps it, though @keys are of another: both ends began. */
+gboolean kv_native_peer_keeps(const KvNative *native, const KvNativeKeys *keys, KvTime now);
+
+/* Whether a peer could begin a handshake, if it had to. */
+gboolean kv_native_peer_knows_remote(const KvNative *native);
+
+/* There are new keys, so those that are asked for are not needed. */
+void kv_native_peer_stop_asking(KvNative *native, KvTime now);
+
+/* Begins a handshake, if it knows with whom. */
+void kv_native_peer_begin(KvNative *native, KvTime now);
+
+/* An initiation has left. */
+void kv_native_peer_asked(KvNative *native);
+
+/* Acts on what was lost. */
+void kv_native_peer_take_loss(KvNative *native, KvTime now);
 
 /* --- kv-native-input.c --- */
 

@@ -40,6 +40,15 @@ kv_native_finish(KvNative *native, KvReason reason)
     kv_native_push_event(native, KV_EVENT_CLOSED);
 }
 
+void
+kv_native_lose(KvNative *native, KvReason reason)
+{
+    if (native->params.role != KV_ROLE_PEER || native->state >= KV_NATIVE_CLOSING)
+        kv_native_finish(native, reason);
+    else
+        native->lost = reason;
+}
+
 /* --- what is carried ------------------------------------------------------------------------ */
 
 static void
@@ -84,20 +93,26 @@ make_kcp(KvNative *native, KvTime now)
     g_assert(native->kcp != NULL);
 }
 
+/* What both ends take. */
+static guint
+get_datagram_max(const KvNative *native)
+{
+    guint max = native->params.datagram_max;
+
+    return native->remote.datagram != 0 ? MIN(max, native->remote.datagram) : max;
+}
+
 static void
 make_carried(KvNative *native, KvTime now)
 {
     KvLanesConfig lanes = {.kept_max = native->params.rcv_wnd, .patience = KV_NATIVE_PATIENCE};
     KvTransportConfig transport = {
-        .may_begin = native->params.role == KV_ROLE_CLIENT,
+        .may_begin = native->params.role != KV_ROLE_SERVER,
         .keepalive = native->params.keepalive,
-        .datagram_max = native->params.datagram_max,
+        .datagram_max = get_datagram_max(native),
     };
 
-    if (native->remote.datagram != 0)
-        transport.datagram_max = MIN(transport.datagram_max, native->remote.datagram);
-    if (native->params.private_key != NULL)
-        kv_key_get_public(kv_secret_get_data(native->params.private_key), transport.local_public);
+    memcpy(transport.local_public, native->local_public, sizeof transport.local_public);
     native->transport = kv_transport_new(&transport, native->random);
     make_kcp(native, now);
     kv_copies_init(&native->copies, native->pool);
@@ -109,6 +124,15 @@ make_carried(KvNative *native, KvTime now)
     native->n_pongs = 0;
     if (wants_parity(native))
         kv_shard_encoder_set_parity(native->encoder, native->params.parity_shards);
+}
+
+/* What was made before there was a peer learns of it; its window comes with its first words. */
+static void
+settle_carried(KvNative *native, KvTime now)
+{
+    kv_transport_set_datagram_max(native->transport, get_datagram_max(native), now);
+    kv_shard_encoder_set_parity(native->encoder,
+                                wants_parity(native) ? native->params.parity_shards : 0);
 }
 
 /* --- handshakes ------------------------------------------------------------------------------ */
@@ -132,14 +156,13 @@ static void
 derive_local_outer(KvNative *native)
 {
     const KvNativeParams *params = &native->params;
-    uint8_t key[KV_KEY_BYTES];
+    const uint8_t *key = native->local_public;
 
     if (params->private_key != NULL)
-        kv_key_get_public(kv_secret_get_data(params->private_key), key);
+        kv_key_get_public(kv_secret_get_data(params->private_key), native->local_public);
     else
-        memcpy(key, kv_secret_get_data(params->psk), sizeof key);
+        key = kv_secret_get_data(params->psk);
     kv_outer_keys_derive(&native->local_outer, key);
-    sodium_memzero(key, sizeof key);
 }
 
 static KvNative *
@@ -173,40 +196,63 @@ tell_rest(KvNative *native, uint32_t types)
         g_assert_not_reached(); /* it is the first */
 }
 
-/* Moves what a handshake gave into the association. A peer that gives another one has forgotten the
- * old: both begin from nothing. */
+/* A later handshake names it. */
 static void
+note_association(KvNative *native, const KvNativeKeys *keys, KvTime now)
+{
+    memcpy(native->association, keys->association, KV_NATIVE_ID_BYTES);
+    native->began = keys->initiator;
+    native->associated_at = now;
+    if (native->initiator == NULL)
+        return;
+    native->say.said |= KV_SAID_ASSOCIATION;
+    memcpy(native->say.association, keys->association, KV_NATIVE_ID_BYTES);
+}
+
+/* Moves what a handshake gave into the association. A peer that gives another one has forgotten the
+ * old: both begin from nothing. Returns: %FALSE if another one stays. */
+static gboolean
 take_association(KvNative *native, KvNativeKeys *keys, KvTime now)
 {
+    gboolean is_peer = native->params.role == KV_ROLE_PEER;
     gboolean is_first = native->transport == NULL;
+    gboolean was_fresh = native->is_fresh;
 
+    if (!is_first && memcmp(native->association, keys->association, KV_NATIVE_ID_BYTES) == 0) {
+        native->aead = keys->aead;
+        return TRUE;
+    }
+    if (is_peer && kv_native_peer_keeps(native, keys, now))
+        return FALSE;
     native->aead = keys->aead;
-    if (!is_first && memcmp(native->association, keys->association, KV_NATIVE_ID_BYTES) == 0)
-        return;
-    if (!native->is_fresh)
+    if (!was_fresh)
         clear_carried(native);
     kv_native_config_clear(&native->remote);
     native->remote = keys->remote;
     kv_native_config_init(&keys->remote);
-    memcpy(native->association, keys->association, KV_NATIVE_ID_BYTES);
-    if (keys->initiator && (native->remote.said & KV_SAID_MODE) != 0)
+    note_association(native, keys, now);
+    if (keys->initiator && !is_peer && (native->remote.said & KV_SAID_MODE) != 0)
         native->params.mode = native->remote.mode;
-    if (!keys->initiator) {
+    if (!keys->initiator && !is_peer) {
         kv_native_config_clear(&native->say);
         native->say = keys->local;
         kv_native_config_init(&keys->local);
     }
     if (native->transport == NULL)
         make_carried(native, now);
+    else
+        settle_carried(native, now);
     native->is_fresh = FALSE;
     tell_rest(native, keys->left_out);
     if (!is_first)
-        kv_native_push_event(native, KV_EVENT_RECONFIGURED);
+        kv_native_push_event(native,
+                             is_peer && was_fresh ? KV_EVENT_CONFIGURED : KV_EVENT_RECONFIGURED);
+    return TRUE;
 }
 
 KvNative *
-kv_native_new_client(const KvNativeParams *params, KvNativeConfig *say, KvPacketPool *pool,
-                     const KvRandom *random, KvTime now)
+kv_native_new_beginner(const KvNativeParams *params, KvNativeConfig *say, KvPacketPool *pool,
+                       const KvRandom *random)
 {
     KvNative *native = native_new(params, pool, random);
     KvInitiatorConfig config = {
@@ -221,11 +267,21 @@ kv_native_new_client(const KvNativeParams *params, KvNativeConfig *say, KvPacket
     native->say = *say;
     kv_native_config_init(say);
     kv_native_describe(params, &native->say);
-    /* It follows the server. */
-    native->say.said &= ~(guint) KV_SAID_MODE;
+    /* A client follows its server. */
+    if (params->role == KV_ROLE_CLIENT)
+        native->say.said &= ~(guint) KV_SAID_MODE;
     g_assert(kv_native_config_fits(&native->say));
     memcpy(config.remote_public, params->remote_public, sizeof config.remote_public);
     native->initiator = kv_initiator_new(&config, random);
+    return native;
+}
+
+KvNative *
+kv_native_new_client(const KvNativeParams *params, KvNativeConfig *say, KvPacketPool *pool,
+                     const KvRandom *random, KvTime now)
+{
+    KvNative *native = kv_native_new_beginner(params, say, pool, random);
+
     native->handshake_deadline = kv_time_add(now, params->handshake_timeout);
     kv_initiator_start(native->initiator, now);
     return native;
@@ -263,8 +319,10 @@ kv_native_add_keys(KvNative *native, KvNativeKeys *keys, const uint8_t *datagram
 
     if (native->state == KV_NATIVE_CLOSED)
         return;
-    take_association(native, keys, now);
-    add_confirmed(native, keys, &input, now);
+    if (take_association(native, keys, now)) {
+        add_confirmed(native, keys, &input, now);
+        kv_native_peer_stop_asking(native, now);
+    }
     kv_native_keys_clear(keys);
     kv_native_take_transport_events(native, now);
 }
@@ -302,9 +360,10 @@ initiator_done(KvNative *native, const KvEndpoint *from, KvTime now)
     g_auto(KvNativeKeys) keys = {0};
 
     kv_initiator_take_keys(native->initiator, &keys);
-    take_association(native, &keys, now);
-    native->say.said |= KV_SAID_ASSOCIATION;
-    memcpy(native->say.association, native->association, KV_NATIVE_ID_BYTES);
+    if (!take_association(native, &keys, now)) {
+        kv_transport_handshake_failed(native->transport, now);
+        return;
+    }
     kv_transport_add(native->transport, kv_live_session_new(&keys, now), from, NULL, now);
     native->muted = FALSE;
     if (native->state != KV_NATIVE_BEGINNING)
@@ -336,6 +395,10 @@ initiator_refused(KvNative *native)
     native->remote.refusal = refusal->refusal;
     g_free(native->remote.refusal_text);
     native->remote.refusal_text = g_strdup(refusal->refusal_text);
+    if (native->params.role == KV_ROLE_PEER) {
+        kv_native_lose(native, get_refusal_reason(refusal));
+        return;
+    }
     native->reason = get_refusal_reason(refusal);
     kv_native_push_event(native, KV_EVENT_REFUSED);
     kv_native_finish(native, native->reason);
@@ -351,6 +414,8 @@ initiator_gave_up(KvNative *native, KvTime now)
     }
     kv_initiator_stop(native->initiator);
     kv_transport_handshake_failed(native->transport, now);
+    if (native->params.role == KV_ROLE_PEER && !kv_transport_can_send(native->transport, now))
+        kv_native_lose(native, KV_REASON_HANDSHAKE_TIMEOUT);
 }
 
 void
@@ -371,23 +436,35 @@ kv_native_check_initiator(KvNative *native, const KvEndpoint *from, KvTime now)
     }
 }
 
+void
+kv_native_forget(KvNative *native, KvTime now)
+{
+    native->params.remote = *kv_native_get_remote(native);
+    native->say.said &= ~(guint) KV_SAID_ASSOCIATION;
+    memset(native->association, 0, sizeof native->association);
+    clear_carried(native);
+    make_carried(native, now);
+    native->is_fresh = TRUE;
+}
+
 /* So long without keys that the peer has forgotten all. A client begins anew when there is
  * something to send, and that is what it sends. */
 static void
 expire(KvNative *native, KvTime now)
 {
-    KvEndpoint remote = *kv_transport_get_remote(native->transport);
+    if (native->params.role == KV_ROLE_CLIENT)
+        kv_native_forget(native, now);
+    else
+        kv_native_lose(native, KV_REASON_TIMEOUT);
+}
 
-    if (native->initiator == NULL) {
-        kv_native_finish(native, KV_REASON_TIMEOUT);
-        return;
-    }
-    native->say.said &= ~(guint) KV_SAID_ASSOCIATION;
-    memset(native->association, 0, sizeof native->association);
-    clear_carried(native);
-    make_carried(native, now);
-    native->params.remote = remote;
-    native->is_fresh = TRUE;
+static void
+begin_handshake(KvNative *native, KvTime now)
+{
+    if (native->params.role == KV_ROLE_PEER)
+        kv_native_peer_begin(native, now);
+    else
+        kv_initiator_start(native->initiator, now);
 }
 
 void
@@ -399,7 +476,7 @@ kv_native_take_transport_events(KvNative *native, KvTime now)
         return;
     events = kv_transport_take_events(native->transport);
     if ((events & KV_TRANSPORT_BEGIN) != 0 && native->initiator != NULL)
-        kv_initiator_start(native->initiator, now);
+        begin_handshake(native, now);
     if ((events & KV_TRANSPORT_SESSIONS) != 0)
         kv_native_push_event(native, KV_EVENT_SESSIONS);
     if ((events & KV_TRANSPORT_MOVED) != 0)
@@ -408,6 +485,8 @@ kv_native_take_transport_events(KvNative *native, KvTime now)
         kv_kcp_set_mtu(native->kcp, kv_transport_get_size(native->transport), now);
     if ((events & KV_TRANSPORT_EXPIRED) != 0)
         expire(native, now);
+    if (native->lost != KV_REASON_NONE)
+        kv_native_peer_take_loss(native, now);
 }
 
 /* --- timers ---------------------------------------------------------------------------------- */
@@ -557,6 +636,9 @@ kv_native_send(KvNative *native, uint64_t flow, const KvSlice *slices, guint n, 
     size_t bytes = 0;
 
     if (native->state != KV_NATIVE_OPEN)
+        return FALSE;
+    /* Nobody knows where to: it need not wait. */
+    if (native->params.role == KV_ROLE_PEER && !kv_native_peer_knows_remote(native))
         return FALSE;
     for (guint i = 0; i < n; i++)
         bytes += slices[i].len;

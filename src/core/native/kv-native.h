@@ -19,7 +19,7 @@
  * the rules of calling them; datagrams have addresses here, since the peer may move.
  *
  * A client begins handshakes itself. A server's association is made of the keys that a
- * #KvResponder gave, and gets those of later handshakes by kv_native_add_keys().
+ * #KvResponder gave, and gets those of later handshakes by kv_native_add_keys(). A peer does both.
  *
  * Nothing of a datagram is used before its tag was found good, and what a true peer says is bounded
  * all the same.
@@ -32,13 +32,13 @@ typedef struct {
     KvVniMode mode;              /* a client follows its server */
     const KvSecret *private_key; /* (nullable): this end's; NULL: both ends share only @psk */
     const KvSecret *psk;         /* (nullable) */
-    uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* client, with keys: the server's */
-    KvEndpoint remote;                          /* client: where the server is */
-    KvIndexTable *indexes;                      /* client */
-    KvNativeNumbers numbers;                    /* client, with keys */
-    uint32_t snd_wnd;                           /* segments */
-    uint32_t rcv_wnd;                           /* segments */
-    guint data_shards;                          /* of a group; 0 in either: no parity is sent */
+    uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* client, with keys, and peer: the other's */
+    KvEndpoint remote;       /* client: where the server is; peer: port 0 if that is not known */
+    KvIndexTable *indexes;   /* client, peer */
+    KvNativeNumbers numbers; /* client, with keys; peer */
+    uint32_t snd_wnd;        /* segments */
+    uint32_t rcv_wnd;        /* segments */
+    guint data_shards;       /* of a group; 0 in either: no parity is sent */
     guint parity_shards;
     gboolean rapid_fec; /* a group that fills slowly is closed early */
     guint datagram_max; /* bytes, at least %KV_PATH_MTU_BASE; what this end's own path takes */
@@ -67,9 +67,31 @@ KvNative *kv_native_new_client(const KvNativeParams *params, KvNativeConfig *say
 KvNative *kv_native_new_server(const KvNativeParams *params, KvNativeKeys *keys, KvPacketPool *pool,
                                const KvRandom *random, const uint8_t *datagram, size_t len,
                                const KvEndpoint *from, KvTime now) KV_MUST_USE;
+/**
+ * kv_native_new_peer:
+ * @say: as for a client
+ *
+ * One of two equals that know each other's keys. It begins a handshake when there is something to
+ * send, or a keepalive, and it knows where the other is; else it waits for the other. It lives
+ * until it is closed: of an association that ends %KV_EVENT_LOST tells, and the next packet begins
+ * another; what waited is dropped. %KV_EVENT_READY is its first event, %KV_EVENT_CONFIGURED comes
+ * with each association that begins from nothing.
+ *
+ * Returns: (transfer full)
+ */
+KvNative *kv_native_new_peer(const KvNativeParams *params, KvNativeConfig *say, KvPacketPool *pool,
+                             const KvRandom *random, KvTime now) KV_MUST_USE;
+
 void kv_native_free(KvNative *native);
 
-/* Server: the same peer made a new handshake that names this association. */
+/* Peer: what to answer when the other end begins; a refusal maybe. @grant: initialised */
+void kv_native_answer(const KvNative *native, const KvNativeConfig *asked, KvNativeConfig *grant);
+
+/* Peer: where the other is to be called from now on, unless it has been heard from elsewhere. */
+void kv_native_call(KvNative *native, const KvEndpoint *remote, KvTime now);
+
+/* Server: the same peer made a new handshake that names this association. Peer: the other end made
+ * a handshake, whatever it names. */
 void kv_native_add_keys(KvNative *native, KvNativeKeys *keys, const uint8_t *datagram, size_t len,
                         const KvEndpoint *from, KvTime now);
 

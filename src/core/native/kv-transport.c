@@ -525,6 +525,13 @@ kv_transport_get_indexes(const KvTransport *transport, uint32_t indexes[KV_TRANS
 }
 
 void
+kv_transport_set_datagram_max(KvTransport *transport, guint datagram_max, KvTime now)
+{
+    transport->config.datagram_max = datagram_max;
+    kv_path_mtu_init(&transport->mtu, datagram_max, now);
+}
+
+void
 kv_transport_set_rtt(KvTransport *transport, KvTime rtt)
 {
     transport->rtt = rtt > 0 ? rtt : RTT_UNKNOWN;

@@ -142,6 +142,9 @@ KvTransportEvents kv_transport_take_events(KvTransport *transport);
 KvTime kv_transport_deadline(const KvTransport *transport);
 void kv_transport_advance(KvTransport *transport, KvTime now);
 
+/* What both ends take, bytes: of an association that has sent nothing yet. */
+void kv_transport_set_datagram_max(KvTransport *transport, guint datagram_max, KvTime now);
+
 /* The round trip as others measured it; 0: not known. */
 void kv_transport_set_rtt(KvTransport *transport, KvTime rtt);
 
