@@ -5,9 +5,8 @@
 #include "kv-cmd.h"
 #include "kv-i18n.h"
 #include "kv-saved.h"
+#include "kv-settings-variant.h"
 #include "kv-settings.h"
-
-#include <string.h>
 
 /* "add": makes a tunnel of flags. */
 
@@ -27,19 +26,20 @@ read_settings(KvArgs *args, KvRole role, GError **error)
 KvExit
 kv_cmd_add(KvArgs *args)
 {
-    const char *role = kv_args_get(args, KV_OPTION_ROLE);
+    const char *word = kv_args_get(args, KV_OPTION_ROLE);
+    KvRole role = KV_ROLE_CLIENT;
     KvExit status = KV_EXIT_OK;
     g_autoptr(KvSettings) settings = NULL;
     g_autoptr(KvBus) bus = NULL;
     g_autoptr(GError) error = NULL;
     g_autofree char *path = NULL;
 
-    if (role == NULL) {
-        kv_cmd_complain(_("add: --role is required; allowed: client, server"));
+    if (word == NULL) {
+        kv_cmd_complain(_("add: --role is required; allowed: client, server, peer"));
         return KV_EXIT_USAGE;
     }
-    settings =
-        read_settings(args, strcmp(role, "server") == 0 ? KV_ROLE_SERVER : KV_ROLE_CLIENT, &error);
+    g_return_val_if_fail(kv_role_from_string(word, &role), KV_EXIT_USAGE); /* of the table */
+    settings = read_settings(args, role, &error);
     if (settings == NULL) {
         kv_cmd_complain(error->message);
         return kv_exit_from_error(error);
@@ -48,7 +48,7 @@ kv_cmd_add(KvArgs *args)
     if (bus == NULL)
         return status;
     if (!kv_dbus_manager1_call_create_tunnel_sync(
-            kv_bus_get_manager(bus), kv_saved_make_variant(settings), kv_bus_no_options(),
+            kv_bus_get_manager(bus), kv_settings_to_full_variant(settings), kv_bus_no_options(),
             kv_bus_get_call_flags(bus), kv_bus_get_timeout_ms(bus), &path, NULL, &error))
         return kv_bus_complain(kv_args_get_operand(args, 0), error);
     return kv_saved_report(bus, args, path, _("added"));

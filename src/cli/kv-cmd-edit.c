@@ -8,6 +8,7 @@
 #include "kv-editor.h"
 #include "kv-error.h"
 #include "kv-i18n.h"
+#include "kv-peer-list.h"
 #include "kv-saved.h"
 #include "kv-settings-variant.h"
 #include "kv-settings.h"
@@ -50,7 +51,7 @@ change_is_empty(const Change *change)
         if (kv_settings_is_set(change->settings, i))
             return FALSE;
     }
-    return change->unset->len == 0;
+    return change->unset->len == 0 && !kv_settings_has_peers(change->settings);
 }
 
 static const char *
@@ -62,8 +63,11 @@ get_name(const Edit *edit)
 static KvRole
 get_role(const Edit *edit)
 {
-    return g_strcmp0(kv_dbus_tunnel1_get_role(edit->tunnel), "server") == 0 ? KV_ROLE_SERVER
-                                                                            : KV_ROLE_CLIENT;
+    KvRole role = KV_ROLE_CLIENT;
+
+    /* A newer daemon's are for it to judge. */
+    kv_role_from_string(kv_dbus_tunnel1_get_role(edit->tunnel), &role);
+    return role;
 }
 
 /* --- by flags -------------------------------------------------------------------------------- */
@@ -120,6 +124,10 @@ compare(const KvSettings *old, const KvSettings *new, Change *change)
         if (is && (i == KV_SETTING_ROLE || (was && is_same(old, new, i))))
             kv_settings_unset(change->settings, i);
     }
+    if (kv_peer_list_equal(kv_settings_get_peers(old), kv_settings_get_peers(new)))
+        kv_settings_unset_peers(change->settings);
+    else if (!kv_settings_has_peers(new))
+        kv_settings_set_peers(change->settings, kv_peer_list_new());
 }
 
 static gboolean
@@ -180,7 +188,7 @@ run_editor(const Edit *edit, Change *change, GError **error)
 static GVariant *
 make_settings(const Change *change)
 {
-    g_autoptr(GVariant) all = g_variant_ref_sink(kv_saved_make_variant(change->settings));
+    g_autoptr(GVariant) all = g_variant_ref_sink(kv_settings_to_full_variant(change->settings));
     GVariantDict dict;
 
     g_variant_dict_init(&dict, all);

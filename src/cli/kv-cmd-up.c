@@ -33,8 +33,10 @@ typedef struct {
 static KvRole
 get_role(KvDbusTunnel1 *tunnel)
 {
-    return g_strcmp0(kv_dbus_tunnel1_get_role(tunnel), "server") == 0 ? KV_ROLE_SERVER
-                                                                      : KV_ROLE_CLIENT;
+    KvRole role = KV_ROLE_CLIENT;
+
+    kv_role_from_string(kv_dbus_tunnel1_get_role(tunnel), &role);
+    return role;
 }
 
 /* Whether the daemon has no secret for the tunnel and knows none to read. */

@@ -6,26 +6,8 @@
 #include "kv-dbus-names.h"
 #include "kv-i18n.h"
 #include "kv-print.h"
-#include "kv-settings-variant.h"
 
 #include <stdio.h>
-
-GVariant *
-kv_saved_make_variant(const KvSettings *settings)
-{
-    g_autoptr(GVariant) all = g_variant_ref_sink(kv_settings_to_variant(settings));
-    g_autoptr(GVariant) secrets = g_variant_ref_sink(kv_settings_secrets_to_variant(settings));
-    GVariantDict dict;
-    GVariantIter iter;
-    const char *key;
-    GVariant *value;
-
-    g_variant_dict_init(&dict, all);
-    g_variant_iter_init(&iter, secrets);
-    while (g_variant_iter_loop(&iter, "{&sv}", &key, &value))
-        g_variant_dict_insert_value(&dict, key, value);
-    return g_variant_dict_end(&dict);
-}
 
 KvExit
 kv_saved_report(const KvBus *bus, const KvArgs *args, const char *path, const char *text)

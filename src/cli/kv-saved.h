@@ -6,9 +6,6 @@
 
 /* What the commands that make and change saved tunnels share. Main thread. */
 
-/* (transfer floating): @settings and their secrets as one a{sv}. */
-GVariant *kv_saved_make_variant(const KvSettings *settings);
-
 /**
  * kv_saved_report:
  * @path: object path of a tunnel that a call has just made

@@ -13,7 +13,7 @@
 
 #define HELP_TEXT_COLUMN 30
 
-static const char *const roles[] = {"client", "server", NULL};
+static const char *const roles[] = {"client", "server", "peer", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
 static const KvOption options[] = {

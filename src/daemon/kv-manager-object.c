@@ -365,7 +365,7 @@ fill(KvManagerObject *self)
     GVariantBuilder builder;
 
     g_variant_builder_init(&builder, G_VARIANT_TYPE("a{sa{sv}}"));
-    for (KvRole role = KV_ROLE_CLIENT; role <= KV_ROLE_SERVER; role++)
+    for (KvRole role = KV_ROLE_CLIENT; role <= KV_ROLE_PEER; role++)
         g_variant_builder_add(&builder, "{s@a{sv}}", roles[role],
                               kv_settings_defaults_to_variant(role));
     kv_dbus_manager1_set_default_settings(self->skeleton, g_variant_builder_end(&builder));

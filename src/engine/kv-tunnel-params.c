@@ -5,6 +5,7 @@
 
 #include "kv-addr-pool.h"
 #include "kv-error.h"
+#include "kv-peer-list.h"
 
 #include <arpa/inet.h>
 #include <sodium.h>
@@ -226,6 +227,16 @@ check_supported(const KvSettings *settings, GError **error)
     for (gsize i = 0; is_server && i < G_N_ELEMENTS(not_yet); i++) {
         if (kv_settings_is_set(settings, not_yet[i]))
             return fail_not_yet(not_yet[i], error);
+    }
+    if (kv_settings_get_role(settings) == KV_ROLE_PEER) {
+        g_set_error_literal(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
+                            "role: peer is not supported by this version yet");
+        return FALSE;
+    }
+    if (kv_peer_list_get_length(kv_settings_get_peers(settings)) > 0) {
+        g_set_error_literal(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
+                            "peer: not supported by this version yet; leave out its groups");
+        return FALSE;
     }
     if (is_server && kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE) {
         g_set_error(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,

@@ -151,6 +151,27 @@ kv_check_ip6(const char *text)
 }
 
 gboolean
+kv_check_address6(const char *text)
+{
+    return strchr(text, '/') == NULL && kv_check_ip6(text);
+}
+
+gboolean
+kv_check_endpoint(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    g_autofree char *host = NULL;
+    guint64 port;
+
+    if (colon == NULL || !g_ascii_isdigit(colon[1]) || colon[1] == '0' ||
+        !g_ascii_string_to_unsigned(colon + 1, 10, 1, G_MAXUINT16, &port, NULL))
+        return FALSE;
+    host = g_strndup(text, (gsize) (colon - text));
+    /* Without its brackets an IPv6 address hides where it ends. */
+    return (host[0] == '[' || strchr(host, ':') == NULL) && kv_check_host(host);
+}
+
+gboolean
 kv_check_address_range6(const char *text)
 {
     g_auto(GStrv) ends = g_strsplit(text, "-", 2);

@@ -26,6 +26,12 @@ gboolean kv_check_address_range(const char *text);
 /* An IPv6 address that one computer can have beyond its own link, or that and a prefix. */
 gboolean kv_check_ip6(const char *text);
 
+/* The same without a prefix. */
+gboolean kv_check_address6(const char *text);
+
+/* HOST:PORT, an IPv6 address in brackets. */
+gboolean kv_check_endpoint(const char *text);
+
 /* IPv6 ADDRESS/PREFIX or FIRST-LAST. */
 gboolean kv_check_address_range6(const char *text);
 

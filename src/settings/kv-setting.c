@@ -25,6 +25,40 @@ kv_setting_find(const char *key)
     return NULL;
 }
 
+KvSettingSide
+kv_setting_side_of_role(KvRole role)
+{
+    switch (role) {
+    case KV_ROLE_CLIENT:
+        return KV_SIDE_CLIENT;
+    case KV_ROLE_SERVER:
+        return KV_SIDE_SERVER;
+    case KV_ROLE_PEER:
+        return KV_SIDE_PEER;
+    }
+    g_return_val_if_reached(KV_SIDE_CLIENT);
+}
+
+const char *
+kv_role_to_string(KvRole role)
+{
+    return kv_setting_table[KV_SETTING_ROLE].choices[role];
+}
+
+gboolean
+kv_role_from_string(const char *word, KvRole *role)
+{
+    const char *const *words = kv_setting_table[KV_SETTING_ROLE].choices;
+
+    for (guint i = 0; words[i] != NULL; i++) {
+        if (g_strcmp0(words[i], word) != 0)
+            continue;
+        *role = (KvRole) i;
+        return TRUE;
+    }
+    return FALSE;
+}
+
 const char *
 kv_setting_get_desktop_default(const KvSetting *setting)
 {

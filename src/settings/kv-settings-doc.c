@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
-#include "kv-settings.h"
+#include "kv-peer-settings.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /*
  * Build-time program: "kv-settings-doc KIND < PAGE.in" copies a man page and puts the table of
- * settings in the place of the line @OPTIONS@: with kind "man" all of it, for kcpvpn(1), with
- * kind "nm" the data of a connection of NetworkManager, where secrets are apart.
+ * settings in the place of the line @OPTIONS@, that of peers in the place of @PEERS@: with kind
+ * "man" all of it, for kcpvpn(1), with kind "nm" the data of a connection of NetworkManager, where
+ * secrets are apart.
  */
 static gboolean is_for_nm;
 
@@ -35,10 +36,8 @@ print_roff(const char *text)
 }
 
 static void
-print_tag(const KvSetting *row)
+print_tag(const KvSetting *row, const char *dashes)
 {
-    const char *dashes = is_for_nm || (row->flags & KV_SETTING_FLAG_NO_ARGV) != 0 ? "" : "--";
-
     fputs(".TP\n\\fB", stdout);
     print_roff(dashes);
     print_roff(row->key);
@@ -52,6 +51,30 @@ print_tag(const KvSetting *row)
     if (row->value_name != NULL)
         printf(" \\fI%s\\fR", row->value_name);
     putchar('\n');
+}
+
+static void
+print_side(const KvSetting *row)
+{
+    static const struct {
+        guint side;
+        const char *note;
+    } notes[] = {
+        {KV_SIDE_SERVER, "Server only."},
+        {KV_SIDE_CLIENT, "Client only."},
+        {KV_SIDE_PEER, "Peer only."},
+        {KV_SIDE_SERVER | KV_SIDE_PEER, "Server and peer only."},
+        {KV_SIDE_CLIENT | KV_SIDE_PEER, "Client and peer only."},
+        {KV_SIDE_CLIENT | KV_SIDE_SERVER, "Client and server only."},
+    };
+
+    /* Nobody else has peers at all. */
+    if (row->group == NULL && row->side == (KV_SIDE_SERVER | KV_SIDE_PEER))
+        return;
+    for (guint i = 0; i < G_N_ELEMENTS(notes); i++) {
+        if (row->side == notes[i].side)
+            puts(notes[i].note);
+    }
 }
 
 static void
@@ -70,12 +93,25 @@ print_notes(const KvSetting *row)
         print_roff(is_for_nm || row->type != KV_SETTING_TYPE_BOOLEAN ? by_default : "off");
         fputs(".\n", stdout);
     }
-    if (row->side == KV_SIDE_SERVER)
-        puts("Server only.");
-    if (row->side == KV_SIDE_CLIENT && !is_for_nm)
-        puts("Client only.");
+    if (!is_for_nm)
+        print_side(row);
     if ((row->flags & KV_SETTING_FLAG_NO_ARGV) != 0)
         puts("Of saved tunnels only.");
+}
+
+static const char *
+get_dashes(const KvSetting *row)
+{
+    return is_for_nm || (row->flags & KV_SETTING_FLAG_NO_ARGV) != 0 ? "" : "--";
+}
+
+static void
+print_row(const KvSetting *row, const char *dashes)
+{
+    print_tag(row, dashes);
+    print_roff(row->description);
+    fputs(".\n", stdout);
+    print_notes(row);
 }
 
 /* The next row of the group that is shown, from @i on; KV_N_SETTINGS if there is none. */
@@ -100,12 +136,16 @@ print_options(void)
         for (guint i = first; i < KV_N_SETTINGS; i = find_row(group, i + 1)) {
             const KvSetting *row = kv_setting_get(i);
 
-            print_tag(row);
-            print_roff(row->description);
-            fputs(".\n", stdout);
-            print_notes(row);
+            print_row(row, get_dashes(row));
         }
     }
+}
+
+static void
+print_peers(void)
+{
+    for (guint i = 0; i < KV_N_PEER_SETTINGS; i++)
+        print_row(kv_peer_setting_get(i), "");
 }
 
 int
@@ -123,6 +163,8 @@ main(int argc, char **argv)
         if (strcmp(line, "@OPTIONS@\n") == 0) {
             print_options();
             replaced = TRUE;
+        } else if (strcmp(line, "@PEERS@\n") == 0) {
+            print_peers();
         } else {
             fputs(line, stdout);
         }

@@ -94,7 +94,7 @@ append_row(GString *out, const KvSetting *row, guint width)
 static gboolean
 is_shown(const KvSetting *row, KvRole role)
 {
-    KvSettingSide side = role == KV_ROLE_CLIENT ? KV_SIDE_CLIENT : KV_SIDE_SERVER;
+    KvSettingSide side = kv_setting_side_of_role(role);
 
     return (row->side & side) != 0 &&
            (row->flags & (KV_SETTING_FLAG_HIDDEN | KV_SETTING_FLAG_NO_ARGV)) == 0;

@@ -4,6 +4,7 @@
 #include "kv-settings.h"
 
 #include "kv-i18n.h"
+#include "kv-peer-settings-private.h"
 #include "kv-settings-private.h"
 #include "kv-text.h"
 
@@ -17,10 +18,11 @@
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors put it before the text */
 #define GROUP           "tunnel"
+#define PEER_PREFIX     "peer "
 #define FILE_SUFFIX     ".kcpvpn"
 
-/* Holds any set of values, so that no secret is left behind in a block that became too small. */
-#define DATA_INITIAL_BYTES 65536
+/* Of the group [tunnel] with any set of values. */
+#define TUNNEL_MAX_BYTES 65536
 
 typedef struct {
     guint line;
@@ -28,12 +30,38 @@ typedef struct {
     const char *text; /* in the buffer being read */
 } Entry;
 
+/* [tunnel] or [peer NAME] */
 typedef struct {
     guint line;
-    gboolean in_group;
-    Entry entries[KV_N_SETTINGS];
-    guint n_entries;
+    const char *peer; /* (nullable): its name, in the buffer */
+    GArray *entries;  /* Entry */
+} Group;
+
+typedef struct {
+    guint line;
+    GArray *groups; /* Group, in the order of the file */
 } Reader;
+
+static void
+clear_group(gpointer data)
+{
+    Group *group = data;
+
+    g_array_unref(group->entries);
+}
+
+/* (nullable): the group [tunnel]. */
+static const Group *
+find_tunnel(const Reader *reader)
+{
+    for (guint i = 0; i < reader->groups->len; i++) {
+        const Group *group = &g_array_index(reader->groups, Group, i);
+
+        if (group->peer == NULL)
+            return group;
+    }
+    return NULL;
+}
 
 /* Undoes \s \n \t \r \\ in place. Returns: FALSE: another escape. */
 static gboolean
@@ -75,32 +103,41 @@ read_group(Reader *reader, char *line, GError **error)
 {
     size_t len = strlen(line);
     g_autofree char *shown = NULL;
+    Group group = {.line = reader->line};
 
     if (line[len - 1] != ']')
         return kv_settings_fail(error, _("a group must end in \"]\""));
     line[len - 1] = '\0';
-    if (strcmp(line + 1, GROUP) != 0) {
+    if (g_str_has_prefix(line + 1, PEER_PREFIX)) {
+        group.peer = line + 1 + strlen(PEER_PREFIX);
+    } else if (strcmp(line + 1, GROUP) != 0) {
         shown = kv_text_quote(line + 1);
-        return kv_settings_fail(error, _("\"%s\" is not a known group; allowed: %s"), shown, GROUP);
-    }
-    if (reader->in_group)
+        return kv_settings_fail(error, _("\"%s\" is not a known group; allowed: %s"), shown,
+                                GROUP ", peer NAME");
+    } else if (find_tunnel(reader) != NULL) {
         return kv_settings_fail(error, _("group %s stands here for the second time"), GROUP);
-    reader->in_group = TRUE;
+    }
+    group.entries = g_array_new(FALSE, FALSE, sizeof(Entry));
+    g_array_append_val(reader->groups, group);
     return TRUE;
 }
 
 static gboolean
-check_new_key(const Reader *reader, const KvSetting *row, const char *key, GError **error)
+check_new_key(const Group *group, const KvSetting *row, const char *key, GError **error)
 {
     if (row == NULL || strcmp(row->key, key) != 0) {
         g_autofree char *shown = kv_text_quote(key);
 
-        return kv_settings_fail(error, _("\"%s\" is not a known setting"), shown);
+        return group->peer == NULL
+                   ? kv_settings_fail(error, _("\"%s\" is not a known setting"), shown)
+                   : kv_settings_fail(error, _("\"%s\" is not a known setting of a peer"), shown);
     }
-    for (guint i = 0; i < reader->n_entries; i++) {
-        if (reader->entries[i].row == row)
+    for (guint i = 0; i < group->entries->len; i++) {
+        const Entry *entry = &g_array_index(group->entries, Entry, i);
+
+        if (entry->row == row)
             return kv_settings_fail(error, _("%s: stands here for the second time, after line %u"),
-                                    key, reader->entries[i].line);
+                                    key, entry->line);
     }
     return TRUE;
 }
@@ -108,25 +145,27 @@ check_new_key(const Reader *reader, const KvSetting *row, const char *key, GErro
 static gboolean
 read_entry(Reader *reader, char *line, GError **error)
 {
+    Entry entry = {.line = reader->line};
     char *value = strchr(line, '=');
-    const KvSetting *row;
+    const Group *group;
 
     if (value == NULL || value == line)
         return kv_settings_fail(error, _("neither a comment nor a group nor KEY=VALUE"));
-    if (!reader->in_group)
+    if (reader->groups->len == 0)
         return kv_settings_fail(error, _("group %s must come first"), GROUP);
+    group = &g_array_index(reader->groups, Group, reader->groups->len - 1);
     *value++ = '\0';
     g_strchomp(line);
-    row = kv_setting_find(line);
-    if (!check_new_key(reader, row, line, error))
+    entry.row = group->peer != NULL ? kv_peer_setting_find(line) : kv_setting_find(line);
+    if (!check_new_key(group, entry.row, line, error))
         return FALSE;
-    g_strchug(value);
-    if ((row->flags & KV_SETTING_FLAG_LIST) != 0)
+    entry.text = g_strchug(value);
+    if ((entry.row->flags & KV_SETTING_FLAG_LIST) != 0)
         read_list(value);
     if (!unescape(value))
         return kv_settings_fail(error, _("%s: only \\s, \\n, \\t, \\r and \\\\ may follow \"\\\""),
-                                row->key);
-    reader->entries[reader->n_entries++] = (Entry){.line = reader->line, .row = row, .text = value};
+                                entry.row->key);
+    g_array_append_val(group->entries, entry);
     return TRUE;
 }
 
@@ -171,8 +210,10 @@ static gboolean
 apply_entries(const Reader *reader, gboolean role, KvSettings *settings, const char *where,
               GError **error)
 {
-    for (guint i = 0; i < reader->n_entries; i++) {
-        const Entry *entry = &reader->entries[i];
+    const Group *group = find_tunnel(reader);
+
+    for (guint i = 0; group != NULL && i < group->entries->len; i++) {
+        const Entry *entry = &g_array_index(group->entries, Entry, i);
 
         if ((entry->row->id == KV_SETTING_ROLE) != role)
             continue;
@@ -184,18 +225,66 @@ apply_entries(const Reader *reader, gboolean role, KvSettings *settings, const c
     return TRUE;
 }
 
+/* (transfer full) (nullable) */
+static KvPeerSettings *
+make_peer(const Group *group, KvRole role, const char *where, GError **error)
+{
+    g_autoptr(KvPeerSettings) peer = kv_peer_settings_new(role, group->peer, error);
+
+    if (peer == NULL) {
+        g_prefix_error(error, "%s:%u: ", where, group->line);
+        return NULL;
+    }
+    for (guint i = 0; i < group->entries->len; i++) {
+        const Entry *entry = &g_array_index(group->entries, Entry, i);
+
+        if (!kv_peer_settings_set_text(peer, entry->row->id, entry->text, error)) {
+            g_prefix_error(error, "%s:%u: ", where, entry->line);
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&peer);
+}
+
+static gboolean
+apply_peers(const Reader *reader, KvSettings *settings, const char *where, GError **error)
+{
+    g_autoptr(KvPeerList) peers = kv_peer_list_new();
+
+    for (guint i = 0; i < reader->groups->len; i++) {
+        const Group *group = &g_array_index(reader->groups, Group, i);
+        KvPeerSettings *peer;
+
+        if (group->peer == NULL)
+            continue;
+        peer = make_peer(group, settings->role, where, error);
+        if (peer == NULL)
+            return FALSE;
+        if (!kv_peer_list_add(peers, peer, error)) {
+            g_prefix_error(error, "%s:%u: ", where, group->line);
+            return FALSE;
+        }
+    }
+    if (kv_peer_list_get_length(peers) > 0)
+        kv_settings_set_peers(settings, g_steal_pointer(&peers));
+    return TRUE;
+}
+
 /* What a file says of its side; a wrong word is left for apply_entries() to name. */
 static gboolean
 find_role(const Reader *reader, KvRole *role, const char *where, GError **error)
 {
     const KvSetting *row = kv_setting_get(KV_SETTING_ROLE);
+    const Group *group = find_tunnel(reader);
     g_autofree char *allowed = NULL;
 
-    for (guint i = 0; i < reader->n_entries; i++) {
-        if (reader->entries[i].row != row)
+    for (guint i = 0; group != NULL && i < group->entries->len; i++) {
+        const Entry *entry = &g_array_index(group->entries, Entry, i);
+
+        if (entry->row != row)
             continue;
-        *role = strcmp(reader->entries[i].text, row->choices[KV_ROLE_SERVER]) == 0 ? KV_ROLE_SERVER
-                                                                                   : KV_ROLE_CLIENT;
+        if (!kv_role_from_string(entry->text, role))
+            *role = KV_ROLE_CLIENT;
         return TRUE;
     }
     allowed = kv_setting_format_allowed(row);
@@ -203,24 +292,35 @@ find_role(const Reader *reader, KvRole *role, const char *where, GError **error)
                             row->key, allowed);
 }
 
+static KvSettings *
+make_settings(const Reader *reader, const KvRole *role, const char *where, GError **error)
+{
+    g_autoptr(KvSettings) settings = NULL;
+    KvRole own = KV_ROLE_CLIENT;
+
+    if (role == NULL && !find_role(reader, &own, where, error))
+        return NULL;
+    settings = kv_settings_new(role != NULL ? *role : own);
+    /* The role first: a file for the other side is better told so than one key at a time. */
+    if (!apply_entries(reader, TRUE, settings, where, error) ||
+        !apply_entries(reader, FALSE, settings, where, error) ||
+        !apply_peers(reader, settings, where, error))
+        return NULL;
+    return g_steal_pointer(&settings);
+}
+
 /* @role: (nullable): NULL: what the file says. @buf: @len bytes and a NUL; destroyed. */
 static KvSettings *
 read_buffer(const KvRole *role, char *buf, gsize len, const char *where, GError **error)
 {
-    g_autoptr(KvSettings) settings = NULL;
-    Reader reader = {0};
-    KvRole own = KV_ROLE_CLIENT;
+    Reader reader = {.groups = g_array_new(FALSE, FALSE, sizeof(Group))};
+    KvSettings *settings = NULL;
 
-    if (!read_lines(&reader, buf, len, where, error))
-        return NULL;
-    if (role == NULL && !find_role(&reader, &own, where, error))
-        return NULL;
-    settings = kv_settings_new(role != NULL ? *role : own);
-    /* The role first: a file for the other side is better told so than one key at a time. */
-    if (!apply_entries(&reader, TRUE, settings, where, error) ||
-        !apply_entries(&reader, FALSE, settings, where, error))
-        return NULL;
-    return g_steal_pointer(&settings);
+    g_array_set_clear_func(reader.groups, clear_group);
+    if (read_lines(&reader, buf, len, where, error))
+        settings = make_settings(&reader, role, where, error);
+    g_array_unref(reader.groups);
+    return settings;
 }
 
 static KvSettings *
@@ -279,7 +379,7 @@ holds_any_secret(const KvSettings *settings)
         if (kv_settings_holds_secret(settings, i))
             return TRUE;
     }
-    return FALSE;
+    return kv_peer_list_has_secrets(settings->peers);
 }
 
 static KvSettings *
@@ -331,49 +431,25 @@ kv_settings_new_from_file(const char *path, GError **error)
     return read_file(NULL, path, error);
 }
 
-/* Leading and trailing blanks would be lost otherwise. */
-static void
-append_escaped(GString *out, const char *text, gsize len)
+/* Enough, so that no secret is left behind in a block that became too small: bytes. */
+static gsize
+measure(const KvSettings *settings)
 {
-    for (gsize i = 0; i < len; i++) {
-        if (text[i] == '\\')
-            g_string_append(out, "\\\\");
-        else if (text[i] == ' ' && (i == 0 || i == len - 1))
-            g_string_append(out, "\\s");
-        else
-            g_string_append_c(out, text[i]);
-    }
-}
+    gsize bytes = TUNNEL_MAX_BYTES;
 
-static void
-append_value(GString *out, const KvSettings *settings, KvSettingId id)
-{
-    const KvSettingValue *value = &settings->values[id];
-
-    if (!value->is_set)
-        return;
-    g_string_append_printf(out, "%s=", kv_setting_get(id)->key);
-    if ((kv_setting_get(id)->flags & KV_SETTING_FLAG_LIST) != 0) {
-        g_autofree char *items = g_strdelimit(g_strdup(value->text), ",", ';');
-
-        append_escaped(out, items, strlen(items));
-        g_string_append_c(out, ';');
-    } else if (value->secret != NULL) {
-        append_escaped(out, (const char *) kv_secret_get_data(value->secret),
-                       kv_secret_get_length(value->secret));
-    } else {
-        append_escaped(out, value->text, strlen(value->text));
-    }
-    g_string_append_c(out, '\n');
+    for (guint i = 0; i < kv_peer_list_get_length(settings->peers); i++)
+        bytes += kv_peer_settings_measure(kv_peer_list_get(settings->peers, i));
+    return bytes;
 }
 
 char *
 kv_settings_to_data(const KvSettings *settings, gboolean with_secrets)
 {
-    GString *out = g_string_sized_new(DATA_INITIAL_BYTES);
+    GString *out = g_string_sized_new(measure(settings));
 
     g_string_append(out, "[" GROUP "]\n");
-    append_value(out, settings, KV_SETTING_NAME);
+    kv_setting_value_append_line(out, kv_setting_get(KV_SETTING_NAME),
+                                 &settings->values[KV_SETTING_NAME]);
     g_string_append_printf(out, "role=%s\n",
                            kv_setting_get(KV_SETTING_ROLE)->choices[settings->role]);
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
@@ -382,7 +458,9 @@ kv_settings_to_data(const KvSettings *settings, gboolean with_secrets)
         if (kv_setting_get(i)->type == KV_SETTING_TYPE_SECRET &&
             !(with_secrets && kv_settings_holds_secret(settings, i)))
             continue;
-        append_value(out, settings, i);
+        kv_setting_value_append_line(out, kv_setting_get(i), &settings->values[i]);
     }
+    for (guint i = 0; i < kv_peer_list_get_length(settings->peers); i++)
+        kv_peer_settings_append_group(out, kv_peer_list_get(settings->peers, i), with_secrets);
     return g_string_free(out, FALSE);
 }

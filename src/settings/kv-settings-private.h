@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "kv-settings.h"
+#include "kv-peer-list.h"
+#include "kv-setting-value.h"
 
 /* What the files of this folder share among themselves. */
+
+/* What values of either table allow. */
+#define KV_SETTING_KEY_ALLOWED                                                                     \
+    N_("a key of 32 bytes in base64, 44 characters, as kcpvpn genkey, pubkey and genpsk write "    \
+       "them")
+#define KV_SETTING_NETWORKS_ALLOWED                                                                \
+    N_("networks such as 10.0.0.0/8 or 2001:db8::/32, without a bit set below the prefix")
 
 /* Words of "crypt" for the native protocol, behind those of KvCipher. */
 typedef enum {
@@ -16,17 +24,10 @@ typedef enum {
 /* The one table, by KvSettingId. */
 extern const KvSetting kv_setting_table[KV_N_SETTINGS];
 
-typedef struct {
-    gboolean is_set;
-    gboolean is_absent; /* given as none: over a file, its value does not count */
-    char *given;        /* (nullable): what an older command line had, in place of which text is */
-    char *text;         /* all but SECRET: in its one canonical spelling */
-    guint64 number;     /* UINT; BOOLEAN: 0 or 1; CHOICE: index */
-    KvSecret *secret;   /* SECRET */
-} KvSettingValue;
-
 struct _KvSettings {
     KvRole role;
+    KvPeerList *peers;         /* shared with copies */
+    gboolean peers_given;      /* even if there are none */
     gboolean secret_from_file; /* "secret" is what "secret-file" holds, not given itself */
     KvSettingValue values[KV_N_SETTINGS];
 };

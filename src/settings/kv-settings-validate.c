@@ -30,8 +30,18 @@ require(const KvSettings *settings, KvSettingId id, GError **error)
 static gboolean
 has_keys(const KvSettings *settings)
 {
-    return kv_settings_is_set(settings, KV_SETTING_PRIVATE_KEY) ||
-           kv_settings_is_set(settings, KV_SETTING_PUBLIC_KEY);
+    return settings->role == KV_ROLE_PEER || kv_settings_is_set(settings, KV_SETTING_PRIVATE_KEY) ||
+           kv_settings_is_set(settings, KV_SETTING_PUBLIC_KEY) ||
+           kv_peer_list_get_length(settings->peers) > 0;
+}
+
+static gboolean
+require_peers(const KvSettings *settings, GError **error)
+{
+    if (settings->role == KV_ROLE_CLIENT || kv_peer_list_get_length(settings->peers) > 0)
+        return TRUE;
+    return kv_settings_fail(error, _("peer: required with private-key, but none was given; "
+                                     "allowed: a group [peer NAME] for each"));
 }
 
 /* Without keys, and for what else a server admits, there must be a secret. */
@@ -39,7 +49,7 @@ static gboolean
 validate_secrets(const KvSettings *settings, GError **error)
 {
     if (has_keys(settings)) {
-        if (!require(settings, KV_SETTING_PRIVATE_KEY, error))
+        if (!require(settings, KV_SETTING_PRIVATE_KEY, error) || !require_peers(settings, error))
             return FALSE;
         if (kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE)
             return TRUE;
@@ -120,8 +130,8 @@ validate_mtu(const KvSettings *settings, GError **error)
     /* The server tells its clients the frame size in 16 bits. */
     if (mtu == 0 || mtu > mtu_max)
         return kv_settings_fail(error,
-                                _("vni-mtu: \"%u\" is not allowed on a server; allowed: 68 to %u"),
-                                mtu, mtu_max);
+                                _("vni-mtu: \"%u\" is not allowed for a %s; allowed: 68 to %u"),
+                                mtu, kv_role_to_string(settings->role), mtu_max);
     if (frame != 0 && frame < mtu + KV_SETTING_FRAME_OVERHEAD)
         return kv_settings_fail(error,
                                 _("full-frame-mtu: \"%u\" is too small for vni-mtu %u; allowed: 0 "
@@ -170,17 +180,48 @@ validate_client_address(const KvSettings *settings, GError **error)
         ip6);
 }
 
+static gboolean
+validate_client(const KvSettings *settings, GError **error)
+{
+    return require(settings, KV_SETTING_IP, error) && require(settings, KV_SETTING_PORT, error) &&
+           validate_client_keys(settings, error) && validate_client_address(settings, error);
+}
+
+static gboolean
+validate_server(const KvSettings *settings, GError **error)
+{
+    return require(settings, KV_SETTING_IP, error) && require(settings, KV_SETTING_PORT, error) &&
+           require(settings, KV_SETTING_VNI_MODE, error) && validate_mtu(settings, error) &&
+           validate_vni_mode(settings, error);
+}
+
+/* One that only calls others needs neither address nor port. */
+static gboolean
+validate_peer(const KvSettings *settings, GError **error)
+{
+    if (kv_settings_get_protocol(settings) == KV_PROTOCOL_V1)
+        return kv_settings_fail(error,
+                                _("crypt: \"%s\" is not allowed for a peer; allowed: auto, "
+                                  "chacha20-poly1305 or aes-256-gcm"),
+                                kv_settings_get_string(settings, KV_SETTING_CRYPT));
+    return validate_mtu(settings, error) && validate_vni_mode(settings, error);
+}
+
 gboolean
 kv_settings_validate_saved(const KvSettings *settings, GError **error)
 {
-    if (!require(settings, KV_SETTING_IP, error) || !require(settings, KV_SETTING_PORT, error) ||
-        !validate_one_secret(settings, error) || !validate_shards(settings, error) ||
+    if (!validate_one_secret(settings, error) || !validate_shards(settings, error) ||
         !validate_udp_mtu(settings, error))
         return FALSE;
-    if (kv_settings_get_role(settings) == KV_ROLE_CLIENT)
-        return validate_client_keys(settings, error) && validate_client_address(settings, error);
-    return require(settings, KV_SETTING_VNI_MODE, error) && validate_mtu(settings, error) &&
-           validate_vni_mode(settings, error);
+    switch (settings->role) {
+    case KV_ROLE_CLIENT:
+        return validate_client(settings, error);
+    case KV_ROLE_SERVER:
+        return validate_server(settings, error);
+    case KV_ROLE_PEER:
+        return validate_peer(settings, error);
+    }
+    g_return_val_if_reached(FALSE);
 }
 
 /* Whether nothing of what is spoken knows the setting. */
@@ -189,6 +230,7 @@ is_of_other_protocol(const KvSettings *settings, const KvSetting *row)
 {
     gboolean native = kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE;
 
+    /* A server with a cipher of v1 speaks both if it has a key. */
     switch (row->id) {
     case KV_SETTING_KCP_MODE:
     case KV_SETTING_NODELAY:
@@ -200,7 +242,12 @@ is_of_other_protocol(const KvSettings *settings, const KvSetting *row)
     case KV_SETTING_FULL_FRAME_MTU:
         return native;
     case KV_SETTING_LOCAL_IP6:
-        return !native && settings->role == KV_ROLE_CLIENT;
+    case KV_SETTING_ASSIGNABLE_IPS6:
+    case KV_SETTING_ROUTES:
+    case KV_SETTING_DNS:
+    case KV_SETTING_DNS_SEARCH:
+    case KV_SETTING_CLIENT_TO_CLIENT:
+        return !native && !has_keys(settings);
     default:
         return FALSE;
     }
@@ -223,7 +270,7 @@ format_warning(const KvSettings *settings, const KvSetting *row)
         return g_strdup_printf(_("%s: of no use with crypt %s"), row->key,
                                kv_settings_get_string(settings, KV_SETTING_CRYPT));
     if (row->id == KV_SETTING_WORKERS && value->number > 1 &&
-        kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE)
+        (kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE || has_keys(settings)))
         return g_strdup_printf(_("%s: the native protocol has one thread, %s is of no use"),
                                row->key, value->text);
     if (row->id == KV_SETTING_SECRET && value->is_set && has_keys(settings) &&
@@ -231,7 +278,7 @@ format_warning(const KvSettings *settings, const KvSetting *row)
         return g_strdup_printf(_("%s: of no use with %s"), row->key,
                                kv_setting_get(KV_SETTING_PUBLIC_KEY)->key);
     /* A client learns the mode from its server. */
-    if (is_tap_only && value->is_set && settings->role == KV_ROLE_SERVER &&
+    if (is_tap_only && value->is_set && settings->role != KV_ROLE_CLIENT &&
         kv_settings_get_choice(settings, KV_SETTING_VNI_MODE) == KV_VNI_MODE_TUN)
         return g_strdup_printf(_("%s: of no use with vni-mode tun, only with tap"), row->key);
     return NULL;

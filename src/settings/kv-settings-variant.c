@@ -4,10 +4,15 @@
 #include "kv-settings-variant.h"
 
 #include "kv-i18n.h"
+#include "kv-peer-settings-private.h"
 #include "kv-settings-private.h"
 #include "kv-text.h"
 
 #include <string.h>
+
+/* The key of what is no row of the table, but all peers by their names. */
+#define PEERS_KEY  "peers"
+#define PEERS_TYPE ((const GVariantType *) "a{sa{sv}}")
 
 /* Boxes within boxes: a variant may come in a variant, but nobody needs many. */
 #define NESTING_MAX 8
@@ -88,12 +93,11 @@ fail_type(const KvSetting *row, GVariant *value, GError **error)
                             row->key, g_variant_get_type_string(value), allowed);
 }
 
-static gboolean
-set_value(KvSettings *settings, const KvSetting *row, GVariant *boxed, GError **error)
+/* (transfer full): what lies in the boxes. */
+static GVariant *
+unbox(GVariant *boxed)
 {
-    g_autoptr(GVariant) value = g_variant_ref(boxed);
-    g_autofree char *text = NULL;
-    gboolean ok;
+    GVariant *value = g_variant_ref(boxed);
 
     for (guint i = 0; i < NESTING_MAX && g_variant_is_of_type(value, G_VARIANT_TYPE_VARIANT); i++) {
         GVariant *inner = g_variant_get_variant(value);
@@ -101,7 +105,16 @@ set_value(KvSettings *settings, const KvSetting *row, GVariant *boxed, GError **
         g_variant_unref(value);
         value = inner;
     }
-    text = value_to_text(row, value);
+    return value;
+}
+
+static gboolean
+set_value(KvSettings *settings, const KvSetting *row, GVariant *boxed, GError **error)
+{
+    g_autoptr(GVariant) value = unbox(boxed);
+    g_autofree char *text = value_to_text(row, value);
+    gboolean ok;
+
     if (text == NULL)
         return fail_type(row, value, error);
     ok = kv_settings_set_text(settings, row->id, text, error);
@@ -109,6 +122,142 @@ set_value(KvSettings *settings, const KvSetting *row, GVariant *boxed, GError **
         kv_secret_wipe_string(text);
     return ok;
 }
+
+/* --- peers ---------------------------------------------------------------------------------- */
+
+static gboolean
+set_peer_value(KvPeerSettings *peer, const KvSetting *row, GVariant *boxed, GError **error)
+{
+    g_autoptr(GVariant) value = unbox(boxed);
+    g_autofree char *text = value_to_text(row, value);
+    gboolean ok;
+
+    if (text == NULL) {
+        fail_type(row, value, error);
+        g_prefix_error(error, _("peer %s: "), peer->name);
+        return FALSE;
+    }
+    ok = kv_peer_settings_set_text(peer, row->id, text, error);
+    if (row->type == KV_SETTING_TYPE_SECRET)
+        kv_secret_wipe_string(text);
+    return ok;
+}
+
+/* (transfer none) (nullable): the row of @key, which must be new in @seen. */
+static const KvSetting *
+find_peer_row(const KvPeerSettings *peer, const char *key, gboolean *seen, GError **error)
+{
+    const KvSetting *row = kv_peer_setting_find(key);
+
+    if (row == NULL) {
+        g_autofree char *shown = kv_text_quote(key);
+
+        kv_settings_fail(error, _("peer %s: \"%s\" is not a known setting of a peer"), peer->name,
+                         shown);
+        return NULL;
+    }
+    if (seen[row->id]) {
+        kv_settings_fail(error, _("peer %s: %s: was given twice"), peer->name, row->key);
+        return NULL;
+    }
+    seen[row->id] = TRUE;
+    return row;
+}
+
+static gboolean
+set_peer(KvPeerSettings *peer, GVariant *dict, gboolean secrets_only, GError **error)
+{
+    gboolean seen[KV_N_PEER_SETTINGS] = {FALSE};
+    GVariantIter iter;
+    const char *key;
+    GVariant *value;
+
+    g_variant_iter_init(&iter, dict);
+    while (g_variant_iter_next(&iter, "{&sv}", &key, &value)) {
+        g_autoptr(GVariant) owned = value;
+        const KvSetting *row = find_peer_row(peer, key, seen, error);
+
+        if (row == NULL)
+            return FALSE;
+        if (secrets_only && row->type != KV_SETTING_TYPE_SECRET)
+            return kv_settings_fail(error, _("peer %s: %s: only secrets are allowed here"),
+                                    peer->name, row->key);
+        if (!set_peer_value(peer, row, value, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* (transfer full) (nullable): @boxed, if it is all peers. */
+static GVariant *
+unbox_peers(GVariant *boxed, GError **error)
+{
+    g_autoptr(GVariant) peers = unbox(boxed);
+
+    if (g_variant_is_of_type(peers, PEERS_TYPE))
+        return g_steal_pointer(&peers);
+    kv_settings_fail(error, _("%s: a value of type \"%s\" is not allowed; allowed: %s"), PEERS_KEY,
+                     g_variant_get_type_string(peers), "a{sa{sv}}");
+    return NULL;
+}
+
+static gboolean
+set_peers(KvSettings *settings, GVariant *boxed, GError **error)
+{
+    g_autoptr(GVariant) peers = unbox_peers(boxed, error);
+    g_autoptr(KvPeerList) list = kv_peer_list_new();
+    GVariantIter iter;
+    const char *name;
+    GVariant *dict;
+
+    if (peers == NULL)
+        return FALSE;
+    g_variant_iter_init(&iter, peers);
+    while (g_variant_iter_next(&iter, "{&s@a{sv}}", &name, &dict)) {
+        g_autoptr(GVariant) owned = dict;
+        g_autoptr(KvPeerSettings) peer = kv_peer_settings_new(settings->role, name, error);
+
+        if (peer == NULL || !set_peer(peer, dict, FALSE, error) ||
+            !kv_peer_list_add(list, g_steal_pointer(&peer), error))
+            return FALSE;
+    }
+    kv_settings_set_peers(settings, g_steal_pointer(&list));
+    return TRUE;
+}
+
+/* Puts secrets into peers that are there. */
+static gboolean
+set_peer_secrets(KvSettings *settings, GVariant *boxed, GError **error)
+{
+    g_autoptr(GVariant) peers = unbox_peers(boxed, error);
+    g_autoptr(KvPeerList) list = kv_peer_list_new();
+    GVariantIter iter;
+    const char *name;
+    GVariant *dict;
+
+    if (peers == NULL)
+        return FALSE;
+    g_variant_iter_init(&iter, peers);
+    while (g_variant_iter_next(&iter, "{&s@a{sv}}", &name, &dict)) {
+        g_autoptr(GVariant) owned = dict;
+        const KvPeerSettings *old = kv_peer_list_find(settings->peers, name);
+        g_autoptr(KvPeerSettings) peer = NULL;
+
+        if (old == NULL) {
+            g_autofree char *shown = kv_text_quote(name);
+
+            return kv_settings_fail(error, _("peer %s: the tunnel has no such peer"), shown);
+        }
+        peer = kv_peer_settings_copy(old);
+        if (!set_peer(peer, dict, TRUE, error) ||
+            !kv_peer_list_add(list, g_steal_pointer(&peer), error))
+            return FALSE;
+    }
+    kv_settings_set_peers(settings, kv_peer_list_replace(settings->peers, list));
+    return TRUE;
+}
+
+/* --- all ------------------------------------------------------------------------------------ */
 
 /* (transfer none) (nullable): the row of @key, which must be new in @seen. */
 static const KvSetting *
@@ -142,8 +291,16 @@ set_all(KvSettings *settings, GVariant *dict, gboolean secrets_only, GError **er
     g_variant_iter_init(&iter, dict);
     while (g_variant_iter_next(&iter, "{&sv}", &key, &value)) {
         g_autoptr(GVariant) owned = value;
-        const KvSetting *row = find_row(key, seen, error);
+        const KvSetting *row;
 
+        if (strcmp(key, PEERS_KEY) == 0) {
+            if (settings->peers_given)
+                return kv_settings_fail(error, _("%s: was given twice"), key);
+            if (!(secrets_only ? set_peer_secrets : set_peers)(settings, value, error))
+                return FALSE;
+            continue;
+        }
+        row = find_row(key, seen, error);
         if (row == NULL)
             return FALSE;
         if (secrets_only && row->type != KV_SETTING_TYPE_SECRET)
@@ -160,6 +317,9 @@ merge_variant(KvSettings *settings, GVariant *dict, gboolean secrets_only, GErro
     g_autoptr(KvSettings) given = kv_settings_new(settings->role);
 
     g_return_val_if_fail(g_variant_is_of_type(dict, G_VARIANT_TYPE_VARDICT), FALSE);
+    /* Secrets are for peers that are there. */
+    kv_peer_list_unref(given->peers);
+    given->peers = kv_peer_list_ref(settings->peers);
     if (!set_all(given, dict, secrets_only, error))
         return FALSE;
     kv_settings_merge(settings, given);
@@ -184,7 +344,7 @@ kv_settings_new_from_variant(GVariant *dict, GError **error)
     const KvSetting *row = kv_setting_get(KV_SETTING_ROLE);
     g_autoptr(GVariant) role = NULL;
     g_autoptr(KvSettings) settings = NULL;
-    KvRole side = KV_ROLE_CLIENT;
+    KvRole side;
 
     g_return_val_if_fail(g_variant_is_of_type(dict, G_VARIANT_TYPE_VARDICT), NULL);
     role = g_variant_lookup_value(dict, row->key, NULL);
@@ -194,9 +354,9 @@ kv_settings_new_from_variant(GVariant *dict, GError **error)
         kv_settings_fail(error, _("%s: required, but not given; allowed: %s"), row->key, allowed);
         return NULL;
     }
-    if (g_variant_is_of_type(role, G_VARIANT_TYPE_STRING) &&
-        strcmp(g_variant_get_string(role, NULL), row->choices[KV_ROLE_SERVER]) == 0)
-        side = KV_ROLE_SERVER;
+    if (!g_variant_is_of_type(role, G_VARIANT_TYPE_STRING) ||
+        !kv_role_from_string(g_variant_get_string(role, NULL), &side))
+        side = KV_ROLE_CLIENT; /* the word is refused when it is set */
     settings = kv_settings_new(side);
     /* The role first, so that a wrong one is not reported as a key of the other side. */
     if (!set_value(settings, row, role, error) || !set_all(settings, dict, FALSE, error))
@@ -230,36 +390,87 @@ value_to_variant(const KvSetting *row, const KvSettingValue *value)
     return g_variant_new_string(value->text);
 }
 
-GVariant *
-kv_settings_to_variant(const KvSettings *settings)
+/* Of which rows. */
+typedef enum {
+    PICK_VALUES = 1 << 0,
+    PICK_SECRETS = 1 << 1,
+} Pick;
+
+static gboolean
+is_picked(const KvSetting *row, const KvSettingValue *value, Pick pick)
+{
+    return value->is_set &&
+           (pick & (row->type == KV_SETTING_TYPE_SECRET ? PICK_SECRETS : PICK_VALUES)) != 0;
+}
+
+static GVariant *
+peer_to_variant(const KvPeerSettings *peer, Pick pick)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    for (guint i = 0; i < KV_N_PEER_SETTINGS; i++) {
+        const KvSetting *row = kv_peer_setting_get(i);
+
+        if (is_picked(row, &peer->values[i], pick))
+            g_variant_dict_insert_value(&dict, row->key, value_to_variant(row, &peer->values[i]));
+    }
+    return g_variant_dict_end(&dict);
+}
+
+/* a{sa{sv}}; with secrets alone, of those peers that have one. */
+static GVariant *
+peers_to_variant(const KvPeerList *peers, Pick pick)
+{
+    GVariantBuilder builder;
+
+    g_variant_builder_init(&builder, PEERS_TYPE);
+    for (guint i = 0; i < kv_peer_list_get_length(peers); i++) {
+        const KvPeerSettings *peer = kv_peer_list_get(peers, i);
+
+        if (pick != PICK_SECRETS || kv_peer_settings_is_set(peer, KV_PEER_SETTING_PRESHARED_KEY))
+            g_variant_builder_add(&builder, "{s@a{sv}}", peer->name, peer_to_variant(peer, pick));
+    }
+    return g_variant_builder_end(&builder);
+}
+
+static GVariant *
+settings_to_variant(const KvSettings *settings, Pick pick)
 {
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         const KvSetting *row = kv_setting_get(i);
+        const KvSettingValue *value = &settings->values[i];
 
-        if (settings->values[i].is_set && row->type != KV_SETTING_TYPE_SECRET)
-            g_variant_dict_insert_value(&dict, row->key,
-                                        value_to_variant(row, &settings->values[i]));
+        if (is_picked(row, value, pick) &&
+            (row->type != KV_SETTING_TYPE_SECRET || kv_settings_holds_secret(settings, i)))
+            g_variant_dict_insert_value(&dict, row->key, value_to_variant(row, value));
     }
+    if (pick == PICK_SECRETS ? kv_peer_list_has_secrets(settings->peers) : settings->peers_given)
+        g_variant_dict_insert_value(&dict, PEERS_KEY, peers_to_variant(settings->peers, pick));
+    if (pick == PICK_SECRETS)
+        return g_variant_dict_end(&dict);
     g_variant_dict_insert(&dict, kv_setting_get(KV_SETTING_ROLE)->key, "s",
-                          kv_setting_get(KV_SETTING_ROLE)->choices[settings->role]);
+                          kv_role_to_string(settings->role));
     return g_variant_dict_end(&dict);
+}
+
+GVariant *
+kv_settings_to_variant(const KvSettings *settings)
+{
+    return settings_to_variant(settings, PICK_VALUES);
+}
+
+GVariant *
+kv_settings_to_full_variant(const KvSettings *settings)
+{
+    return settings_to_variant(settings, PICK_VALUES | PICK_SECRETS);
 }
 
 GVariant *
 kv_settings_secrets_to_variant(const KvSettings *settings)
 {
-    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
-
-    for (guint i = 0; i < KV_N_SETTINGS; i++) {
-        const KvSetting *row = kv_setting_get(i);
-
-        if (kv_settings_holds_secret(settings, i))
-            g_variant_dict_insert_value(&dict, row->key,
-                                        value_to_variant(row, &settings->values[i]));
-    }
-    return g_variant_dict_end(&dict);
+    return settings_to_variant(settings, PICK_SECRETS);
 }
 
 char **
@@ -271,13 +482,15 @@ kv_settings_list_secrets(const KvSettings *settings)
         if (kv_settings_holds_secret(settings, i))
             g_strv_builder_add(keys, kv_setting_get(i)->key);
     }
+    if (kv_peer_list_has_secrets(settings->peers))
+        g_strv_builder_add(keys, PEERS_KEY);
     return g_strv_builder_end(keys);
 }
 
 GVariant *
 kv_settings_defaults_to_variant(KvRole role)
 {
-    KvSettingSide side = role == KV_ROLE_CLIENT ? KV_SIDE_CLIENT : KV_SIDE_SERVER;
+    KvSettingSide side = kv_setting_side_of_role(role);
     g_autoptr(KvSettings) defaults = kv_settings_new(role);
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 

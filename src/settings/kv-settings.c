@@ -26,138 +26,16 @@ kv_settings_fail(GError **error, const char *format, ...)
 }
 
 static void
-value_clear(KvSettingValue *value)
-{
-    g_free(value->given);
-    g_free(value->text);
-    kv_secret_free(value->secret);
-    *value = (KvSettingValue){0};
-}
-
-static gboolean
-parse_boolean(const char *text, guint64 *number)
-{
-    static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True", NULL};
-    static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False", NULL};
-
-    *number = g_strv_contains(yes, text);
-    return *number != 0 || g_strv_contains(no, text);
-}
-
-/* Decimal or 0x…; a leading zero is refused, since some would take it for octal. */
-static gboolean
-parse_uint(const KvSetting *row, const char *text, guint64 *number)
-{
-    guint base = 10;
-
-    if (g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X")) {
-        base = 16;
-        text += 2;
-    } else if (text[0] == '0' && text[1] != '\0') {
-        return FALSE;
-    }
-    return g_ascii_string_to_unsigned(text, base, row->min, row->max, number, NULL);
-}
-
-static gboolean
-parse_choice(const KvSetting *row, const char *text, guint64 *number)
-{
-    for (guint i = 0; row->choices[i] != NULL; i++) {
-        if (strcmp(row->choices[i], text) == 0) {
-            *number = i;
-            return TRUE;
-        }
-    }
-    return FALSE;
-}
-
-static gboolean
-is_clean_text(const KvSetting *row, const char *text)
-{
-    size_t len = strlen(text);
-
-    if (len < row->min || len > row->max || !g_utf8_validate(text, (gssize) len, NULL))
-        return FALSE;
-    for (size_t i = 0; i < len; i++) {
-        if ((guchar) text[i] < 0x20 || text[i] == 0x7f)
-            return FALSE;
-    }
-    return TRUE;
-}
-
-/* So that nobody else has to know that an IPv6 address may come in brackets. */
-static char *
-dup_canonical(const KvSetting *row, const char *text)
-{
-    if (row->id == KV_SETTING_IP && text[0] == '[')
-        return g_strndup(text + 1, strlen(text) - 2);
-    return g_strdup(text);
-}
-
-/* (transfer full) (nullable): @text in the one spelling of a list; NULL: an item is not allowed. */
-static char *
-parse_list(const KvSetting *row, const char *text)
-{
-    g_auto(GStrv) items = g_strsplit(text, ",", 0);
-
-    for (guint i = 0; items[i] != NULL; i++) {
-        g_strstrip(items[i]);
-        if (items[i][0] == '\0' || (row->check != NULL && !row->check(items[i])))
-            return NULL;
-    }
-    return g_strjoinv(",", items);
-}
-
-static gboolean
-parse_string(const KvSetting *row, const char *text, KvSettingValue *value)
-{
-    if (!is_clean_text(row, text))
-        return FALSE;
-    if ((row->flags & KV_SETTING_FLAG_LIST) != 0)
-        value->text = parse_list(row, text);
-    else if (row->check == NULL || row->check(text))
-        value->text = dup_canonical(row, text);
-    return value->text != NULL;
-}
-
-/* @value must be empty and stays so on failure. */
-static gboolean
-parse_value(const KvSetting *row, const char *text, KvSettingValue *value)
-{
-    switch (row->type) {
-    case KV_SETTING_TYPE_BOOLEAN:
-        if (!parse_boolean(text, &value->number))
-            return FALSE;
-        value->text = g_strdup(value->number ? "true" : "false");
-        return TRUE;
-    case KV_SETTING_TYPE_UINT:
-        if (!parse_uint(row, text, &value->number) || (row->check != NULL && !row->check(text)))
-            return FALSE;
-        value->text = g_strdup_printf("%" G_GUINT64_FORMAT, value->number);
-        return TRUE;
-    case KV_SETTING_TYPE_CHOICE:
-        if (!parse_choice(row, text, &value->number))
-            return FALSE;
-        value->text = g_strdup(text);
-        return TRUE;
-    case KV_SETTING_TYPE_STRING:
-        return parse_string(row, text, value);
-    case KV_SETTING_TYPE_SECRET:
-        if (!is_clean_text(row, text) || (row->check != NULL && !row->check(text)))
-            return FALSE;
-        value->secret = kv_secret_new(text, strlen(text));
-        return TRUE;
-    }
-    g_return_val_if_reached(FALSE);
-}
-
-static void
 set_default(KvSettings *settings, const KvSetting *row)
 {
     KvSettingValue *value = &settings->values[row->id];
+    const char *text = row->default_text;
 
-    value_clear(value);
-    if (row->default_text != NULL && !parse_value(row, row->default_text, value))
+    kv_setting_value_clear(value);
+    /* Peers have keys, which v1 has not. */
+    if (row->id == KV_SETTING_CRYPT && settings->role == KV_ROLE_PEER)
+        text = row->choices[KV_N_CIPHERS + KV_NATIVE_CRYPT_AUTO];
+    if (text != NULL && !kv_setting_value_parse(value, row, text))
         g_error("the default of %s is not allowed", row->key);
 }
 
@@ -167,21 +45,10 @@ kv_settings_new(KvRole role)
     KvSettings *settings = g_new0(KvSettings, 1);
 
     settings->role = role;
+    settings->peers = kv_peer_list_new();
     for (guint i = 0; i < KV_N_SETTINGS; i++)
         set_default(settings, kv_setting_get(i));
     return settings;
-}
-
-static void
-copy_value(KvSettingValue *to, const KvSettingValue *from)
-{
-    value_clear(to);
-    to->is_set = from->is_set;
-    to->is_absent = from->is_absent;
-    to->given = g_strdup(from->given);
-    to->text = g_strdup(from->text);
-    to->number = from->number;
-    to->secret = kv_secret_copy(from->secret);
 }
 
 KvSettings *
@@ -190,9 +57,11 @@ kv_settings_copy(const KvSettings *settings)
     KvSettings *copy = g_new0(KvSettings, 1);
 
     copy->role = settings->role;
+    copy->peers = kv_peer_list_ref(settings->peers);
+    copy->peers_given = settings->peers_given;
     copy->secret_from_file = settings->secret_from_file;
     for (guint i = 0; i < KV_N_SETTINGS; i++)
-        copy_value(&copy->values[i], &settings->values[i]);
+        kv_setting_value_copy(&copy->values[i], &settings->values[i]);
     return copy;
 }
 
@@ -202,7 +71,8 @@ kv_settings_free(KvSettings *settings)
     if (settings == NULL)
         return;
     for (guint i = 0; i < KV_N_SETTINGS; i++)
-        value_clear(&settings->values[i]);
+        kv_setting_value_clear(&settings->values[i]);
+    kv_peer_list_unref(settings->peers);
     g_free(settings);
 }
 
@@ -215,27 +85,19 @@ kv_settings_get_role(const KvSettings *settings)
 static gboolean
 check_side(const KvSettings *settings, const KvSetting *row, GError **error)
 {
-    if (settings->role == KV_ROLE_CLIENT && (row->side & KV_SIDE_CLIENT) == 0)
+    if ((row->side & kv_setting_side_of_role(settings->role)) != 0)
+        return TRUE;
+    switch (settings->role) {
+    case KV_ROLE_CLIENT:
         return kv_settings_fail(error, _("%s: only a server has this setting, this is a client"),
                                 row->key);
-    if (settings->role == KV_ROLE_SERVER && (row->side & KV_SIDE_SERVER) == 0)
+    case KV_ROLE_SERVER:
         return kv_settings_fail(error, _("%s: only a client has this setting, this is a server"),
                                 row->key);
-    return TRUE;
-}
-
-static gboolean
-fail_value(const KvSetting *row, const char *text, GError **error)
-{
-    g_autofree char *allowed = kv_setting_format_allowed(row);
-    g_autofree char *quoted = NULL;
-
-    if (row->type == KV_SETTING_TYPE_SECRET)
-        return kv_settings_fail(error, _("%s: this value is not allowed; allowed: %s"), row->key,
-                                allowed);
-    quoted = kv_text_quote(text);
-    return kv_settings_fail(error, _("%s: \"%s\" is not allowed; allowed: %s"), row->key, quoted,
-                            allowed);
+    case KV_ROLE_PEER:
+        break;
+    }
+    return kv_settings_fail(error, _("%s: a peer does not have this setting"), row->key);
 }
 
 gboolean
@@ -247,16 +109,16 @@ kv_settings_set_text(KvSettings *settings, KvSettingId id, const char *text, GEr
     g_return_val_if_fail(row != NULL, FALSE);
     if (!check_side(settings, row, error))
         return FALSE;
-    if (!parse_value(row, text, &value))
-        return fail_value(row, text, error);
+    if (!kv_setting_value_parse(&value, row, text))
+        return kv_setting_value_fail(row, text, error);
     if (id == KV_SETTING_ROLE && value.number != settings->role) {
-        value_clear(&value);
+        kv_setting_value_clear(&value);
         return kv_settings_fail(error, _("%s: these are settings of a %s, a %s was asked for"),
                                 row->key, text, row->choices[settings->role]);
     }
     if (id == KV_SETTING_SECRET)
         settings->secret_from_file = FALSE;
-    value_clear(&settings->values[id]);
+    kv_setting_value_clear(&settings->values[id]);
     settings->values[id] = value;
     return TRUE;
 }
@@ -302,6 +164,33 @@ kv_settings_is_set(const KvSettings *settings, KvSettingId id)
 {
     g_return_val_if_fail(id < KV_N_SETTINGS, FALSE);
     return settings->values[id].is_set;
+}
+
+const KvPeerList *
+kv_settings_get_peers(const KvSettings *settings)
+{
+    return settings->peers;
+}
+
+void
+kv_settings_set_peers(KvSettings *settings, KvPeerList *peers)
+{
+    kv_peer_list_unref(settings->peers);
+    settings->peers = peers;
+    settings->peers_given = TRUE;
+}
+
+void
+kv_settings_unset_peers(KvSettings *settings)
+{
+    kv_settings_set_peers(settings, kv_peer_list_new());
+    settings->peers_given = FALSE;
+}
+
+gboolean
+kv_settings_has_peers(const KvSettings *settings)
+{
+    return settings->peers_given;
 }
 
 gboolean
@@ -359,22 +248,15 @@ kv_settings_get_secret(const KvSettings *settings, KvSettingId id)
 gboolean
 kv_settings_get_key(const KvSettings *settings, KvSettingId id, uint8_t key[KV_KEY_BYTES])
 {
-    char text[KV_KEY_TEXT_BYTES] = "";
-    const KvSettingValue *value;
-
     g_return_val_if_fail(id < KV_N_SETTINGS, FALSE);
-    value = &settings->values[id];
-    if (!value->is_set)
-        return FALSE;
-    if (value->secret == NULL)
-        return kv_key_parse(key, value->text);
-    memcpy(text, kv_secret_get_data(value->secret),
-           MIN(kv_secret_get_length(value->secret), sizeof text - 1));
-    /* It was checked when it was set. */
-    if (!kv_key_parse(key, text))
-        g_assert_not_reached();
-    explicit_bzero(text, sizeof text);
-    return TRUE;
+    return kv_setting_value_get_key(&settings->values[id], key);
+}
+
+GArray *
+kv_settings_list_networks(const KvSettings *settings, KvSettingId id)
+{
+    g_return_val_if_fail(has_type(id, KV_SETTING_TYPE_STRING), NULL);
+    return kv_setting_value_list_networks(&settings->values[id]);
 }
 
 KvProtocol
@@ -430,10 +312,26 @@ is_in_effect(const KvSettings *settings, const KvSetting *row)
     }
 }
 
+static void
+append_effective_peers(GString *out, const KvPeerList *peers)
+{
+    for (guint i = 0; i < kv_peer_list_get_length(peers); i++) {
+        const KvPeerSettings *peer = kv_peer_list_get(peers, i);
+
+        g_string_append_printf(out, "[peer %s]\n", kv_peer_settings_get_name(peer));
+        for (guint n = 0; n < KV_N_PEER_SETTINGS; n++) {
+            g_autofree char *text = kv_peer_settings_to_text(peer, n);
+
+            if (text != NULL)
+                g_string_append_printf(out, "%s = %s\n", kv_peer_setting_get(n)->key, text);
+        }
+    }
+}
+
 char *
 kv_settings_format_effective(const KvSettings *settings)
 {
-    KvSettingSide side = settings->role == KV_ROLE_CLIENT ? KV_SIDE_CLIENT : KV_SIDE_SERVER;
+    KvSettingSide side = kv_setting_side_of_role(settings->role);
     GString *out = g_string_new(NULL);
 
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
@@ -443,15 +341,8 @@ kv_settings_format_effective(const KvSettings *settings)
         if ((row->side & side) != 0 && text != NULL && is_in_effect(settings, row))
             g_string_append_printf(out, "%s = %s\n", row->key, text);
     }
+    append_effective_peers(out, settings->peers);
     return g_string_free(out, FALSE);
-}
-
-static gboolean
-value_equal(const KvSettingValue *a, const KvSettingValue *b)
-{
-    if (a->secret != NULL && b->secret != NULL)
-        return kv_secret_equal(a->secret, b->secret);
-    return a->secret == b->secret && g_strcmp0(a->text, b->text) == 0;
 }
 
 gboolean
@@ -461,10 +352,10 @@ kv_settings_equal(const KvSettings *a, const KvSettings *b)
         return FALSE;
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         /* A file may repeat the role or leave it out. */
-        if (i != KV_SETTING_ROLE && !value_equal(&a->values[i], &b->values[i]))
+        if (i != KV_SETTING_ROLE && !kv_setting_value_equal(&a->values[i], &b->values[i]))
             return FALSE;
     }
-    return TRUE;
+    return kv_peer_list_equal(a->peers, b->peers);
 }
 
 void
@@ -479,6 +370,8 @@ kv_settings_merge(KvSettings *settings, const KvSettings *over)
     }
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         if (over->values[i].is_set || over->values[i].is_absent)
-            copy_value(&settings->values[i], &over->values[i]);
+            kv_setting_value_copy(&settings->values[i], &over->values[i]);
     }
+    if (over->peers_given)
+        kv_settings_set_peers(settings, kv_peer_list_keep_secrets(over->peers, settings->peers));
 }

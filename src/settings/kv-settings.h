@@ -3,6 +3,7 @@
 
 #include "kv-key.h"
 #include "kv-macros.h"
+#include "kv-network.h"
 #include "kv-secret.h"
 #include "kv-types.h"
 
@@ -79,7 +80,9 @@ typedef enum {
 typedef enum {
     KV_SIDE_CLIENT = 1 << 0,
     KV_SIDE_SERVER = 1 << 1,
+    KV_SIDE_PEER = 1 << 2,
     KV_SIDE_BOTH = KV_SIDE_CLIENT | KV_SIDE_SERVER,
+    KV_SIDE_ALL = KV_SIDE_BOTH | KV_SIDE_PEER,
 } KvSettingSide;
 
 typedef enum {
@@ -96,14 +99,14 @@ typedef enum {
  * KvSetting: one row. Strings are static; @description is English and translatable.
  */
 typedef struct {
-    KvSettingId id;
+    guint id;          /* of its table: a KvSettingId here, a KvPeerSettingId in that of peers */
     const char *key;   /* as flags, key files and D-Bus spell it */
     const char *alias; /* (nullable): a short flag such as "ds" */
     KvSettingType type;
     KvSettingSide side;
     KvSettingFlags flags;
-    const char *group;                /* heading in help, man page and editor */
-    const char *default_text;         /* (nullable): NULL: unset */
+    const char *group;        /* (nullable): not of peers; heading in help, man page and editor */
+    const char *default_text; /* (nullable): NULL: unset */
     const char *desktop_default_text; /* (nullable): in a profile of the desktop, if another one */
     guint64 min, max; /* UINT; length bounds in bytes for STRING (all of a list) and SECRET */
     const char *const *choices; /* CHOICE: NULL-terminated */
@@ -120,6 +123,9 @@ typedef struct {
 
 /* The same in the native protocol: what each path is believed to take. */
 #define KV_SETTING_NATIVE_UDP_MTU_MIN 1232
+
+/* Longest list of networks or names, bytes. */
+#define KV_SETTING_LIST_MAX 16383
 
 /* Characters of a key's text. */
 #define KV_SETTING_KEY_LENGTH (KV_KEY_TEXT_BYTES - 1)
@@ -139,6 +145,12 @@ const KvSetting *kv_setting_find(const char *key);
 /* (transfer none) (nullable): what counts if a profile of the desktop does not say. */
 const char *kv_setting_get_desktop_default(const KvSetting *setting);
 
+KvSettingSide kv_setting_side_of_role(KvRole role);
+
+/* A role's word, and the role of a word, if it is one. */
+const char *kv_role_to_string(KvRole role);
+gboolean kv_role_from_string(const char *word, KvRole *role);
+
 /* (transfer full): what the row allows, translated, such as "a whole number from 0 to 63". */
 char *kv_setting_format_allowed(const KvSetting *setting);
 
@@ -149,6 +161,9 @@ char *kv_setting_format_allowed(const KvSetting *setting);
  * kv_settings_validate(). One thread at a time, or any number while nobody changes it.
  */
 typedef struct _KvSettings KvSettings;
+
+/* kv-peer-list.h */
+typedef struct _KvPeerList KvPeerList;
 
 KvSettings *kv_settings_new(KvRole role) KV_MUST_USE;
 KvSettings *kv_settings_copy(const KvSettings *settings) KV_MUST_USE;
@@ -198,6 +213,10 @@ const KvSecret *kv_settings_get_secret(const KvSettings *settings, KvSettingId i
  * unchanged if it is unset. */
 gboolean kv_settings_get_key(const KvSettings *settings, KvSettingId id, uint8_t key[KV_KEY_BYTES]);
 
+/* (transfer full) (element-type KvNetwork): the addresses or networks of a list, or the one address
+ * of "local-ip" or "local-ip6", with its prefix; of other settings none. */
+GArray *kv_settings_list_networks(const KvSettings *settings, KvSettingId id) KV_MUST_USE;
+
 /* What "crypt" names: a client speaks this one protocol, and so does a server with a native
  * "crypt"; a server with a cipher of v1 admits both. */
 KvProtocol kv_settings_get_protocol(const KvSettings *settings);
@@ -208,6 +227,18 @@ KvCipher kv_settings_get_v1_cipher(const KvSettings *settings);
 /* Whether the native protocol may use @aead: one that "crypt" names alone, else any. Whether the
  * processor is good at it is not asked. */
 gboolean kv_settings_allows_aead(const KvSettings *settings, KvAead aead);
+
+/* (transfer none): the tunnel's peers, maybe none. */
+const KvPeerList *kv_settings_get_peers(const KvSettings *settings);
+
+/* @peers: (transfer full): in the place of all that were there, each of the role of @settings. */
+void kv_settings_set_peers(KvSettings *settings, KvPeerList *peers);
+
+/* Back to none, as if they had not been given. */
+void kv_settings_unset_peers(KvSettings *settings);
+
+/* Whether peers were given, even if it is none. */
+gboolean kv_settings_has_peers(const KvSettings *settings);
 
 /* Whether a value was given that makes the tunnel run a program: who may set other values over
  * the bus may not set these. */
@@ -241,7 +272,8 @@ gboolean kv_settings_equal(const KvSettings *a, const KvSettings *b);
  * @over: settings of the same role
  *
  * Takes over every value that @over was given, so that a command line can override a key file.
- * A secret and a secret file replace each other.
+ * A secret and a secret file replace each other. Peers are taken over as a whole; one that came
+ * without a preshared key keeps the one that its public key had.
  */
 void kv_settings_merge(KvSettings *settings, const KvSettings *over);
 
@@ -275,10 +307,10 @@ char *kv_settings_format_help(KvRole role, guint width);
  * kv_settings_load_file:
  * @path: a .kcpvpn file
  *
- * Reads group [tunnel]. With "role" in the file, it must be the role of @settings. Without "name",
- * the file's base name is the tunnel's. An error names file, line, key, value and what is allowed;
- * a file that holds a secret and that everybody can read is refused. @settings is unchanged on
- * failure.
+ * Reads the groups [tunnel] and [peer NAME]. With "role" in the file, it must be the role of
+ * @settings. Without "name", the file's base name is the tunnel's. An error names file, line, key,
+ * value and what is allowed; a file that holds a secret and that everybody can read is refused.
+ * @settings is unchanged on failure.
  */
 gboolean kv_settings_load_file(KvSettings *settings, const char *path, GError **error) KV_MUST_USE;
 gboolean kv_settings_load_data(KvSettings *settings, const char *data, gsize len, const char *where,

@@ -263,7 +263,7 @@ def bad_settings(world):
         ({"port": GLib.Variant("d", 1.5)}, "port: a value of type \"d\" is not allowed"),
         ({"prot": 1}, "\"prot\" is not a known setting"),
         ({"hook-dir": "/x"}, "hook-dir: only a server has this setting"),
-        ({"role": "both"}, "role: \"both\" is not allowed; allowed: one of client, server"),
+        ({"role": "both"}, "role: \"both\" is not allowed; allowed: one of client, server, peer"),
         ({"secret": "hush-hush\n"}, "secret: this value is not allowed"),
         ({"vni-name": "a/b"}, "vni-name: \"a/b\" is not allowed"),
         ({"datashard": 200, "parityshard": 200}, "datashard and parityshard: 200 and 200 make 400"),

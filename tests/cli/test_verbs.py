@@ -121,7 +121,7 @@ def adds(world):
     want(world.run("add", "b", "--role", "client", "--secret-file", "/no/such", status=1)[1], "/no/such")
     world.daemon.remove(f"{MANAGER}/tunnel/7")
     equal(world.json("add", "b", "--role", "server")["Role"], "server")
-    want(world.run("add", "b", status=2)[1], "--role", "client, server")
+    want(world.run("add", "b", status=2)[1], "--role", "client, server, peer")
     want(world.run("add", "a/b", "--role", "client", status=2)[1], "name", "a/b")
     want(world.run("add", "b", "--role", "client", "--port", "0", status=2)[1], "port", '"0"',
          "1 to 65535")

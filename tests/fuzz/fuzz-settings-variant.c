@@ -37,7 +37,7 @@ check_round_trip(const KvSettings *settings)
     g_assert(again != NULL);
     g_assert(g_variant_n_children(secrets) == g_strv_length(keys));
     for (guint i = 0; keys[i] != NULL; i++)
-        g_assert(!g_variant_lookup(values, keys[i], "*", NULL));
+        g_assert(strcmp(keys[i], "peers") == 0 || !g_variant_lookup(values, keys[i], "*", NULL));
     g_assert(kv_settings_load_secrets_variant(again, secrets, NULL));
     g_assert(kv_settings_equal(settings, again));
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
@@ -69,7 +69,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_round_trip(made);
     else
         check_error(error);
-    for (KvRole role = KV_ROLE_CLIENT; role <= KV_ROLE_SERVER; role++) {
+    for (KvRole role = KV_ROLE_CLIENT; role <= KV_ROLE_PEER; role++) {
         g_autoptr(KvSettings) settings = kv_settings_new(role);
         g_autoptr(KvSettings) fresh = kv_settings_copy(settings);
         g_autoptr(GError) wrong = NULL;

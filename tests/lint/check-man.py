@@ -39,6 +39,13 @@ def check_flags(root, page):
     for _, key in rows:
         if not re.search(rf"\\fB(--)?{key}\\fR", text):
             yield f"{key} is not in the man page"
+    rows = KEY.findall(kv_lint.read(root, "src/settings/kv-peer-settings.c"))
+    if not rows:
+        yield "no keys found in the table of a peer's settings"
+    peers = text.partition("\n.SH KEY FILES\n")[2].partition("\n.SH ")[0]
+    for _, key in rows:
+        if f"\n\\fB{key}\\fR" not in peers:
+            yield f"{key} of a peer is not in the man page"
     rows = ROW.findall(kv_lint.read(root, "src/cli/kv-verb.c"))
     if not {"VERB", "OPTION"} <= {kind for kind, _ in rows}:
         yield "no rows found in the table of commands"

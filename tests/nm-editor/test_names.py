@@ -17,7 +17,7 @@ SERVICE = "org.freedesktop.NetworkManager.kcpvpn"
 ENTRY = "text|password text|entry"
 ON_PAGE = ((ENTRY, "Gateway"), (ENTRY, "Port"), ("combo box", "KCP mode"), (ENTRY, "Identity"),
            (ENTRY, "Secret"), ("check box", "Show secret"), ("push button", "Advanced…"))
-IN_DIALOG = ((ENTRY, "UDP payload size"), (ENTRY, "Heartbeat"), ("check box", "Reconnect automatically"),
+IN_DIALOG = ((ENTRY, "Max. UDP payload"), (ENTRY, "Heartbeat"), ("check box", "Reconnect automatically"),
              (ENTRY, "Data packets in a group"), ("combo box", "Cipher"), ("push button", "OK"))
 
 

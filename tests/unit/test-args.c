@@ -165,7 +165,7 @@ test_errors(void)
         {KV_VERB_UP, "a --wait 0", {"\"0\"", "1 to 86400"}},
         {KV_VERB_UP, "a --wait 1x", {"\"1x\"", "1 to 86400"}},
         {KV_VERB_UP, "a --secret-file=", {"--secret-file", "FILE"}},
-        {KV_VERB_ADD, "a --role peer", {"\"peer\"", "client, server"}},
+        {KV_VERB_ADD, "a --role both", {"\"both\"", "client, server, peer"}},
         {KV_VERB_SERVER, "--log-level loud", {"\"loud\"", "error, warning, info, debug"}},
     };
 

@@ -293,7 +293,9 @@ test_import_refused(void)
          "x: up: a desktop profile may not have this setting; a tunnel of the system service may"},
         {"[tunnel]\nip=a\n",
          "x: port: required, but not given; allowed: a whole number from 1 to 65535"},
-        {"[openvpn]\n", "x:1: \"openvpn\" is not a known group; allowed: tunnel"},
+        {"[openvpn]\n", "x:1: \"openvpn\" is not a known group; allowed: tunnel, peer NAME"},
+        {"[tunnel]\nip=a\nport=1\n[peer b]\n",
+         "x:4: peer b: a client has no peers; its server is the one of public-key"},
         {"remote a\n", "x:1: neither a comment nor a group nor KEY=VALUE"},
     };
     g_autoptr(NMConnection) connection = nm_simple_connection_new();

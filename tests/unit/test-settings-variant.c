@@ -47,9 +47,10 @@ static const struct {
     const char *dict;
     const char *message;
 } wrong[] = {
-    {"{'port': <99>}", "role: required, but not given; allowed: one of client, server"},
-    {"{'role': <'both'>}", "role: \"both\" is not allowed; allowed: one of client, server"},
-    {"{'role': <1>}", "role: a value of type \"i\" is not allowed; allowed: one of client, server"},
+    {"{'port': <99>}", "role: required, but not given; allowed: one of client, server, peer"},
+    {"{'role': <'both'>}", "role: \"both\" is not allowed; allowed: one of client, server, peer"},
+    {"{'role': <1>}",
+     "role: a value of type \"i\" is not allowed; allowed: one of client, server, peer"},
     {"{'role': <'client'>, 'role': <'server'>}", "role: was given twice"},
     {"{" CLIENT ", 'prot': <1>}", "\"prot\" is not a known setting"},
     {"{" CLIENT ", 'ds': <1>}", "\"ds\" is not a known setting"},

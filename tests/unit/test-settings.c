@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "kv-error.h"
+#include "kv-peer-list.h"
 #include "kv-settings.h"
 #include "kv-test.h"
 
@@ -11,7 +12,7 @@
 typedef struct {
     const char *key;
     const char *default_text; /* "": none */
-    const char *side;         /* "b", "s" or "c" */
+    const char *side;         /* of "c", "s" and "p" */
     gboolean desktop;
     const char *good; /* separated by spaces; "+": one space */
     const char *bad;  /* likewise; "~": the empty text */
@@ -23,48 +24,48 @@ typedef struct {
     "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9= AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=="
 
 static const RowCase row_cases[] = {
-    {"ip", "", "b", TRUE,
+    {"ip", "", "csp", TRUE,
      "0.0.0.0 :: [::1] fe80::1%eth0 [fe80::1%eth0] server1 a.example.org. _x-1.example 1a",
      "~ 256.1.1.1 1.2.3 [1.2.3.4] [::1 -a a- a..b a/b host:1 fe80::1%a/b ::1::2 . [] a.1"},
-    {"port", "", "b", TRUE, "1 65535 0x4d3", "~ 0 65536 -1 +1 1.5 08 1235x 0x 0x-1"},
-    {"udp-mtu", "1350", "b", TRUE, "78 1480 1500", "77 0 1501 99999999999999999999"},
-    {"kcp-mode", "fast", "b", TRUE, "normal fast fast2 fast3 manual", "~ Fast fast4 slow fast+"},
-    {"nodelay", "0", "b", TRUE, "0 1", "2 true"},
-    {"interval", "50", "b", TRUE, "1 10 60000", "0 60001"},
-    {"resend", "0", "b", TRUE, "0 2 255", "256 -1"},
-    {"nc", "0", "b", TRUE, "0 1", "2"},
-    {"acknodelay", "false", "b", TRUE, "true false 1 0 t f T F TRUE FALSE True False",
+    {"port", "", "csp", TRUE, "1 65535 0x4d3", "~ 0 65536 -1 +1 1.5 08 1235x 0x 0x-1"},
+    {"udp-mtu", "1350", "csp", TRUE, "78 1480 1500", "77 0 1501 99999999999999999999"},
+    {"kcp-mode", "fast", "cs", TRUE, "normal fast fast2 fast3 manual", "~ Fast fast4 slow fast+"},
+    {"nodelay", "0", "cs", TRUE, "0 1", "2 true"},
+    {"interval", "50", "cs", TRUE, "1 10 60000", "0 60001"},
+    {"resend", "0", "cs", TRUE, "0 2 255", "256 -1"},
+    {"nc", "0", "cs", TRUE, "0 1", "2"},
+    {"acknodelay", "false", "cs", TRUE, "true false 1 0 t f T F TRUE FALSE True False",
      "~ yes on 2 tRUE"},
-    {"sndwnd", "1024", "b", TRUE, "1 65535", "0 65536"},
-    {"rcvwnd", "1024", "b", TRUE, "2 65535", "1 65536"},
-    {"datashard", "10", "b", TRUE, "0 10 255", "256 -1"},
-    {"parityshard", "3", "b", TRUE, "0 3 255", "256 -1"},
-    {"rapid-fec", "false", "b", TRUE, "true false", "2"},
-    {"dscp", "0", "b", TRUE, "0 46 63 0x2e", "64 -1 046"},
-    {"sockbuf", "4194304", "b", TRUE, "2048 268435456", "2047 268435457"},
-    {"smuxbuf", "4194304", "b", TRUE, "65536 268435456", "65535 268435457"},
-    {"keepalive", "10", "b", TRUE, "1 30", "0 31"},
-    {"secret", "", "b", TRUE, "x pre-shared-key +", "~ \x7f \xff"},
-    {"secret-file", "", "b", FALSE, "/run/secret relative", "~ a\nb \xff"},
-    {"crypt", "aes", "b", TRUE,
+    {"sndwnd", "1024", "csp", TRUE, "1 65535", "0 65536"},
+    {"rcvwnd", "1024", "csp", TRUE, "2 65535", "1 65536"},
+    {"datashard", "10", "csp", TRUE, "0 10 255", "256 -1"},
+    {"parityshard", "3", "csp", TRUE, "0 3 255", "256 -1"},
+    {"rapid-fec", "false", "csp", TRUE, "true false", "2"},
+    {"dscp", "0", "csp", TRUE, "0 46 63 0x2e", "64 -1 046"},
+    {"sockbuf", "4194304", "csp", TRUE, "2048 268435456", "2047 268435457"},
+    {"smuxbuf", "4194304", "cs", TRUE, "65536 268435456", "65535 268435457"},
+    {"keepalive", "10", "csp", TRUE, "1 30", "0 31"},
+    {"secret", "", "cs", TRUE, "x pre-shared-key +", "~ \x7f \xff"},
+    {"secret-file", "", "cs", FALSE, "/run/secret relative", "~ a\nb \xff"},
+    {"crypt", "aes", "csp", TRUE,
      "aes aes-128 aes-192 salsa20 blowfish twofish cast5 3des tea xtea xor sm4 none auto "
      "chacha20-poly1305 aes-256-gcm",
      "~ AES aes-256 rot13 native"},
-    {"private-key", "", "b", TRUE, KEY, BAD_KEYS},
+    {"private-key", "", "csp", TRUE, KEY, BAD_KEYS},
     {"public-key", "", "c", TRUE, KEY,
      BAD_KEYS " AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
               "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
     {"preshared-key", "", "c", TRUE, KEY, BAD_KEYS},
-    {"local-ip", "", "b", TRUE, "192.168.88.0 10.0.0.1", "~ 0.0.0.0 10.0.0 10.0.0.1/24 ::1 host"},
-    {"local-ip6", "", "b", TRUE, "2001:db8::1 fd00::1/64 fe80::1/128",
+    {"local-ip", "", "csp", TRUE, "192.168.88.0 10.0.0.1", "~ 0.0.0.0 10.0.0 10.0.0.1/24 ::1 host"},
+    {"local-ip6", "", "csp", TRUE, "2001:db8::1 fd00::1/64 fe80::1/128",
      "~ :: ::1 ff02::1 10.0.0.1 2001:db8::1/0 2001:db8::1/129 fe80::1%eth0 [fd00::1] host"},
-    {"netmask", "", "b", TRUE, "255.255.255.0 255.255.255.255 128.0.0.0",
+    {"netmask", "", "csp", TRUE, "255.255.255.0 255.255.255.255 128.0.0.0",
      "0.0.0.0 255.0.255.0 24 0.255.255.255"},
-    {"vni-mtu", "1500", "b", TRUE, "0 68 9000 65521", "1 67 65522"},
+    {"vni-mtu", "1500", "csp", TRUE, "0 68 9000 65521", "1 67 65522"},
     {"full-frame-mtu", "0", "s", FALSE, "0 1 65535", "65536"},
     {"vni-name-prefix", "kvs", "s", FALSE, "k abcdefghijklmn",
      "~ abcdefghijklmno a/b . .. a+b a%d a:b"},
-    {"vni-mode", "", "s", FALSE, "tun tap", "~ TUN bridge"},
+    {"vni-mode", "", "sp", FALSE, "tun tap", "~ TUN bridge"},
     {"assignable-ips", "", "s", FALSE,
      "192.168.88.0/24 10.0.0.0/0 10.0.0.0/32 10.0.0.0/255.255.0.0 10.0.0.2-10.0.0.254 "
      "1.1.1.1-1.1.1.1",
@@ -82,26 +83,26 @@ static const RowCase row_cases[] = {
      "~ ~ ~~a a..b a. -a.b a_b,c/d example.org,"},
     {"client-to-client", "false", "s", FALSE, "true false", "2"},
     {"hook-dir", "", "s", FALSE, "/kcpvpn-hooks hooks", "~ a\tb"},
-    {"bridge", "", "b", FALSE, "br0 abcdefghijklmno", "~ abcdefghijklmnop a/b a+b .. br\xc3\xbc"},
-    {"tcp", "false", "b", FALSE, "true false", "2"},
+    {"bridge", "", "csp", FALSE, "br0 abcdefghijklmno", "~ abcdefghijklmnop a/b a+b .. br\xc3\xbc"},
+    {"tcp", "false", "cs", FALSE, "true false", "2"},
     {"client-id", "", "c", TRUE, "client1 A_z-9 abcdefghijklmnop",
      "~ abcdefghijklmnopq a/b a.b a+b \xc3\xa9"},
-    {"vni-name", "kvc0", "c", TRUE, "kvc_c1 tun-a", "~ abcdefghijklmnop a/b kvc%d"},
-    {"persistent-vni", "false", "c", FALSE, "true false", "2"},
+    {"vni-name", "kvc0", "cp", TRUE, "kvc_c1 tun-a", "~ abcdefghijklmnop a/b kvc%d"},
+    {"persistent-vni", "false", "cp", FALSE, "true false", "2"},
     {"auto-reconnect", "false", "c", TRUE, "true false", "2"},
     {"no-ip-configuration", "false", "c", TRUE, "true false", "2"},
     {"on-connected-hook", "", "c", FALSE, "/bin/true", "~ \x01"},
-    {"name", "", "b", TRUE, "home B\xc3\xbcro", "~ a/b .hidden"},
-    {"role", "", "b", TRUE, "", "~ both"},
+    {"name", "", "csp", TRUE, "home B\xc3\xbcro", "~ a/b .hidden"},
+    {"role", "", "csp", TRUE, "", "~ both"},
     {"workers", "0", "s", FALSE, "0 16", "17"},
-    {"autostart", "false", "b", FALSE, "true false", "2"},
-    {"users", "", "b", FALSE, "alice alice,bob A,b.o-b_9$", "~ a,,b a, , -a a+b a;b a:b"},
-    {"up", "", "b", FALSE, "/bin/true nft+add+rule+%i* a+%%i+'b++c'+100%%",
+    {"autostart", "false", "csp", FALSE, "true false", "2"},
+    {"users", "", "csp", FALSE, "alice alice,bob A,b.o-b_9$", "~ a,,b a, , -a a+b a;b a:b"},
+    {"up", "", "csp", FALSE, "/bin/true nft+add+rule+%i* a+%%i+'b++c'+100%%",
      "~ + a' a+%x a+% ''+a #a a\tb"},
-    {"down", "", "b", FALSE, "x+%i", "~ x+%d"},
+    {"down", "", "csp", FALSE, "x+%i", "~ x+%d"},
 };
 
-static const KvRole roles[] = {KV_ROLE_CLIENT, KV_ROLE_SERVER};
+static const KvRole roles[] = {KV_ROLE_CLIENT, KV_ROLE_SERVER, KV_ROLE_PEER};
 
 static const KvSetting *
 find(const char *key)
@@ -135,9 +136,9 @@ test_rows(void)
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         const RowCase *c = &row_cases[i];
         const KvSetting *row = kv_setting_get(i);
-        const char *side = row->side == KV_SIDE_BOTH     ? "b"
-                           : row->side == KV_SIDE_SERVER ? "s"
-                                                         : "c";
+        g_autofree char *side = g_strconcat((row->side & KV_SIDE_CLIENT) != 0 ? "c" : "",
+                                            (row->side & KV_SIDE_SERVER) != 0 ? "s" : "",
+                                            (row->side & KV_SIDE_PEER) != 0 ? "p" : "", NULL);
 
         g_assert_cmpuint(row->id, ==, i);
         g_assert_cmpstr(row->key, ==, c->key);
@@ -288,6 +289,7 @@ test_messages(void)
          "hook-dir: only a server has this setting, this is a client"},
         {KV_ROLE_SERVER, KV_SETTING_CLIENT_ID, "x",
          "client-id: only a client has this setting, this is a server"},
+        {KV_ROLE_PEER, KV_SETTING_SECRET, "x", "secret: a peer does not have this setting"},
         {KV_ROLE_CLIENT, KV_SETTING_ROLE, "server",
          "role: these are settings of a server, a client was asked for"},
     };
@@ -451,18 +453,20 @@ test_copy_and_equal(void)
 {
     for (guint i = 0; i < G_N_ELEMENTS(roles); i++) {
         g_autoptr(KvSettings) a = kv_settings_new(roles[i]);
-        g_autoptr(KvSettings) other = kv_settings_new(roles[1 - i]);
+        g_autoptr(KvSettings) other = kv_settings_new(roles[(i + 1) % G_N_ELEMENTS(roles)]);
+        KvSettingId secret = roles[i] == KV_ROLE_PEER ? KV_SETTING_PRIVATE_KEY : KV_SETTING_SECRET;
+        const char *first = "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE=";
         g_autoptr(KvSettings) b = NULL;
 
-        g_assert_true(kv_settings_set_text(a, KV_SETTING_SECRET, "one", NULL));
+        g_assert_true(kv_settings_set_text(a, secret, first, NULL));
         g_assert_true(kv_settings_set_text(a, KV_SETTING_PORT, "1", NULL));
         b = kv_settings_copy(a);
         g_assert_true(kv_settings_equal(a, b));
-        g_assert_true(kv_settings_set_text(b, KV_SETTING_SECRET, "two", NULL));
+        g_assert_true(kv_settings_set_text(b, secret, KEY, NULL));
         g_assert_false(kv_settings_equal(a, b));
-        kv_settings_unset(b, KV_SETTING_SECRET);
+        kv_settings_unset(b, secret);
         g_assert_false(kv_settings_equal(a, b));
-        g_assert_true(kv_settings_set_text(b, KV_SETTING_SECRET, "one", NULL));
+        g_assert_true(kv_settings_set_text(b, secret, first, NULL));
         g_assert_true(kv_settings_equal(a, b));
         g_assert_true(kv_settings_set_text(b, KV_SETTING_PORT, "2", NULL));
         g_assert_false(kv_settings_equal(a, b));
@@ -491,6 +495,9 @@ test_merge(void)
     g_assert_false(kv_settings_is_set(base, KV_SETTING_SECRET_FILE));
 }
 
+#define NO_PEER                                                                                    \
+    "peer: required with private-key, but none was given; allowed: a group [peer NAME] for each"
+
 /* "key=value key=value" on top of a valid minimum; @message: NULL: valid. */
 static const struct {
     KvRole role;
@@ -517,10 +524,10 @@ static const struct {
     {KV_ROLE_CLIENT, "vni-mtu=0", NULL},
     {KV_ROLE_CLIENT, "vni-mtu=65521", NULL},
     {KV_ROLE_SERVER, "vni-mtu=0",
-     "vni-mtu: \"0\" is not allowed on a server; allowed: 68 to 65513"},
+     "vni-mtu: \"0\" is not allowed for a server; allowed: 68 to 65513"},
     {KV_ROLE_SERVER, "vni-mtu=65513", NULL},
     {KV_ROLE_SERVER, "vni-mtu=65514",
-     "vni-mtu: \"65514\" is not allowed on a server; allowed: 68 to 65513"},
+     "vni-mtu: \"65514\" is not allowed for a server; allowed: 68 to 65513"},
     {KV_ROLE_SERVER, "full-frame-mtu=1522", NULL},
     {KV_ROLE_SERVER, "full-frame-mtu=1521",
      "full-frame-mtu: \"1521\" is too small for vni-mtu 1500; allowed: 0 or at least 1522"},
@@ -554,9 +561,24 @@ static const struct {
     {KV_ROLE_CLIENT, "crypt=none preshared-key=" KEY,
      "preshared-key: protocol v1 has no keys, and crypt none is one of its ciphers; allowed: with "
      "crypt auto, chacha20-poly1305 or aes-256-gcm"},
-    {KV_ROLE_SERVER, "crypt=auto -secret private-key=" KEY, NULL},
-    {KV_ROLE_SERVER, "private-key=" KEY, NULL},
-    {KV_ROLE_SERVER, "-secret private-key=" KEY,
+    {KV_ROLE_SERVER, "crypt=auto -secret private-key=" KEY " peer", NULL},
+    {KV_ROLE_SERVER, "private-key=" KEY " peer", NULL},
+    {KV_ROLE_SERVER, "crypt=auto private-key=" KEY, NO_PEER},
+    {KV_ROLE_SERVER, "crypt=auto peer",
+     "private-key: required, but not given; allowed: a key of 32 bytes in base64, 44 characters, "
+     "as kcpvpn genkey, pubkey and genpsk write them"},
+    {KV_ROLE_PEER, "private-key=" KEY " peer", NULL},
+    {KV_ROLE_PEER, "-ip -port private-key=" KEY " peer", NULL},
+    {KV_ROLE_PEER, "private-key=" KEY, NO_PEER},
+    {KV_ROLE_PEER, "peer",
+     "private-key: required, but not given; allowed: a key of 32 bytes in base64, 44 characters, "
+     "as kcpvpn genkey, pubkey and genpsk write them"},
+    {KV_ROLE_PEER, "crypt=none private-key=" KEY " peer",
+     "crypt: \"none\" is not allowed for a peer; allowed: auto, chacha20-poly1305 or aes-256-gcm"},
+    {KV_ROLE_PEER, "vni-mtu=0", "vni-mtu: \"0\" is not allowed for a peer; allowed: 68 to 65513"},
+    {KV_ROLE_PEER, "vni-mode=tap local-ip=10.0.0.1",
+     "netmask: required with vni-mode tap and local-ip"},
+    {KV_ROLE_SERVER, "-secret private-key=" KEY " peer",
      "secret: required, but not given; allowed: secret, secret-file or the environment variable "
      "KCPVPN_KEY"},
     {KV_ROLE_CLIENT, "crypt=auto datashard=128 parityshard=64", NULL},
@@ -575,6 +597,17 @@ static const struct {
 };
 
 static void
+add_peer(KvSettings *settings)
+{
+    KvPeerList *peers = kv_peer_list_new();
+    KvPeerSettings *peer = kv_peer_settings_new(kv_settings_get_role(settings), "one", NULL);
+
+    g_assert_true(kv_peer_settings_set_text(peer, KV_PEER_SETTING_PUBLIC_KEY, KEY, NULL));
+    g_assert_true(kv_peer_list_add(peers, peer, NULL));
+    kv_settings_set_peers(settings, peers);
+}
+
+static void
 apply(KvSettings *settings, const char *text)
 {
     g_auto(GStrv) words = g_strsplit(text, " ", 0);
@@ -582,7 +615,9 @@ apply(KvSettings *settings, const char *text)
     for (guint i = 0; words[i] != NULL; i++) {
         g_auto(GStrv) pair = g_strsplit(words[i], "=", 2);
 
-        if (words[i][0] == '-')
+        if (strcmp(words[i], "peer") == 0)
+            add_peer(settings);
+        else if (words[i][0] == '-')
             kv_settings_unset(settings, find(words[i] + 1)->id);
         else
             g_assert_true(kv_settings_set_text(settings, find(pair[0])->id, pair[1], NULL));
@@ -598,7 +633,8 @@ test_validate(void)
         g_autoptr(GError) error = NULL;
         gboolean ok;
 
-        apply(settings, "ip=server1 port=1235 secret=s");
+        apply(settings, validate_cases[i].role == KV_ROLE_PEER ? "ip=server1 port=1235"
+                                                               : "ip=server1 port=1235 secret=s");
         if (validate_cases[i].role == KV_ROLE_SERVER)
             apply(settings, "vni-mode=tun");
         apply(settings, validate_cases[i].text);
@@ -634,7 +670,13 @@ test_warnings(void)
          "full-frame-mtu: of no use with crypt aes-256-gcm\n"
          "workers: the native protocol has one thread, 2 is of no use"},
         {KV_ROLE_SERVER, "crypt=auto workers=1", ""},
-        {KV_ROLE_SERVER, "kcp-mode=fast3 workers=2 local-ip6=fd00::1 private-key=" KEY, ""},
+        {KV_ROLE_SERVER, "kcp-mode=fast3 local-ip6=fd00::1 private-key=" KEY, ""},
+        {KV_ROLE_SERVER, "workers=2 private-key=" KEY,
+         "workers: the native protocol has one thread, 2 is of no use"},
+        {KV_ROLE_SERVER, "kcp-mode=fast3 workers=2", ""},
+        {KV_ROLE_SERVER, "dns=10.0.0.1 client-to-client=true routes=10.0.0.0/8",
+         "routes: of no use with crypt aes\ndns: of no use with crypt aes\n"
+         "client-to-client: of no use with crypt aes"},
         {KV_ROLE_CLIENT, "local-ip6=fd00::1", "local-ip6: of no use with crypt aes"},
         {KV_ROLE_CLIENT, "crypt=auto secret=s public-key=" KEY,
          "secret: of no use with public-key"},
@@ -660,7 +702,7 @@ test_help(void)
     for (guint r = 0; r < G_N_ELEMENTS(roles); r++) {
         g_autofree char *help = kv_settings_format_help(roles[r], 80);
         g_auto(GStrv) lines = g_strsplit(help, "\n", 0);
-        KvSettingSide side = roles[r] == KV_ROLE_CLIENT ? KV_SIDE_CLIENT : KV_SIDE_SERVER;
+        KvSettingSide side = kv_setting_side_of_role(roles[r]);
 
         for (guint i = 0; lines[i] != NULL; i++)
             g_assert_cmpuint(strlen(lines[i]), <=, 80);

@@ -285,8 +285,8 @@ test_broken(World *world, gconstpointer data)
     } cases[] = {
         {"[tunnel]\nrole=client\n\nprot=1\n", "x.kcpvpn:4: \"prot\" is not a known setting\n"},
         {"[tunnel]\nport=1\n",
-         "x.kcpvpn:0: role: required, but not given; allowed: one of client, server\n"},
-        {"", "x.kcpvpn:0: role: required, but not given; allowed: one of client, server\n"},
+         "x.kcpvpn:0: role: required, but not given; allowed: one of client, server, peer\n"},
+        {"", "x.kcpvpn:0: role: required, but not given; allowed: one of client, server, peer\n"},
         {"[tunnel]\nrole=client\nport=0\n",
          "x.kcpvpn:3: port: \"0\" is not allowed; allowed: a whole number from 1 to 65535\n"},
         {"\x7f"
