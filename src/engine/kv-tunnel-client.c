@@ -6,6 +6,7 @@
 #include "kv-tunnel-client.h"
 
 #include "kv-backoff.h"
+#include "kv-client-grant.h"
 #include "kv-client-text.h"
 #include "kv-clock.h"
 #include "kv-device.h"
@@ -21,29 +22,27 @@
 /* A connection that held for so long starts the series of pauses between tries anew. */
 #define HELD_AFTER (10 * KV_TIME_S)
 
-/* Of a server that says nothing of it: what every path takes, with all that comes around it. */
-#define NATIVE_MTU_UNSAID 1280
-
 typedef struct {
     KvTunnel parent_instance;
     KvHooks *hooks;
     KvPump *pump; /* of the running attempt */
     KvLinkId link;
     KvSockaddr remote;
-    KvSockaddr source;   /* the local address the attempt began with, port 0 */
-    KvEvent configured;  /* of native the IPv4 part, as v1 would say it */
-    KvNativeConfig said; /* native: what the server said */
-    KvTun *tun;          /* the interface, while no session has it */
-    KvDevicePlan plan;   /* as the interface stands; name and bridge are the parameters' */
+    KvSockaddr source;    /* the local address the attempt began with, port 0 */
+    KvEvent configured;   /* of native the IPv4 part, as v1 would say it */
+    KvClientGrant *grant; /* from the start on; native: what the server granted */
+    KvTun *tun;           /* the interface, while no session has it */
+    KvDevicePlan plan;    /* as the interface stands; name and bridge are the parameters' */
     KvTime connected_at;
     guint turn; /* which of the server's addresses to try */
     KvBackoff backoff;
     guint retry_id;
-    GCancellable *resolving; /* while the name service is asked */
-    gboolean finishing;      /* it is over, but for hooks that still run */
-    gboolean has_ended;      /* the session of the attempt */
-    gboolean moved;          /* the network changed under the attempt: connect again at once */
-    gboolean fatal;          /* another attempt would fail the same way */
+    GCancellable *resolving;   /* while the name service is asked */
+    gboolean finishing;        /* it is over, but for hooks that still run */
+    gboolean has_ended;        /* the session of the attempt */
+    gboolean moved;            /* the network changed under the attempt: connect again at once */
+    gboolean routes_withdrawn; /* native: while the network is away */
+    gboolean fatal;            /* another attempt would fail the same way */
     GError *failure;
 } KvTunnelClient;
 
@@ -111,6 +110,8 @@ finish(KvTunnelClient *self)
     self->finishing = TRUE;
     kv_route_watch_remove(get_route_watch(self), self);
     g_clear_handle_id(&self->retry_id, g_source_remove);
+    if (self->grant != NULL)
+        kv_client_grant_clear(self->grant);
     g_clear_pointer(&self->tun, kv_tun_close);
     if (self->hooks != NULL)
         kv_hooks_drain(self->hooks, hooks_drained, self);
@@ -133,6 +134,17 @@ get_netmask(KvTunnelClient *self)
     return netmask;
 }
 
+/* A bridge port carries no address of its own; neither does "no IP configuration". */
+static gboolean
+sets_addresses(KvTunnelClient *self)
+{
+    KvTunnelParams *params = get_params(self);
+    gboolean is_tap = self->configured.config.vni_mode == KV_VNI_MODE_TAP;
+
+    return (!is_tap || params->bridge == NULL) && params->address_mode != KV_ADDRESS_MODE_OTHER &&
+           kv_tunnel_get_configure((KvTunnel *) self);
+}
+
 static void
 make_plan(KvTunnelClient *self, KvDevicePlan *plan)
 {
@@ -149,9 +161,8 @@ make_plan(KvTunnelClient *self, KvDevicePlan *plan)
     };
     if (params->vni_mtu != 0)
         plan->mtu = MIN(plan->mtu, params->vni_mtu);
-    /* A bridge port carries no address of its own; neither does "no IP configuration". */
-    if (plan->bridge != NULL || params->address_mode == KV_ADDRESS_MODE_OTHER ||
-        !kv_tunnel_get_configure((KvTunnel *) self))
+    /* A native grant may have more than one. */
+    if (params->native != NULL || !sets_addresses(self))
         return;
     plan->local = self->configured.ip;
     plan->peer = is_tap || plan->local == 0 ? 0 : config->server_ip;
@@ -173,9 +184,9 @@ tell_configuration(KvTunnelClient *self)
     details.interface = g_strdup(self->plan.name);
     details.vni_mode = config->vni_mode;
     details.mtu = self->plan.mtu;
-    details.cipher = kv_client_text_cipher(params, &self->said);
+    details.cipher = kv_client_text_cipher(params, kv_client_grant_get(self->grant));
     if (params->native != NULL)
-        kv_tunnel_details_set_grant(&details, &self->said);
+        kv_tunnel_details_set_grant(&details, kv_client_grant_get(self->grant));
     else
         kv_tunnel_details_add_ip4(
             &details,
@@ -209,6 +220,7 @@ check_announced(KvTunnelClient *self, const KvDevicePlan *plan, GError **error)
 static void
 close_device(KvTunnelClient *self)
 {
+    kv_client_grant_clear(self->grant);
     g_clear_pointer(&self->tun, kv_tun_close);
     if (self->hooks != NULL)
         kv_hooks_set_down(self->hooks);
@@ -244,6 +256,24 @@ create_device(KvTunnelClient *self, const KvDevicePlan *plan, GError **error)
     return FALSE;
 }
 
+/* Native: the addresses and routes that the server granted. */
+static gboolean
+apply_grant(KvTunnelClient *self, gboolean with_routes, GError **error)
+{
+    return get_params(self)->native == NULL || !sets_addresses(self) ||
+           kv_client_grant_apply(self->grant, &self->remote, with_routes, error);
+}
+
+/* While there is an interface. */
+static void
+change_routes(KvTunnelClient *self, gboolean with_routes)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (self->connected_at != 0 && !apply_grant(self, with_routes, &error))
+        kv_log(KV_LOG_WARNING, NULL, get_log_name(self), NULL, "%s", error->message);
+}
+
 static gboolean
 prepare_device(KvTunnelClient *self, GError **error)
 {
@@ -259,7 +289,7 @@ prepare_device(KvTunnelClient *self, GError **error)
         return FALSE;
     }
     self->plan = plan;
-    return TRUE;
+    return apply_grant(self, TRUE, error);
 }
 
 static void
@@ -313,7 +343,8 @@ static void
 connected(KvTunnelClient *self)
 {
     g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
-    g_autofree char *protocol = kv_client_text_protocol(get_params(self), &self->said);
+    g_autofree char *protocol =
+        kv_client_text_protocol(get_params(self), kv_client_grant_get(self->grant));
     char ip[KV_IP4_TEXT_BYTES];
     GError *error = NULL;
 
@@ -338,36 +369,6 @@ connected(KvTunnelClient *self)
 
 /* --- what a native server says ---------------------------------------------------------------- */
 
-static KvIp4
-get_first_ip4(const GArray *networks, guint *prefix)
-{
-    for (guint i = 0; i < networks->len; i++) {
-        const KvNetwork *network = &g_array_index(networks, KvNetwork, i);
-
-        if (network->is_ip6)
-            continue;
-        *prefix = network->prefix;
-        return kv_get_be32(network->ip);
-    }
-    *prefix = 0;
-    return 0;
-}
-
-static void
-take_native_configuration(KvTunnelClient *self)
-{
-    const KvNativeConfig *said = &self->said;
-    KvNetworkConfig *config = &self->configured.config;
-    guint prefix, whole;
-
-    self->configured = (KvEvent){.type = KV_EVENT_CONFIGURED};
-    self->configured.ip = get_first_ip4(said->addresses, &prefix);
-    config->vni_mode = said->mode;
-    config->mtu = said->mtu != 0 ? said->mtu : NATIVE_MTU_UNSAID;
-    config->server_ip = get_first_ip4(said->gateways, &whole);
-    config->netmask = prefix > 0 ? ~UINT32_C(0) << (32 - prefix) : 0;
-}
-
 /* The server said something new, or has begun anew: the interface follows. */
 static void
 reconfigured(KvTunnelClient *self)
@@ -385,7 +386,8 @@ reconfigured(KvTunnelClient *self)
                             self->plan.mode == KV_VNI_MODE_TAP ? "tap" : "tun",
                             plan.mode == KV_VNI_MODE_TAP ? "tap" : "tun");
     if (error != NULL || !check_announced(self, &plan, &error) ||
-        !kv_device_reconfigure(get_netlink(self), &self->plan, &plan, &error)) {
+        !kv_device_reconfigure(get_netlink(self), &self->plan, &plan, &error) ||
+        !apply_grant(self, TRUE, &error)) {
         self->failure = error;
         kv_pump_close_link(self->pump, self->link);
         return;
@@ -535,8 +537,8 @@ pump_configured(gpointer owner, KvPump *pump, KvLinkId link, const KvNativeConfi
 
     if (pump != self->pump || link != self->link)
         return;
-    kv_native_config_copy(said, &self->said);
-    take_native_configuration(self);
+    kv_client_grant_take(self->grant, said);
+    kv_client_grant_fill_event(self->grant, &self->configured);
 }
 
 static void
@@ -604,7 +606,8 @@ error_of_end(KvTunnelClient *self, KvReason reason, gboolean tun_gone)
     if (failure != NULL)
         return g_error_copy(failure);
     return tun_gone ? error_of_lost_device(self)
-                    : kv_client_text_error(get_params(self), &self->remote, reason, &self->said);
+                    : kv_client_text_error(get_params(self), &self->remote, reason,
+                                           kv_client_grant_get(self->grant));
 }
 
 static void
@@ -628,6 +631,9 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
     if (pump != self->pump || reason == KV_REASON_NONE)
         return;
     self->has_ended = TRUE;
+    /* What is to reach the server by name, or anything else, must not go into a tunnel that does
+     * not stand. */
+    change_routes(self, FALSE);
     note_failure(self, error_of_end(self, reason, tun_gone));
     kv_pump_shutdown(pump);
 }
@@ -663,6 +669,33 @@ static const KvPumpCallbacks pump_callbacks = {
 
 /* --- the network under the tunnel ----------------------------------------------------------- */
 
+/* Where the kernel sends to the server from, when nothing of the tunnel leads it there: the way
+ * that was kept out of the tunnel goes with its interface. */
+static gboolean
+find_source(KvTunnelClient *self, KvSockaddr *source)
+{
+    if (!kv_route_source(&self->remote, source))
+        return FALSE;
+    if (get_params(self)->native == NULL || self->connected_at == 0 ||
+        kv_sockaddr_equal(source, &self->source))
+        return TRUE;
+    change_routes(self, FALSE);
+    self->routes_withdrawn = TRUE;
+    return kv_route_source(&self->remote, source);
+}
+
+/* Native: the association goes on, the server follows to where its datagrams come from. */
+static void
+go_on_from(KvTunnelClient *self, const KvSockaddr *source)
+{
+    kv_log(KV_LOG_INFO, NULL, get_log_name(self), NULL,
+           "the network changed, going on from the new address");
+    self->source = *source;
+    self->routes_withdrawn = FALSE;
+    change_routes(self, TRUE);
+    kv_pump_poke_link(self->pump, self->link);
+}
+
 static void
 network_changed(gpointer data)
 {
@@ -672,14 +705,11 @@ network_changed(gpointer data)
     if (self->pump == NULL || self->moved || is_stopping(self))
         return;
     /* Without a route there is nowhere to move to; the session waits for one until it is over. */
-    if (!kv_route_source(&self->remote, &source) || kv_sockaddr_equal(&source, &self->source))
+    if (!find_source(self, &source) ||
+        (kv_sockaddr_equal(&source, &self->source) && !self->routes_withdrawn))
         return;
     if (get_params(self)->native != NULL) {
-        /* The association goes on: the server follows to where its datagrams come from. */
-        kv_log(KV_LOG_INFO, NULL, get_log_name(self), NULL,
-               "the network changed, going on from the new address");
-        self->source = source;
-        kv_pump_poke_link(self->pump, self->link);
+        go_on_from(self, &source);
         return;
     }
     kv_log(KV_LOG_INFO, "lost", get_log_name(self), NULL,
@@ -698,6 +728,8 @@ client_start(KvTunnel *tunnel)
     KvTunnelParams *params = get_params(self);
 
     kv_log(KV_LOG_INFO, "starting", get_log_name(self), NULL, "starting as client");
+    if (self->grant == NULL)
+        self->grant = kv_client_grant_new(get_netlink(self), params->vni_name);
     self->turn = 0;
     kv_backoff_reset(&self->backoff);
     self->fatal = FALSE;
@@ -712,7 +744,7 @@ client_start(KvTunnel *tunnel)
         finish(self);
         return;
     }
-    if (params->auto_reconnect)
+    if (params->auto_reconnect || params->native != NULL)
         kv_route_watch_add(get_route_watch(self), network_changed, self);
     begin_attempt(self);
 }
@@ -748,7 +780,7 @@ client_log_stats(KvTunnel *tunnel, const KvStats *total, const uint64_t *strange
 static void
 kv_tunnel_client_finalize(GObject *object)
 {
-    kv_native_config_clear(&((KvTunnelClient *) object)->said);
+    kv_client_grant_free(((KvTunnelClient *) object)->grant);
     G_OBJECT_CLASS(kv_tunnel_client_parent_class)->finalize(object);
 }
 
@@ -765,5 +797,4 @@ kv_tunnel_client_class_init(KvTunnelClientClass *klass)
 static void
 kv_tunnel_client_init(KvTunnelClient *self)
 {
-    kv_native_config_init(&self->said);
 }
