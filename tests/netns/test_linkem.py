@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The test bed itself: what the emulated link promises the other tests."""
+import contextlib
+import socket
+
 from kvnet import check, equal, main, test
+
+IP_RECVTOS = 13
 
 
 @test("a delay of 20 ms each way is a round trip of 40 ms")
@@ -41,6 +46,29 @@ def down(world):
     world.c.cannot_ping("10.77.0.1")
     link.set("both down=0")
     world.c.can_ping("10.77.0.1")
+
+
+def received_tos(world, tos):
+    """The class of a datagram that c sends to s with another one."""
+    with contextlib.closing(world.s.socket(kind=socket.SOCK_DGRAM)) as to, \
+            contextlib.closing(world.c.socket(kind=socket.SOCK_DGRAM)) as sender:
+        to.bind(("10.77.0.1", 9))
+        to.settimeout(5)
+        to.setsockopt(socket.IPPROTO_IP, IP_RECVTOS, 1)
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+        sender.sendto(b"x", ("10.77.0.1", 9))
+        return to.recvmsg(16, 64)[1][0][2][0]
+
+
+@test("congestion marks are set on all packets, which arrive whole")
+def marks(world):
+    link = world.linkem("both ce=100")
+    world.c.can_ping("10.77.0.1")
+    world.c.can_ping("10.77.0.1", more=("-Q", "0xb8"))
+    equal(received_tos(world, 0xb8), 0xbb, "the class on a path that marks")
+    check(link.stats()["b2a"]["ce"] >= 7, "the packets were not counted")
+    link.set("both ce=0")
+    equal(received_tos(world, 0xb8), 0xb8, "the class on a path that does not")
 
 
 if __name__ == "__main__":

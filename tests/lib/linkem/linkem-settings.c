@@ -115,15 +115,11 @@ set_share_or_time(LinkemSettings *s, const char *key, const char *value, bool *o
         double *share;
         int64_t *time;
     } rows[] = {
-        {"loss", &s->loss, NULL},
-        {"reorder", &s->reorder, NULL},
-        {"dup", &s->dup, NULL},
-        {"corrupt", &s->corrupt, NULL},
-        {"delay", NULL, &s->delay},
-        {"jitter", NULL, &s->jitter},
-        {"qms", NULL, &s->queue_ns},
-        {"qtime", NULL, &s->queue_ns},
-        {"rdelay", NULL, &s->reorder_delay},
+        {"loss", &s->loss, NULL},      {"reorder", &s->reorder, NULL},
+        {"dup", &s->dup, NULL},        {"corrupt", &s->corrupt, NULL},
+        {"ce", &s->mark, NULL},        {"delay", NULL, &s->delay},
+        {"jitter", NULL, &s->jitter},  {"qms", NULL, &s->queue_ns},
+        {"qtime", NULL, &s->queue_ns}, {"rdelay", NULL, &s->reorder_delay},
     };
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -17,7 +17,7 @@ typedef struct {
     bool order; /* jitter never reorders */
     double reorder;
     int64_t reorder_delay;
-    double dup, corrupt;
+    double dup, corrupt, mark;
     LinkemCorrupt corrupt_kind;
     double rate;                              /* bit/s; 0: none */
     int64_t queue_bytes, queue_ns, queue_max; /* bounds of the queue before the rate; 0: unset */

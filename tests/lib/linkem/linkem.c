@@ -59,7 +59,7 @@ static const char usage[] =
     "  -t threads 1|2  -B burst (64)  -d stop after so many seconds  -o counters file  -v\n"
     "  -p nice value (-15: the link must not wait for the programs it tests)\n"
     "settings: loss=% ge=p,r[,bad,good] burst=loss%,len delay= jitter=\n"
-    "  jdist=uniform|normal|pareto order=1 reorder=% rdelay= dup=% corrupt=% cormode=raw|udp\n"
+    "  jdist=uniform|normal|pareto order=1 reorder=% rdelay= dup=% corrupt=% cormode=raw|udp ce=%\n"
     "  rate=100mbit qbytes= qms= qpkts= overhead= down=1 maxlen= passarp=1\n"
     "commands: clear zero rewind stats [file] go quit\n";
 
