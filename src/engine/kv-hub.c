@@ -296,8 +296,7 @@ tell_of_taken(KvForwarderPort *loser, KvForwarderPort *winner, const KvNetwork *
 {
     KvHub *hub = data;
 
-    if (hub->config.taken != NULL)
-        hub->config.taken(hub->config.owner, get_port(loser), get_port(winner), network);
+    hub->config.taken(hub->config.owner, get_port(loser), get_port(winner), network);
 }
 
 void

@@ -50,7 +50,7 @@ typedef struct {
     gboolean between_ports; /* whether packets may go from one port to another */
     /* The device is gone, and nothing comes from it any more; called once. */
     void (*lost)(gpointer owner);
-    /* (nullable): @winner was given a network that @loser had. */
+    /* @winner was given a network that @loser had. */
     void (*taken)(gpointer owner, KvHubPort *loser, KvHubPort *winner, const KvNetwork *network);
     gpointer owner;
 } KvHubConfig;

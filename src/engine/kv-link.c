@@ -117,7 +117,7 @@ static void
 port_send(KvHubPort *port, const KvSlice *slices, guint n, uint16_t ethertype, uint64_t flow,
           KvTime now)
 {
-    KvLink *link = (KvLink *) ((char *) port - G_STRUCT_OFFSET(KvLink, port));
+    KvLink *link = kv_link_from_port(port);
     gboolean waits = !kv_queue_is_empty(link->queue) || !kv_session_can_send(link->session);
 
     if (link->ended)
@@ -591,6 +591,12 @@ KvHubPort *
 kv_link_get_port(KvLink *link)
 {
     return link->hub != NULL ? &link->port : NULL;
+}
+
+KvLink *
+kv_link_from_port(KvHubPort *port)
+{
+    return (KvLink *) ((char *) port - G_STRUCT_OFFSET(KvLink, port));
 }
 
 KvTun *

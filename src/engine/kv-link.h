@@ -78,6 +78,8 @@ void kv_link_join(KvLink *link, KvHub *hub, KvTime now);
 
 /* (transfer none) (nullable): if it joined a hub. */
 KvHubPort *kv_link_get_port(KvLink *link);
+/* (transfer none): the link of a port of the hub. */
+KvLink *kv_link_from_port(KvHubPort *port);
 
 /* (transfer full) (nullable): the device, taken off the link. */
 KvTun *kv_link_steal_tun(KvLink *link);

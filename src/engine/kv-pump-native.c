@@ -411,6 +411,20 @@ hub_lost(gpointer owner)
                                  kv_tun_get_name(kv_hub_get_tun(pump->hub))));
 }
 
+/* As a rule it is the same client, which came back. */
+static void
+hub_taken(gpointer owner, KvHubPort *loser, KvHubPort *winner, const KvNetwork *network)
+{
+    KvPump *pump = owner;
+    char text[KV_NETWORK_TEXT_BYTES];
+    g_autofree char *from = kv_sockaddr_to_string(kv_link_get_remote(kv_link_from_port(loser)));
+    g_autofree char *to = kv_sockaddr_to_string(kv_link_get_remote(kv_link_from_port(winner)));
+
+    kv_log_limited("hub-taken", KV_LOG_INFO, NULL, kv_tun_get_name(kv_hub_get_tun(pump->hub)), to,
+                   "what is for %s goes to %s from now on, and not to %s",
+                   kv_network_to_string(network, text), to, from);
+}
+
 static void
 worker_set_hub(KvWorker *worker, gpointer data)
 {
@@ -422,6 +436,7 @@ worker_set_hub(KvWorker *worker, gpointer data)
         .tx_buffer = pump->context.tx_buffer,
         .between_ports = message->client_to_client,
         .lost = hub_lost,
+        .taken = hub_taken,
         .owner = pump,
     };
     GError *error = NULL;

@@ -45,6 +45,7 @@ typedef struct {
     uint8_t buffer[KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX];
     Port ports[N_PORTS];
     gint n_lost; /* atomic */
+    guint n_taken;
     sem_t done;
     void (*task)(gpointer fixture);
 } Fixture;
@@ -100,6 +101,15 @@ on_lost(gpointer owner)
 }
 
 static void
+on_taken(gpointer owner, KvHubPort *loser, KvHubPort *winner, const KvNetwork *network)
+{
+    Fixture *f = owner;
+
+    g_assert_true(loser == &f->ports[0].port && winner == &f->ports[1].port);
+    f->n_taken++;
+}
+
+static void
 start_hub(gpointer data)
 {
     static const char *const addresses[N_PORTS] = {"10.9.0.2", "10.9.0.3"};
@@ -109,6 +119,7 @@ start_hub(gpointer data)
         .random = &f->random,
         .tx_buffer = f->buffer,
         .lost = on_lost,
+        .taken = on_taken,
         .owner = f,
     };
     g_autoptr(GError) error = NULL;
@@ -272,6 +283,30 @@ receive_three(gpointer data)
 }
 
 static void
+take_network(gpointer data)
+{
+    Fixture *f = data;
+    KvNetwork network;
+
+    g_assert_true(kv_network_parse(&network, "10.9.0.2"));
+    kv_hub_set_networks(f->hub, &f->ports[1].port, &network, 1);
+}
+
+/* Proves: of two ports with one address the later gets the packets, and the owner is told. */
+static void
+test_taken(Fixture *f, gconstpointer unused)
+{
+    int fd = open_socket();
+
+    on_worker(f, take_network);
+    g_assert_cmpuint(f->n_taken, ==, 1);
+    send_udp(fd, HOST + 1, "hello", 5);
+    wait_for(f, 1, 1);
+    g_assert_cmpuint(f->ports[0].n_packets, ==, 0);
+    close(fd);
+}
+
+static void
 set_sizes(gpointer data)
 {
     Fixture *f = data;
@@ -431,6 +466,7 @@ main(int argc, char **argv)
     }
     g_test_add("/hub/out", Fixture, tun, set_up, test_out, tear_down);
     g_test_add("/hub/in", Fixture, tun, set_up, test_in, tear_down);
+    g_test_add("/hub/taken", Fixture, tun, set_up, test_taken, tear_down);
     g_test_add("/hub/too-big", Fixture, tun, set_up, test_too_big, tear_down);
     g_test_add("/hub/mss", Fixture, tun, set_up, test_mss, tear_down);
     g_test_add("/hub/broadcast", Fixture, tap, set_up, test_broadcast, tear_down);
