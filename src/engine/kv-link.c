@@ -37,13 +37,14 @@ struct _KvLink {
     KvSession *session;
     KvDemuxEntry entry; /* v1; its address is where the peer is, whatever the protocol */
     KvNativeDoorEntry door_entry;
-    KvUdpPath path; /* of what goes out */
-    KvEndpoint to;  /* native: the same as core has it */
-    Way other;      /* native: the other one, while the peer moves */
-    KvTun *tun;     /* (nullable): one of the two */
-    KvHub *hub;     /* (nullable) */
-    KvHubPort port; /* at the hub; its sizes and drops count with a device, too */
-    KvQueue *queue; /* with either */
+    KvUdpPath path;          /* of what goes out */
+    KvEndpoint to;           /* native: the same as core has it */
+    Way other;               /* native: the other one, while the peer moves */
+    KvTun *tun;              /* (nullable): one of the two */
+    KvHub *hub;              /* (nullable) */
+    KvHubPort port;          /* at the hub; its sizes and drops count with a device, too */
+    KvQueue *queue;          /* with either */
+    KvSecret *preshared_key; /* (nullable) of a peer's session */
     KvWatch tun_watch;
     KvTimer timer;
     KvIdle idle;
@@ -311,6 +312,8 @@ write_out(KvLink *link, KvTime now)
 static void
 note_moved(KvLink *link)
 {
+    if (kv_link_get_native(link) == NULL)
+        return;
     kv_sockaddr_from_endpoint(&link->entry.remote, kv_native_get_remote(kv_link_get_native(link)),
                               link->path.remote.sa.sa_family);
 }
@@ -321,7 +324,7 @@ handle_events(KvLink *link)
     KvEvent event;
 
     while (!link->ended && kv_session_next_event(link->session, &event)) {
-        if (event.type == KV_EVENT_MOVED)
+        if (event.type == KV_EVENT_MOVED || event.type == KV_EVENT_CONFIGURED)
             note_moved(link);
         if (event.type == KV_EVENT_CLOSED || event.type == KV_EVENT_REFUSED) {
             link->ended = TRUE;
@@ -406,6 +409,7 @@ kv_link_free(KvLink *link)
     if (link->hub != NULL)
         kv_hub_remove_port(link->hub, &link->port);
     kv_session_free(link->session);
+    kv_secret_free(link->preshared_key);
     kv_queue_free(link->queue);
     g_free(link);
 }
@@ -526,6 +530,24 @@ kv_link_add_keys(KvLink *link, KvNativeKeys *keys, const KvUdpDatagram *datagram
     kv_native_add_keys(kv_link_get_native(link), keys, datagram->data, datagram->len, &from, now);
     link->last_received = now;
     note_native_path(link, &from, datagram->path);
+    kv_worker_add_idle(link->context->worker, &link->idle);
+}
+
+void
+kv_link_keep_secret(KvLink *link, KvSecret *preshared_key)
+{
+    g_return_if_fail(link->preshared_key == NULL);
+
+    link->preshared_key = preshared_key;
+}
+
+void
+kv_link_call(KvLink *link, const KvSockaddr *remote, KvTime now)
+{
+    KvEndpoint endpoint;
+
+    kv_sockaddr_to_endpoint(remote, &endpoint);
+    kv_native_call(kv_link_get_native(link), &endpoint, now);
     kv_worker_add_idle(link->context->worker, &link->idle);
 }
 

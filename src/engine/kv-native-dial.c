@@ -4,6 +4,7 @@
 #include "kv-native-dial.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 uint64_t
 kv_native_next_number(uint64_t above)
@@ -58,4 +59,23 @@ kv_native_dial(const KvTunnelParams *params, const KvEndpoint *remote, KvIndexTa
     kv_native_config_init(&say);
     introduce(params, &say);
     return kv_native_new_client(&session, &say, pool, random, now);
+}
+
+KvNative *
+kv_native_dial_peer(const KvTunnelParams *params, const KvPumpPeer *peer, KvIndexTable *indexes,
+                    KvPacketPool *pool, const KvRandom *random, KvTime now)
+{
+    g_auto(KvNativeConfig) say = {0};
+    KvNativeParams session;
+
+    kv_tunnel_native_fill(params->native, KV_NOISE_IKPSK2, &session);
+    session.psk = peer->psk;
+    memcpy(session.remote_public, peer->public, sizeof session.remote_public);
+    session.keepalive = peer->keepalive;
+    session.indexes = indexes;
+    session.numbers.next = next_number;
+    kv_native_config_init(&say);
+    say.mtu = params->vni_mtu;
+    memcpy(say.ciphers, params->native->ciphers, sizeof say.ciphers);
+    return kv_native_new_peer(&session, &say, pool, random, now);
 }

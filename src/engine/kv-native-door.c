@@ -44,6 +44,7 @@ struct _KvNativeDoor {
     GHashTable *pending;      /* id → Pending */
     GHashTable *associations; /* id → KvNativeDoorEntry */
     GHashTable *living;       /* public key → KvNativeDoorEntry */
+    GHashTable *places;       /* KvEndpoint → KvNativeDoorEntry */
 };
 
 /* Random bytes and points of a curve are as good as a hash of them. */
@@ -66,6 +67,23 @@ static gboolean
 equal_ids(gconstpointer a, gconstpointer b)
 {
     return memcmp(a, b, KV_NATIVE_ID_BYTES) == 0;
+}
+
+static guint
+hash_endpoint(gconstpointer data)
+{
+    const KvEndpoint *endpoint = data;
+    guint hash = endpoint->port;
+
+    for (guint i = 0; i < sizeof endpoint->ip; i++)
+        hash = hash * 31 + endpoint->ip[i];
+    return hash;
+}
+
+static gboolean
+equal_endpoints(gconstpointer a, gconstpointer b)
+{
+    return kv_endpoint_equal(a, b);
 }
 
 static void
@@ -139,6 +157,7 @@ kv_native_door_new(const KvTunnelNative *native, KvIndexTable *indexes, const Kv
     door->pending = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     door->associations = g_hash_table_new(hash_bytes, equal_ids);
     door->living = g_hash_table_new(hash_bytes, equal_keys);
+    door->places = g_hash_table_new(hash_endpoint, equal_endpoints);
     return door;
 }
 
@@ -148,6 +167,7 @@ kv_native_door_free(KvNativeDoor *door)
     if (door == NULL)
         return;
     kv_responder_free(door->responder);
+    g_hash_table_unref(door->places);
     g_hash_table_unref(door->living);
     g_hash_table_unref(door->associations);
     g_hash_table_unref(door->pending);
@@ -232,6 +252,15 @@ note_request(KvNativeDoor *door, const KvUdpPath *path, KvNativeDoorNews *news)
             find_association(door, pending->association, pending->pattern, pending->remote_public);
 }
 
+/* (nullable): of a peer, whatever its association. */
+static KvNativeDoorEntry *
+find_staying(const KvNativeDoor *door, const uint8_t public[KV_NATIVE_KEY_BYTES])
+{
+    KvNativeDoorEntry *entry = kv_native_door_find_peer(door, public);
+
+    return entry != NULL && entry->stays ? entry : NULL;
+}
+
 /* The datagram is no initiation: maybe it is the first under new keys. */
 static void
 confirm(KvNativeDoor *door, const KvUdpDatagram *datagram, KvTime now, KvNativeDoorNews *news)
@@ -241,6 +270,8 @@ confirm(KvNativeDoor *door, const KvUdpDatagram *datagram, KvTime now, KvNativeD
     if (!kv_responder_confirm(door->responder, datagram->data, datagram->len, now, keys))
         return;
     news->entry = find_association(door, keys->association, keys->pattern, keys->remote_public);
+    if (news->entry == NULL && keys->pattern == KV_NOISE_IKPSK2)
+        news->entry = find_staying(door, keys->remote_public);
     /* What was to go on has ended since: the peer must hear of it, and begin anew. */
     if (news->entry == NULL && (keys->remote.said & KV_SAID_ASSOCIATION) != 0 &&
         equal_ids(keys->remote.association, keys->association)) {
@@ -344,6 +375,42 @@ kv_native_door_add(KvNativeDoor *door, KvNativeDoorEntry *entry, const KvNativeK
 }
 
 void
+kv_native_door_add_peer(KvNativeDoor *door, KvNativeDoorEntry *entry,
+                        const uint8_t public[KV_NATIVE_KEY_BYTES])
+{
+    g_return_if_fail(!entry->stays && kv_native_door_find_peer(door, public) == NULL);
+
+    entry->stays = TRUE;
+    entry->pattern = KV_NOISE_IKPSK2;
+    memcpy(entry->remote_public, public, sizeof entry->remote_public);
+    g_hash_table_insert(door->living, entry->remote_public, entry);
+}
+
+/* Whoever came after it to the same place stays there. */
+static void
+leave_place(KvNativeDoor *door, KvNativeDoorEntry *entry)
+{
+    if (entry->is_placed && g_hash_table_lookup(door->places, &entry->place) == entry)
+        g_hash_table_remove(door->places, &entry->place);
+    entry->is_placed = FALSE;
+}
+
+void
+kv_native_door_place(KvNativeDoor *door, KvNativeDoorEntry *entry, const KvEndpoint *place)
+{
+    leave_place(door, entry);
+    entry->place = *place;
+    entry->is_placed = TRUE;
+    g_hash_table_replace(door->places, &entry->place, entry);
+}
+
+KvNativeDoorEntry *
+kv_native_door_find_at(const KvNativeDoor *door, const KvEndpoint *place)
+{
+    return g_hash_table_lookup(door->places, place);
+}
+
+void
 kv_native_door_set_indexes(KvNativeDoor *door, KvNativeDoorEntry *entry, const uint32_t *indexes,
                            guint n)
 {
@@ -362,6 +429,10 @@ void
 kv_native_door_remove(KvNativeDoor *door, KvNativeDoorEntry *entry)
 {
     kv_native_door_set_indexes(door, entry, NULL, 0);
+    leave_place(door, entry);
+    if (entry->stays)
+        g_hash_table_remove(door->living, entry->remote_public);
+    entry->stays = FALSE;
     if (!entry->is_known)
         return;
     entry->is_known = FALSE;

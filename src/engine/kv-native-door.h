@@ -8,9 +8,9 @@
 /**
  * KvNativeDoor:
  *
- * How native datagrams get in at a server's worker: it knows which index is whose, lets
- * #KvResponder answer handshakes, finds the association that new keys are for, and tells those
- * whose session it does not know. One worker's thread; the sending is its owner's.
+ * How native datagrams get in at the worker of a server, or of a peer: it knows which index is
+ * whose, lets #KvResponder answer handshakes, finds the association that new keys are for, and
+ * tells those whose session it does not know. One worker's thread; the sending is its owner's.
  */
 typedef struct _KvNativeDoor KvNativeDoor;
 
@@ -22,6 +22,9 @@ typedef struct {
     uint8_t remote_public[KV_NATIVE_KEY_BYTES]; /* with keys; else zeros */
     uint8_t association[KV_NATIVE_ID_BYTES];
     gboolean is_known; /* by its association */
+    gboolean stays;    /* a peer's, known by its key whatever association it has */
+    gboolean is_placed;
+    KvEndpoint place; /* a peer's: where it is, or is called */
 } KvNativeDoorEntry;
 
 /* What came of a datagram that is of no session. */
@@ -90,6 +93,16 @@ KvNativeDoorEntry *kv_native_door_find_peer(const KvNativeDoor *door,
 
 /* @entry: new; whose keys have no living association yet. Its indexes follow. */
 void kv_native_door_add(KvNativeDoor *door, KvNativeDoorEntry *entry, const KvNativeKeys *keys);
+
+/* @entry: new: of a peer that was admitted, and need not have an association. */
+void kv_native_door_add_peer(KvNativeDoor *door, KvNativeDoorEntry *entry,
+                             const uint8_t public[KV_NATIVE_KEY_BYTES]);
+
+/* A peer's is to be found at @place from now on. Of two with the same place it is the last one. */
+void kv_native_door_place(KvNativeDoor *door, KvNativeDoorEntry *entry, const KvEndpoint *place);
+
+/* (transfer none) (nullable): the peer that is there. */
+KvNativeDoorEntry *kv_native_door_find_at(const KvNativeDoor *door, const KvEndpoint *place);
 
 /* @indexes: (array length=n): all that its sessions have now, three at most */
 void kv_native_door_set_indexes(KvNativeDoor *door, KvNativeDoorEntry *entry,

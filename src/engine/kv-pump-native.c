@@ -124,7 +124,7 @@ kv_pump_native_start(KvPump *pump)
     if (native == NULL)
         return;
     pump->indexes = kv_index_table_new(&pump->random);
-    if (pump->params->role != KV_ROLE_SERVER)
+    if (pump->params->role == KV_ROLE_CLIENT)
         return;
     pump->door = kv_native_door_new(native, pump->indexes, &pump->random);
     pump->door_timer.due = door_due;
@@ -173,8 +173,8 @@ forward_request(KvPump *pump, const KvUdpPath *path, const KvNativeDoorNews *new
 }
 
 /* New sessions are found by their indexes from the next datagram on. */
-static void
-note_sessions(KvPump *pump, KvLink *link)
+void
+kv_pump_native_note_sessions(KvPump *pump, KvLink *link)
 {
     uint32_t indexes[KV_TRANSPORT_SESSIONS_MAX];
     guint n = kv_native_get_indexes(kv_link_get_native(link), indexes);
@@ -241,7 +241,7 @@ take_keys(KvPump *pump, KvNativeDoorNews *news, const KvUdpDatagram *datagram, K
     } else {
         link = add_native_link(pump, &news->keys, datagram, now);
     }
-    note_sessions(pump, link);
+    kv_pump_native_note_sessions(pump, link);
     message = message_new(pump, kv_link_get_id(link));
     message->id = id;
     kv_main_send(main_confirmed, message);
@@ -260,21 +260,31 @@ kv_pump_native_find(KvPump *pump, const KvUdpDatagram *datagram)
 KvDrop
 kv_pump_native_input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
 {
-    g_auto(KvNativeKeys) keys = {0};
+    gboolean is_peer = pump->params->role == KV_ROLE_PEER;
     KvNativeDoorNews news;
+    KvLink *link = is_peer ? kv_pump_peers_find(pump, datagram) : NULL;
+    gboolean is_asking = link != NULL && kv_native_is_asking(kv_link_get_native(link));
     uint8_t reset[KV_UDP_ROOM];
     size_t len;
 
+    if (is_asking && kv_link_input(link, datagram, now) == KV_DROP_NONE)
+        return KV_DROP_NONE;
     kv_native_door_input(pump->door, datagram, now, &news);
     set_door_timer(pump);
     if (news.reply_len > 0)
         kv_pump_send(pump, datagram->path, news.reply, news.reply_len);
-    if (news.request != NULL)
+    if (news.request != NULL && is_peer)
+        kv_pump_peers_answer(pump, news.request, now);
+    else if (news.request != NULL)
         forward_request(pump, datagram->path, &news);
-    if (news.is_confirmed)
+    if (news.is_confirmed && is_peer)
+        kv_pump_peers_take_keys(pump, &news, datagram, now);
+    else if (news.is_confirmed)
         take_keys(pump, &news, datagram, now);
     if (news.drop == KV_DROP_NONE || news.reply_len > 0)
         return news.drop;
+    if (!is_asking && link != NULL && kv_link_input(link, datagram, now) == KV_DROP_NONE)
+        return KV_DROP_NONE;
     len = kv_native_door_reset(pump->door, datagram, now, reset);
     if (len > 0)
         kv_pump_send(pump, datagram->path, reset, len);
@@ -295,15 +305,18 @@ kv_pump_native_event(KvPump *pump, KvLink *link, const KvEvent *event)
 {
     Message *message;
 
+    if (pump->params->role == KV_ROLE_PEER)
+        kv_pump_peers_note_place(pump, link);
     switch (event->type) {
     case KV_EVENT_CONFIGURED:
     case KV_EVENT_READY:
     case KV_EVENT_RECONFIGURED:
+    case KV_EVENT_LOST:
         tell_configuration(pump, link);
         break;
     case KV_EVENT_SESSIONS:
         if (pump->door != NULL)
-            note_sessions(pump, link);
+            kv_pump_native_note_sessions(pump, link);
         break;
     case KV_EVENT_MOVED:
         message = message_new(pump, kv_link_get_id(link));

@@ -86,5 +86,23 @@ KvDrop kv_pump_native_input(KvPump *pump, const KvUdpDatagram *datagram, KvTime 
  * itself to do as with any event. */
 void kv_pump_native_event(KvPump *pump, KvLink *link, const KvEvent *event);
 
+/* [worker] Datagrams of the sessions that @link has now are found. */
+void kv_pump_native_note_sessions(KvPump *pump, KvLink *link);
+
 /* [worker] A native link has ended, and is about to be removed. */
 void kv_pump_native_ended(KvPump *pump, KvLink *link, KvReason reason);
+
+/* --- kv-pump-peers.c -------------------------------------------------------------------------- */
+
+/* [worker] (transfer none) (nullable): the link of a peer that is where a datagram came from. */
+KvLink *kv_pump_peers_find(KvPump *pump, const KvUdpDatagram *datagram);
+
+/* [worker] A peer begins: it is answered at once. */
+void kv_pump_peers_answer(KvPump *pump, const KvNativeRequest *request, KvTime now);
+
+/* [worker] A peer has proved itself: its new keys move to its link. */
+void kv_pump_peers_take_keys(KvPump *pump, KvNativeDoorNews *news, const KvUdpDatagram *datagram,
+                             KvTime now);
+
+/* [worker] Notes where a peer is now. */
+void kv_pump_peers_note_place(KvPump *pump, KvLink *link);

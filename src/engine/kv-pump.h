@@ -111,6 +111,27 @@ void kv_pump_attach(KvPump *pump, KvLinkId link, KvTun *tun);
 
 /* --- native -------------------------------------------------------------------------- */
 
+/* One of those that a pump of role peer talks to. */
+typedef struct {
+    uint8_t public[KV_NATIVE_KEY_BYTES];
+    const KvSecret *psk; /* (nullable) (transfer none): 32 bytes that both ends share */
+    KvTime keepalive;    /* 0: silent when idle */
+} KvPumpPeer;
+
+/**
+ * kv_pump_add_peer:
+ *
+ * Makes a link for a peer, which stays until kv_pump_forget_key(): its event READY follows at once.
+ * CONFIGURED tells that the peer is there, LOST that it is not any more, UNANSWERED that it does
+ * not answer. It may come from anywhere; it is called once kv_pump_call_peer() says where.
+ *
+ * Returns: the link's id
+ */
+KvLinkId kv_pump_add_peer(KvPump *pump, const KvPumpPeer *peer);
+
+/* @remote: of the family of the pump's socket, or mapped into that */
+void kv_pump_call_peer(KvPump *pump, KvLinkId link, const KvSockaddr *remote);
+
 /* Admits the owner of @public. @psk: (nullable) (transfer none): 32 bytes that both ends share */
 void kv_pump_admit_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES],
                        const KvSecret *psk);

@@ -317,6 +317,44 @@ test_goes_on(Fixture *f, gconstpointer with_keys)
 }
 
 /* Proves: the table finds what it holds and nothing else, whatever comes and goes. */
+/* Proves: a peer is found where it is, the last to come if two say the same, and keys of an
+ * association that it did not have are its all the same. */
+static void
+test_peers(Fixture *f, gconstpointer with_keys)
+{
+    static const uint8_t other[KV_NATIVE_KEY_BYTES] = {9, 9};
+    KvNativeDoorEntry entries[2] = {0};
+    KvEndpoint places[] = {{.ip = {1}, .port = 1}, {.ip = {1}, .port = 2}};
+    KvNativeDoorNews news;
+    KvUdpDatagram datagram;
+
+    kv_native_door_admit(f->door, f->public, NULL);
+    kv_native_door_add_peer(f->door, &entries[0], f->public);
+    kv_native_door_add_peer(f->door, &entries[1], other);
+    g_assert_null(kv_native_door_find_at(f->door, &places[0]));
+    kv_native_door_place(f->door, &entries[0], &places[0]);
+    kv_native_door_place(f->door, &entries[1], &places[1]);
+    g_assert_true(kv_native_door_find_at(f->door, &places[0]) == &entries[0]);
+    g_assert_true(kv_native_door_find_at(f->door, &places[1]) == &entries[1]);
+    kv_native_door_place(f->door, &entries[1], &places[0]);
+    g_assert_null(kv_native_door_find_at(f->door, &places[1]));
+    kv_native_door_place(f->door, &entries[0], &places[1]);
+    g_assert_true(kv_native_door_find_at(f->door, &places[0]) == &entries[1]);
+
+    /* Whatever association the keys are of, they are this peer's. */
+    dial(f);
+    grant(f, knock(f, &news));
+    datagram = pull(f);
+    kv_native_door_input(f->door, &datagram, f->now, &news);
+    g_assert_true(news.is_confirmed);
+    g_assert_true(news.entry == &entries[0]);
+    kv_native_keys_clear(&news.keys);
+    for (guint i = 0; i < 2; i++)
+        kv_native_door_remove(f->door, &entries[i]);
+    g_assert_null(kv_native_door_find_at(f->door, &places[0]));
+    g_assert_null(kv_native_door_find_peer(f->door, f->public));
+}
+
 static void
 test_table(void)
 {
@@ -362,6 +400,8 @@ main(int argc, char **argv)
     }
     g_test_add("/native-door/keys/not-admitted", Fixture, GINT_TO_POINTER(TRUE), set_up,
                test_not_admitted, tear_down);
+    g_test_add("/native-door/keys/peers", Fixture, GINT_TO_POINTER(TRUE), set_up, test_peers,
+               tear_down);
     g_test_add_func("/native-door/table", test_table);
     return kv_test_main(&argc, &argv);
 }

@@ -33,6 +33,10 @@ kv_native_peer_keeps(const KvNative *native, const KvNativeKeys *keys, KvTime no
 {
     int order = memcmp(native->local_public, keys->remote_public, KV_NATIVE_KEY_BYTES);
 
+    /* It was told that its association goes on, which has ended since: it must hear of that. */
+    if (!keys->initiator && (keys->remote.said & KV_SAID_ASSOCIATION) != 0 &&
+        memcmp(keys->remote.association, keys->association, KV_NATIVE_ID_BYTES) == 0)
+        return TRUE;
     if (native->is_fresh || native->began == keys->initiator ||
         kv_time_elapsed(now, native->associated_at) >= AT_ONCE_TIME)
         return FALSE;
@@ -45,8 +49,8 @@ kv_native_peer_knows_remote(const KvNative *native)
     return !native->is_fresh || native->params.remote.port != 0;
 }
 
-static gboolean
-is_asking(const KvNative *native)
+gboolean
+kv_native_is_asking(const KvNative *native)
 {
     return kv_initiator_get_state(native->initiator) == KV_INITIATOR_WAITING;
 }
@@ -54,7 +58,7 @@ is_asking(const KvNative *native)
 void
 kv_native_peer_stop_asking(KvNative *native, KvTime now)
 {
-    if (native->initiator == NULL || !is_asking(native))
+    if (native->initiator == NULL || !kv_native_is_asking(native))
         return;
     kv_initiator_stop(native->initiator);
     kv_transport_handshake_failed(native->transport, now);
@@ -119,7 +123,7 @@ kv_native_call(KvNative *native, const KvEndpoint *remote, KvTime now)
 
     native->params.remote = *remote;
     native->call = *remote;
-    if (native->is_fresh && native->params.keepalive > 0 && !is_asking(native))
+    if (native->is_fresh && native->params.keepalive > 0 && !kv_native_is_asking(native))
         kv_transport_want(native->transport, now);
     kv_native_take_transport_events(native, now);
 }

@@ -114,7 +114,7 @@ void kv_native_push_event(KvNative *native, KvEventType type);
 
 /* --- kv-native-peer.c --- */
 
-/* Whether a peer that has an association keeps it, though @keys are of another: both ends began. */
+/* Whether a peer keeps what it has, though @keys are of another association. */
 gboolean kv_native_peer_keeps(const KvNative *native, const KvNativeKeys *keys, KvTime now);
 
 /* Whether a peer could begin a handshake, if it had to. */
