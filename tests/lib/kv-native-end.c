@@ -16,7 +16,11 @@
 static void
 fill_random(void *ctx, void *buf, size_t len)
 {
-    kv_test_random_bytes(ctx, buf, len);
+    KvNativeEnd *end = ctx;
+
+    kv_test_random_bytes(&end->state, buf, len);
+    if (end->tap != NULL)
+        end->tap->drew(end->tap->data, buf, len);
 }
 
 static uint64_t
@@ -105,6 +109,8 @@ write_inner(KvNativeEnd *end, KvTime now)
             end->next_send = kv_time_add(now, REFUSED_PAUSE);
             return;
         }
+        if (end->tap != NULL)
+            end->tap->wrote(end->tap->data, flow, end->buf, len);
         end->sent++;
         if (end->interval > 0)
             end->next_send = kv_time_add(MAX(end->next_send, now), end->interval);
@@ -234,6 +240,8 @@ machine_input(void *self, const uint8_t *data, size_t len, KvTime now)
 
     if (end->nat_time > 0 && kv_time_elapsed(now, end->last_wrote) > end->nat_time)
         return;
+    if (end->tap != NULL)
+        end->tap->came(end->tap->data, data, len, now);
     if (end->native != NULL)
         drop = kv_native_input(end->native, data, len, &end->peer_address, end->congested, now);
     if (drop == KV_DROP_STRANGER && end->responder != NULL)
@@ -337,7 +345,7 @@ end_init(KvNativeEnd *end, KvRole role, uint64_t seed)
 {
     *end = (KvNativeEnd){0};
     kv_test_random_init(&end->state, seed);
-    end->random = (KvRandom){fill_random, &end->state};
+    end->random = (KvRandom){fill_random, end};
     end->indexes = kv_index_table_new(&end->random);
     end->pool = kv_packet_pool_new(PACKETS_MAX);
     g_queue_init(&end->replies);

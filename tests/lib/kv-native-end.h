@@ -9,6 +9,14 @@
 
 #define KV_NATIVE_END_FLOWS 8
 
+/* Looks on, for who writes a session down; nothing here may be NULL. */
+typedef struct {
+    void (*drew)(void *data, const uint8_t *bytes, size_t len); /* of the end's random source */
+    void (*came)(void *data, const uint8_t *datagram, size_t len, KvTime now);
+    void (*wrote)(void *data, guint flow, const uint8_t *packet, size_t len); /* an inner one */
+    void *data;
+} KvNativeEndTap;
+
 /**
  * KvNativeEnd:
  *
@@ -32,8 +40,9 @@ typedef struct {
     KvNative *native; /* a server's: NULL until a client was confirmed */
     KvEndpoint address;
     KvEndpoint peer_address;
-    uint64_t last_number; /* client, peer: its own; server: of the client */
-    uint64_t peer_number; /* peer: of the other */
+    uint64_t last_number;      /* client, peer: its own; server: of the client */
+    uint64_t peer_number;      /* peer: of the other */
+    const KvNativeEndTap *tap; /* (nullable) */
 
     /* server, peer */
     KvResponder *responder;
