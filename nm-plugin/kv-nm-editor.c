@@ -6,9 +6,8 @@
 #include "kv-i18n.h"
 #include "kv-nm-advanced.h"
 #include "kv-nm-gtk.h"
+#include "kv-nm-identity.h"
 #include "kv-nm-names.h"
-
-#include <nma-ui-utils.h>
 
 #define UI_RESOURCE "/org/kcpvpn/editor/kv-nm-editor.ui"
 
@@ -17,9 +16,8 @@ struct _KvNmEditor {
     KvNmForm *form;
     GtkWidget *page;
     GtkWidget *problem;
-    GtkWidget *secret;
-    NMSettingSecretFlags storage; /* what the secret's menu said last */
-    GtkWidget *dialog;            /* (nullable): weak */
+    KvNmIdentity *identity; /* NULL: it is still being made */
+    GtkWidget *dialog;      /* (nullable): weak */
 };
 
 static void interface_init(NMVpnEditorInterface *interface);
@@ -35,34 +33,33 @@ is_given(const KvNmForm *form, KvSettingId id)
     return nm_setting_vpn_get_data_item(kv_nm_form_get_vpn(form), kv_setting_get(id)->key) != NULL;
 }
 
+static gboolean
+check(const KvNmEditor *self, GError **error)
+{
+    return kv_nm_form_check(self->form, KV_NM_FORM_WHOLE, error) &&
+           kv_nm_identity_check(self->identity, error);
+}
+
 /* Says what stands in the way of saving when no field of the page does. */
 static void
 update_problem(KvNmEditor *self)
 {
     g_autoptr(GError) error = NULL;
-    gboolean good = kv_nm_form_check(self->form, KV_NM_FORM_WHOLE, &error);
+    gboolean good = check(self, &error);
     gboolean seen = kv_nm_form_is_marked(self->form) || !is_given(self->form, KV_SETTING_IP) ||
-                    !is_given(self->form, KV_SETTING_PORT);
+                    !is_given(self->form, KV_SETTING_PORT) ||
+                    !kv_nm_identity_check(self->identity, NULL);
 
     gtk_label_set_text(GTK_LABEL(self->problem), good ? "" : error->message);
     gtk_widget_set_visible(self->problem, !good && !seen);
 }
 
-/* The menu in the secret's entry has no signal but the entry's. */
+/* The native protocol has no modes of KCP. */
 static void
-update_storage(KvNmEditor *self)
+update_mode(KvNmEditor *self)
 {
-    NMSettingSecretFlags storage;
-
-    /* The menu is still being made, which changes the entry, too. */
-    if (self->secret == NULL)
-        return;
-    storage = nma_utils_menu_to_secret_flags(self->secret);
-    if (storage == self->storage)
-        return;
-    self->storage = storage;
-    nm_setting_set_secret_flags(NM_SETTING(kv_nm_form_get_vpn(self->form)),
-                                kv_setting_get(KV_SETTING_SECRET)->key, storage, NULL);
+    kv_nm_field_set_sensitive(kv_nm_form_find(self->form, KV_SETTING_KCP_MODE),
+                              !kv_nm_form_is_native(self->form));
 }
 
 static void
@@ -70,6 +67,7 @@ on_accepted(gpointer data)
 {
     KvNmEditor *self = data;
 
+    update_mode(self);
     update_problem(self);
     g_signal_emit_by_name(self, "changed");
 }
@@ -79,7 +77,10 @@ on_changed(KvNmForm *form, gpointer data)
 {
     KvNmEditor *self = data;
 
-    update_storage(self);
+    /* The menus of the secrets change their entries while they are made. */
+    if (self->identity == NULL)
+        return;
+    kv_nm_identity_update(self->identity);
     on_accepted(self);
 }
 
@@ -92,14 +93,6 @@ on_advanced(GtkWidget *button, gpointer data)
         return;
     self->dialog = kv_nm_advanced_new(self->form, kv_gtk_get_window(button), on_accepted, self);
     g_object_add_weak_pointer(G_OBJECT(self->dialog), (gpointer *) &self->dialog);
-}
-
-static void
-on_show_secret(GtkWidget *check, gpointer data)
-{
-    KvNmEditor *self = data;
-
-    gtk_entry_set_visibility(GTK_ENTRY(self->secret), kv_gtk_check_get_active(check));
 }
 
 /* --- making it ------------------------------------------------------------------------------- */
@@ -134,29 +127,10 @@ add_fields(KvNmEditor *self, GtkBuilder *builder, const char *grid, const KvSett
     }
 }
 
-/* A menu in the entry: who keeps the secret. "Not required" is there only for a profile that says
- * so already, as no server takes a client without the secret. */
-static void
-set_up_secret(KvNmEditor *self)
-{
-    KvNmField *field = kv_nm_form_find(self->form, KV_SETTING_SECRET);
-    GtkWidget *secret = kv_nm_field_get_control(field);
-    NMSettingSecretFlags flags = NM_SETTING_SECRET_FLAG_NONE;
-
-    nm_setting_get_secret_flags(NM_SETTING(kv_nm_form_get_vpn(self->form)),
-                                kv_setting_get(KV_SETTING_SECRET)->key, &flags, NULL);
-    nma_utils_setup_password_storage(secret, flags, NULL, NULL,
-                                     (flags & NM_SETTING_SECRET_FLAG_NOT_REQUIRED) != 0, FALSE);
-    self->storage = nma_utils_menu_to_secret_flags(secret);
-    self->secret = g_object_ref(secret);
-}
-
 static void
 set_up_page(KvNmEditor *self, GtkBuilder *builder)
 {
     static const KvSettingId general[] = {KV_SETTING_IP, KV_SETTING_PORT, KV_SETTING_KCP_MODE};
-    static const KvSettingId authentication[] = {KV_SETTING_CLIENT_ID, KV_SETTING_SECRET};
-    GtkWidget *show = GTK_WIDGET(gtk_builder_get_object(builder, "show-secret"));
     GtkWidget *advanced = GTK_WIDGET(gtk_builder_get_object(builder, "advanced"));
     int top = 0;
 
@@ -166,16 +140,11 @@ set_up_page(KvNmEditor *self, GtkBuilder *builder)
     kv_gtk_set_class(self->problem, KV_GTK_CLASS_ERROR, TRUE);
     kv_gtk_hide_on_purpose(self->problem);
     add_fields(self, builder, "general", general, G_N_ELEMENTS(general), &top);
-    top = 0;
-    add_fields(self, builder, "authentication", authentication, G_N_ELEMENTS(authentication), &top);
-    gtk_grid_attach(GTK_GRID(gtk_builder_get_object(builder, "authentication")), show, 1, top, 1,
-                    1);
-    g_signal_connect_object(show, "toggled", G_CALLBACK(on_show_secret), self, 0);
-    kv_gtk_name(show, kv_gtk_check_get_label(show));
+    self->identity = kv_nm_identity_new(self->form, builder);
     kv_gtk_name(advanced, gtk_button_get_label(GTK_BUTTON(advanced)));
     g_signal_connect_object(advanced, "clicked", G_CALLBACK(on_advanced), self, 0);
-    set_up_secret(self);
     kv_gtk_show_all(self->page);
+    update_mode(self);
     update_problem(self);
 }
 
@@ -208,7 +177,7 @@ update_connection(NMVpnEditor *editor, NMConnection *connection, GError **error)
 {
     KvNmEditor *self = KV_NM_EDITOR(editor);
 
-    if (!kv_nm_form_check(self->form, KV_NM_FORM_WHOLE, error))
+    if (!check(self, error))
         return FALSE;
     nm_connection_add_setting(connection,
                               nm_setting_duplicate(NM_SETTING(kv_nm_form_get_vpn(self->form))));
@@ -231,8 +200,8 @@ kv_nm_editor_dispose(GObject *object)
         g_object_remove_weak_pointer(G_OBJECT(self->dialog), (gpointer *) &self->dialog);
         kv_gtk_window_destroy(g_steal_pointer(&self->dialog));
     }
+    g_clear_pointer(&self->identity, kv_nm_identity_free);
     g_clear_pointer(&self->form, kv_nm_form_free);
-    g_clear_object(&self->secret);
     g_clear_object(&self->problem);
     g_clear_object(&self->page);
     G_OBJECT_CLASS(kv_nm_editor_parent_class)->dispose(object);

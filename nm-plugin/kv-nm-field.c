@@ -43,13 +43,19 @@ get_help(const KvSetting *row)
 
 /* --- the control ----------------------------------------------------------------------------- */
 
+static gboolean
+is_key(const KvSetting *row)
+{
+    return row->min == KV_SETTING_KEY_LENGTH && row->max == KV_SETTING_KEY_LENGTH;
+}
+
 /* (transfer full) (nullable): what is typed, without the blanks that come with pasted text. */
 static char *
 read_entry(const KvNmField *field)
 {
     char *text = g_strdup(kv_gtk_entry_get_text(field->control));
 
-    if (field->row->type != KV_SETTING_TYPE_SECRET)
+    if (field->row->type != KV_SETTING_TYPE_SECRET || is_key(field->row))
         g_strstrip(text);
     if (text[0] == '\0')
         g_clear_pointer(&text, g_free);

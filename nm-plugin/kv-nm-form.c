@@ -6,6 +6,7 @@
 struct _KvNmForm {
     NMSettingVpn *vpn;
     GPtrArray *fields; /* (element-type KvNmField) */
+    gboolean unused[KV_N_SETTINGS];
     KvNmFormFunc changed;
     gpointer data;
 };
@@ -41,16 +42,23 @@ set_item(NMSettingVpn *vpn, const KvSetting *row, const char *text)
 }
 
 static void
-on_field_changed(KvNmField *field, gpointer data)
+take_field(KvNmForm *form, const KvNmField *field)
 {
-    KvNmForm *form = data;
     const KvSetting *row = kv_nm_field_get_row(field);
     g_autofree char *text = kv_nm_field_dup_text(field);
 
     set_item(form->vpn, row, text);
     if (row->type == KV_SETTING_TYPE_SECRET)
         kv_secret_wipe_string(text);
-    form->changed(form, form->data);
+}
+
+static void
+on_field_changed(KvNmField *field, gpointer data)
+{
+    KvNmForm *form = data;
+
+    take_field(form, field);
+    kv_nm_form_tell_changed(form);
 }
 
 KvNmForm *
@@ -91,11 +99,13 @@ kv_nm_form_take_others(KvNmForm *form, const KvNmForm *from)
     }
 }
 
-/* What a tunnel of a client cannot be without, but for secrets, which may be asked for. */
+/* What a tunnel of a client cannot be without where it has a field, but for secrets, which may be
+ * asked for. */
 static gboolean
 is_required(const KvSetting *row)
 {
-    return row->id == KV_SETTING_IP || row->id == KV_SETTING_PORT;
+    return row->id == KV_SETTING_IP || row->id == KV_SETTING_PORT ||
+           row->id == KV_SETTING_PUBLIC_KEY;
 }
 
 KvNmField *
@@ -121,11 +131,41 @@ kv_nm_form_find(const KvNmForm *form, KvSettingId id)
     return NULL;
 }
 
+void
+kv_nm_form_set_used(KvNmForm *form, KvSettingId id, gboolean used)
+{
+    form->unused[id] = !used;
+    if (used)
+        take_field(form, kv_nm_form_find(form, id));
+    else
+        set_item(form->vpn, kv_setting_get(id), NULL);
+}
+
+void
+kv_nm_form_tell_changed(KvNmForm *form)
+{
+    form->changed(form, form->data);
+}
+
+gboolean
+kv_nm_form_is_native(const KvNmForm *form)
+{
+    const KvSetting *row = kv_setting_get(KV_SETTING_CRYPT);
+    const char *text = get_item(form->vpn, row);
+    g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
+
+    /* A word that is no cipher is none of the native protocol. */
+    return (text == NULL || kv_settings_set_text(settings, row->id, text, NULL)) &&
+           kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE;
+}
+
 gboolean
 kv_nm_form_is_marked(const KvNmForm *form)
 {
     for (guint i = 0; i < form->fields->len; i++) {
-        if (kv_nm_field_is_marked(g_ptr_array_index(form->fields, i)))
+        const KvNmField *field = g_ptr_array_index(form->fields, i);
+
+        if (!form->unused[kv_nm_field_get_row(field)->id] && kv_nm_field_is_marked(field))
             return TRUE;
     }
     return FALSE;

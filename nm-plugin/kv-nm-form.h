@@ -46,10 +46,25 @@ void kv_nm_form_take_others(KvNmForm *form, const KvNmForm *from);
 KvNmField *kv_nm_form_add(KvNmForm *form, const KvSetting *row, KvNmFieldNote note, GtkGrid *grid,
                           int *top);
 
+/**
+ * kv_nm_form_set_used:
+ * @used: %FALSE: the setting is taken out of the profile, and its field keeps what it shows; %TRUE:
+ *     what the field shows is put back
+ *
+ * For fields that come and go, as only one of two ways to do a thing needs them.
+ */
+void kv_nm_form_set_used(KvNmForm *form, KvSettingId id, gboolean used);
+
+/* Tells whoever made the form that its profile was changed past the fields. */
+void kv_nm_form_tell_changed(KvNmForm *form);
+
+/* Whether the profile's cipher is one of the native protocol. */
+gboolean kv_nm_form_is_native(const KvNmForm *form);
+
 /* (transfer none) (nullable): the field of @id. */
 KvNmField *kv_nm_form_find(const KvNmForm *form, KvSettingId id);
 
-/* Whether a field of the form is marked. */
+/* Whether a field of the form that is used is marked. */
 gboolean kv_nm_form_is_marked(const KvNmForm *form);
 
 typedef enum {

@@ -135,6 +135,38 @@ kv_gtk_hide_on_purpose(GtkWidget *widget)
     gtk_widget_hide(widget);
 }
 
+/* Puts @beside, a button, next to @control, which is in column 1 of @grid. */
+static inline void
+kv_gtk_grid_put_beside(GtkGrid *grid, GtkWidget *control, GtkWidget *beside, int top)
+{
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+
+    g_object_ref(control);
+#if KV_GTK_IS_4
+    gtk_grid_remove(grid, control);
+#else
+    gtk_container_remove(GTK_CONTAINER(grid), control);
+#endif
+    kv_gtk_box_append(box, control);
+    kv_gtk_box_append(box, beside);
+    gtk_grid_attach(grid, box, 1, top, 1, 1);
+    g_object_unref(control);
+}
+
+/* Puts @text into the clipboard, where it stays when the program ends. */
+static inline void
+kv_gtk_copy_text(GtkWidget *widget, const char *text)
+{
+#if KV_GTK_IS_4
+    gdk_clipboard_set_text(gtk_widget_get_clipboard(widget), text);
+#else
+    GtkClipboard *clipboard = gtk_widget_get_clipboard(widget, GDK_SELECTION_CLIPBOARD);
+
+    gtk_clipboard_set_text(clipboard, text, -1);
+    gtk_clipboard_set_can_store(clipboard, NULL, 0);
+#endif
+}
+
 /* (transfer none) (nullable): the window that @widget is in. */
 static inline GtkWindow *
 kv_gtk_get_window(GtkWidget *widget)

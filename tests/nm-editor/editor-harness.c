@@ -20,6 +20,7 @@
  *     set NAME TEXT     types TEXT; presses a check button until it is true or false; picks from a
  *                       list
  *     press NAME        clicks
+ *     paste NAME        into an entry, what is in the clipboard
  *     answer WORD       to the dialog: ok, cancel or close
  *     edit FILE OUT     imports FILE, shows it in a form, and exports what the form would save
  *     open FILE         shows FILE in the window's form
@@ -157,6 +158,7 @@ do_look(const char *name)
         printf("readable %d\n", gtk_entry_get_visibility(GTK_ENTRY(widget)));
     }
     printf("sensitive %d\n", gtk_widget_is_sensitive(widget));
+    printf("visible %d\n", gtk_widget_is_visible(widget));
     printf("marked %d\n",
            gtk_style_context_has_class(gtk_widget_get_style_context(widget), KV_GTK_CLASS_ERROR));
 }
@@ -183,6 +185,44 @@ do_press(const char *name)
 
     if (widget != NULL && GTK_IS_BUTTON(widget))
         g_signal_emit_by_name(widget, "clicked");
+    else
+        puts("missing");
+}
+
+#if KV_GTK_IS_4
+static void
+on_pasted(GObject *clipboard, GAsyncResult *result, gpointer data)
+{
+    *(char **) data = gdk_clipboard_read_text_finish(GDK_CLIPBOARD(clipboard), result, NULL);
+}
+
+/* (transfer full) (nullable) */
+static char *
+read_clipboard(GtkWidget *widget)
+{
+    char *text = NULL;
+
+    gdk_clipboard_read_text_async(gtk_widget_get_clipboard(widget), NULL, on_pasted, &text);
+    for (guint i = 0; text == NULL && i < 100; i++)
+        g_main_context_iteration(NULL, TRUE);
+    return text;
+}
+#else
+static char *
+read_clipboard(GtkWidget *widget)
+{
+    return gtk_clipboard_wait_for_text(gtk_widget_get_clipboard(widget, GDK_SELECTION_CLIPBOARD));
+}
+#endif
+
+static void
+do_paste(const char *name)
+{
+    GtkWidget *widget = find(name);
+    g_autofree char *text = widget != NULL ? read_clipboard(widget) : NULL;
+
+    if (text != NULL)
+        kv_gtk_entry_set_text(widget, text);
     else
         puts("missing");
 }
@@ -289,6 +329,8 @@ do_command(Harness *harness, char **words, GError **error)
         do_set(words[1], n > 2 ? words[2] : "");
     else if (strcmp(first, "press") == 0 && n == 2)
         do_press(words[1]);
+    else if (strcmp(first, "paste") == 0 && n == 2)
+        do_paste(words[1]);
     else if (strcmp(first, "answer") == 0 && n == 2)
         do_answer(words[1]);
     else if (strcmp(first, "edit") == 0 && n == 3)
@@ -335,7 +377,8 @@ make_connection(const char *service, char **items)
     for (; *items != NULL; items++) {
         g_auto(GStrv) pair = g_strsplit(*items, "=", 2);
 
-        if (strcmp(pair[0], "secret") == 0)
+        if (strcmp(pair[0], "secret") == 0 || strcmp(pair[0], "private-key") == 0 ||
+            strcmp(pair[0], "preshared-key") == 0)
             nm_setting_vpn_add_secret(vpn, pair[0], pair[1]);
         else
             nm_setting_vpn_add_data_item(vpn, pair[0], pair[1]);

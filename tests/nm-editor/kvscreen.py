@@ -110,5 +110,26 @@ class Eyes:
         text = self.find(role, name, about).get_text_iface()
         return text.get_text(0, text.get_character_count())
 
+    def is_showing(self, role, name):
+        """Whether it is there, and nothing that it is in is hidden."""
+        node = self.look(role, name)
+        while node is not None and node.get_role() != self.atspi.Role.FRAME:
+            if not node.get_state_set().contains(self.atspi.StateType.VISIBLE):
+                return False
+            node = node.get_parent()
+        return node is not None
+
+    def press_in_popup(self, owner, role, name):
+        """What is in the menu of the entry @owner; GTK 3 alone tells whose it is."""
+        for panel in self._walk(self.atspi.get_desktop(0)):
+            for relation in panel.get_relation_set():
+                if relation.get_relation_type() == self.atspi.RelationType.POPUP_FOR and \
+                        relation.get_target(0).get_name() == owner:
+                    [node] = [node for node in self._walk(panel)
+                              if node.get_role_name() == role and node.get_name() == name]
+                    node.get_action_iface().do_action(0)
+                    return
+        raise AssertionError(f"{owner} has no menu with {name}")
+
     def is_sensitive(self, role, name):
         return self.find(role, name).get_state_set().contains(self.atspi.StateType.SENSITIVE)

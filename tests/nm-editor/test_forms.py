@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The form of the plugin in a window of one toolkit: what it shows, marks, saves and leaves alone.
 
-Usage: test_forms.py HARNESS PLUGIN.so [FUNCTION]
+Usage: test_forms.py HARNESS PLUGIN.so KCPVPN [FUNCTION]
 """
 
 import contextlib
@@ -22,10 +22,19 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 SERVICE = "org.freedesktop.NetworkManager.kcpvpn"
 SAMPLES = os.path.join(HERE, "samples")
 COMPLETE = {"ip": "vpn.example.org", "port": "1235"}
-ON_PAGE = ("ip", "port", "kcp-mode", "client-id", "secret")
+ON_PAGE = ("ip", "port", "kcp-mode", "client-id", "secret", "private-key", "public-key", "preshared-key")
+OF_KEYS = ("private-key", "own-public-key", "public-key", "preshared-key", "show-keys", "generate-private-key",
+           "copy-public-key")
 # Of key files only: a profile has a name of its own, and is a client's.
 OF_FILES = ("name", "role")
 AGENT_OWNED = "1"
+# RFC 7748, section 6.1: a pair, and another's public key.
+PRIVATE_KEY = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
+PUBLIC_KEY = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
+SERVER_KEY = "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="
+PRESHARED_KEY = "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
+KEY_ALLOWED = "a key of 32 bytes in base64, 44 characters, as kcpvpn genkey, pubkey and genpsk write them"
+BY_KEYS = {**COMPLETE, "crypt": "auto", "private-key": PRIVATE_KEY, "private-key-flags": "0", "public-key": SERVER_KEY}
 
 
 class Harness:
@@ -68,6 +77,9 @@ class Harness:
     def look(self, name):
         return dict(line.split(" ", 1) for line in self.ask("look", name))
 
+    def is_visible(self, name):
+        return self.look(name)["visible"] == "1"
+
     def is_marked(self, name):
         return self.look(name)["marked"] == "1"
 
@@ -85,8 +97,13 @@ class Harness:
 
 
 class World:
-    def __init__(self, program, plugin, env):
-        self.program, self.plugin, self.env = program, plugin, env
+    def __init__(self, program, plugin, kcpvpn, env):
+        self.program, self.plugin, self.kcpvpn, self.env = program, plugin, kcpvpn, env
+
+    def public_key(self, private_key):
+        """As the command line makes it."""
+        return subprocess.run([self.kcpvpn, "pubkey"], input=private_key, capture_output=True, text=True,
+                              check=True).stdout.strip()
 
     @contextlib.contextmanager
     def form(self, **items):
@@ -166,7 +183,7 @@ def whole_table(world):
             assert seen["tip"].endswith(f"|In files and for nmcli: {key}"), seen
             assert default is None or f"|Default: {default}|" in seen["tip"], seen
             if seen["kind"] == "GtkEntry":
-                assert seen["placeholder"] == (default or ""), seen
+                assert seen["placeholder"] == ("optional" if key == "preshared-key" else default or ""), seen
                 assert seen["text"] == COMPLETE.get(key, ""), seen
             elif seen["kind"] == "GtkCheckButton":
                 assert seen["text"] == default, seen
@@ -177,24 +194,28 @@ def whole_table(world):
 def advanced(world):
     """every setting can be set and is saved, but not by Cancel; unset, it is gone"""
     wanted = read_settings(os.path.join(SAMPLES, "all-settings.kcpvpn"))
-    for key in OF_FILES:
+    # A profile that has keys does without the secret.
+    for key in (*OF_FILES, "secret"):
         del wanted[key]
+    wanted |= {"private-key-flags": AGENT_OWNED, "preshared-key-flags": AGENT_OWNED}
     with world.form(**COMPLETE) as form:
+        form.do("set", "authentication-type", "keys")
         for key in ON_PAGE:
-            form.do("set", key, wanted[key])
+            if key in wanted:
+                form.do("set", key, wanted[key])
         page = form.dump()
         for word in ("cancel", "ok"):
             form.do("press", "advanced")
             for key, value in wanted.items():
-                if key not in ON_PAGE:
+                if key not in ON_PAGE and not key.endswith("-flags"):
                     form.do("set", key, value)
             form.do("answer", word)
             assert form.dump() == (page if word == "cancel" else wanted), form.dump()
         form.do("press", "advanced")
         for key in wanted:
-            if key not in ON_PAGE:
+            if key not in ON_PAGE and not key.endswith("-flags"):
                 boolean = form.look(key)["kind"] == "GtkCheckButton"
-                form.do("set", key, read_table()[key] if boolean else "")
+                form.do("set", key, page.get(key, read_table()[key] if boolean else ""))
         form.do("answer", "ok")
         assert form.dump() == page, form.dump()
 
@@ -273,6 +294,93 @@ def secret(world):
             assert form.dump() == {**COMPLETE, "secret-flags": flags}
 
 
+def way(world):
+    """one chooses between a secret and keys: only what that way needs is shown and saved, and the other comes back"""
+    with world.form(secret="geheim", secret_flags="0", **COMPLETE) as form:
+        by_secret = form.dump()
+        assert form.look("authentication-type")["text"] == "secret"
+        assert form.is_visible("secret") and form.is_visible("show-secret")
+        assert not any(form.is_visible(name) for name in OF_KEYS)
+        form.do("set", "authentication-type", "keys")
+        assert form.changed >= 1
+        assert not form.is_visible("secret") and not form.is_visible("show-secret")
+        assert all(form.is_visible(name) for name in OF_KEYS)
+        assert not any(form.is_marked(name) for name in ON_PAGE)
+        assert form.dump() == f"public-key: required, but not given; allowed: {KEY_ALLOWED}"
+        form.do("set", "public-key", f" {SERVER_KEY} ")
+        assert form.dump() == {**COMPLETE, "crypt": "auto", "public-key": SERVER_KEY, "private-key-flags": AGENT_OWNED}
+        form.do("set", "private-key", PRIVATE_KEY)
+        form.do("set", "preshared-key", PRESHARED_KEY)
+        by_keys = {**BY_KEYS, "preshared-key": PRESHARED_KEY, "private-key-flags": AGENT_OWNED,
+                   "preshared-key-flags": AGENT_OWNED}
+        assert form.dump() == by_keys, form.dump()
+        form.do("set", "public-key", "wrong")
+        form.do("set", "authentication-type", "secret")
+        assert form.dump() == by_secret, form.dump()
+        form.do("set", "authentication-type", "keys")
+        form.do("set", "public-key", SERVER_KEY)
+        assert form.dump() == by_keys, form.dump()
+        form.do("set", "preshared-key", "")
+        del by_keys["preshared-key"], by_keys["preshared-key-flags"]
+        assert form.dump() == by_keys, form.dump()
+    with world.form(crypt="salsa20", **COMPLETE) as form:
+        form.do("set", "authentication-type", "keys")
+        form.do("set", "authentication-type", "secret")
+        assert form.dump() == {**COMPLETE, "crypt": "salsa20", "secret-flags": "0"}, form.dump()
+        assert form.look("kcp-mode")["sensitive"] == "1"
+    with world.form(crypt="aes-256-gcm", **COMPLETE) as form:
+        form.do("set", "authentication-type", "keys")
+        form.do("set", "public-key", SERVER_KEY)
+        assert form.dump()["crypt"] == "aes-256-gcm"
+        assert form.look("kcp-mode")["sensitive"] == "0"
+        form.do("press", "advanced")
+        form.do("set", "crypt", "aes-128")
+        form.do("answer", "ok")
+        assert form.dump().startswith("public-key: protocol v1 has no keys, and crypt aes-128 is one of its ciphers")
+
+
+def keys(world):
+    """a key pair can be made, seen and copied; who keeps it stays; what is no key is marked"""
+    with world.form(**BY_KEYS) as form:
+        assert form.look("authentication-type")["text"] == "keys"
+        assert form.dump() == BY_KEYS
+        assert form.look("own-public-key")["text"] == PUBLIC_KEY
+        assert form.look("private-key")["readable"] == form.look("preshared-key")["readable"] == "0"
+        form.do("set", "show-keys", "true")
+        assert form.look("private-key")["readable"] == form.look("preshared-key")["readable"] == "1"
+        form.do("press", "copy-public-key")
+        form.do("paste", "client-id")
+        assert form.look("client-id")["text"] == PUBLIC_KEY
+        form.do("set", "client-id", "")
+        form.do("press", "generate-private-key")
+        made = form.dump()["private-key"]
+        assert made != PRIVATE_KEY and form.dump() == {**BY_KEYS, "private-key": made}
+        assert form.look("own-public-key")["text"] == world.public_key(made)
+        form.do("press", "generate-private-key")
+        assert form.dump()["private-key"] != made
+        for key in ("private-key", "preshared-key"):
+            for wrong in (PRIVATE_KEY[:-2], PRIVATE_KEY[:-2] + "p=", "x" * 44):
+                form.do("set", key, wrong)
+                assert form.dump() == f"{key}: this value is not allowed; allowed: {KEY_ALLOWED}", form.dump()
+                assert form.is_marked(key)
+            form.do("set", key, "")
+        assert form.look("own-public-key")["text"] == ""
+        assert form.look("copy-public-key")["sensitive"] == "0"
+        for wrong in (SERVER_KEY[:-1], "A" * 43 + "="):
+            form.do("set", "public-key", wrong)
+            assert form.dump() == f'public-key: "{wrong}" is not allowed; allowed: {KEY_ALLOWED}', form.dump()
+        form.do("set", "public-key", "")
+        assert form.is_marked("public-key")
+    for flags in ("0", "1", "2", "4"):
+        kept = {**COMPLETE, "crypt": "auto", "public-key": SERVER_KEY, "private-key-flags": flags,
+                "preshared-key-flags": flags}
+        with world.form(**kept) as form:
+            assert form.dump() == kept, form.dump()
+            form.do("set", "client-id", "me")
+            assert form.dump() == {**kept, "client-id": "me"}, form.dump()
+            assert form.look("generate-private-key")["sensitive"] == ("0" if flags in "24" else "1"), flags
+
+
 def samples(world):
     """files come through the form as they come through import and export alone"""
     with world.form() as form, tempfile.TemporaryDirectory() as folder:
@@ -314,17 +422,17 @@ def gone(world):
         assert form.dump()["kcp-mode"] == "fast3"
 
 
-TESTS = (empty, marks, whole_table, advanced, by_default, together, kept, secret, samples, refused, gone)
+TESTS = (empty, marks, whole_table, advanced, by_default, together, kept, secret, way, keys, samples, refused, gone)
 
 
-def main(program, plugin, only=None):
+def main(program, plugin, kcpvpn, only=None):
     if shutil.which("Xvfb") is None:
         print("SKIPPED: needs Xvfb", flush=True)
         return SKIPPED
     failures = 0
     with kvscreen.screen() as env:
         # No accessibility bus; the names that it would show have a test of their own.
-        world = World(program, os.path.abspath(plugin), {**env, "NO_AT_BRIDGE": "1", "GTK_A11Y": "none"})
+        world = World(program, os.path.abspath(plugin), kcpvpn, {**env, "NO_AT_BRIDGE": "1", "GTK_A11Y": "none"})
         for test in TESTS:
             if only not in (None, test.__name__):
                 continue

@@ -17,6 +17,9 @@ SERVICE = "org.freedesktop.NetworkManager.kcpvpn"
 ENTRY = "text|password text|entry"
 ON_PAGE = ((ENTRY, "Gateway"), (ENTRY, "Port"), ("combo box", "KCP mode"), (ENTRY, "Identity"),
            (ENTRY, "Secret"), ("check box", "Show secret"), ("push button", "Advanced…"))
+WITH_KEYS = (("combo box", "Type"), (ENTRY, "Private key"), ("push button", "Generate"), (ENTRY, "Public key"),
+             ("push button", "Copy"), (ENTRY, "Server's public key"), (ENTRY, "Preshared key"),
+             ("check box", "Show keys"))
 IN_DIALOG = ((ENTRY, "Max. UDP payload"), (ENTRY, "Heartbeat"), ("check box", "Reconnect automatically"),
              (ENTRY, "Data packets in a group"), ("combo box", "Cipher"), ("push button", "OK"))
 
@@ -38,6 +41,12 @@ def check(harness, eyes):
     eyes.type(ENTRY, "Gateway", "vpn.example.org")
     eyes.type(ENTRY, "Port", "1235")
     assert eyes.look("label", fault) is None
+    ask(harness, "set\tauthentication-type\tkeys")
+    for role, name in WITH_KEYS:
+        eyes.find(role, name)
+        assert eyes.is_showing(role, name), name
+    assert not eyes.is_showing(ENTRY, "Secret")
+    ask(harness, "set\tauthentication-type\tsecret")
     # By the harness: GTK 4 offers no action of a button to programs like this.
     ask(harness, "press\tadvanced")
     for role, name in IN_DIALOG:

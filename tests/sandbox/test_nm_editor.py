@@ -45,12 +45,14 @@ def editor(box, *words):
     yield process
 
 
-def take_picture(title, name):
+def take_picture(title, name, height=None):
     folder = os.environ.get("KCPVPN_SCREENSHOTS")
     if folder:
+        window = shell("xdotool", "search", "--name", title).split()[-1]
+        if height:
+            shell("xdotool", "windowsize", window, "540", str(height))
         time.sleep(0.5)  # until it is drawn
-        shell("import", "-window", shell("xdotool", "search", "--name", title).split()[-1],
-              os.path.join(folder, name + ".png"))
+        shell("import", "-window", window, os.path.join(folder, name + ".png"))
 
 
 def save(eyes):
@@ -79,7 +81,7 @@ def make(box):
         eyes.type(ENTRY, "Port", "29900")
         eyes.type(ENTRY, "Identity", "laptop")
         eyes.type(ENTRY, "Secret", "correct horse")
-        eyes.press("radio button", "Store the password for all users")
+        eyes.press_in_popup("Secret", "radio button", "Store the password for all users")
         eyes.press("menu item", "fast3")
         take_picture("Editing", "editor-gtk3")
         eyes.press("push button", "Advanced…")
@@ -96,6 +98,60 @@ def make(box):
            "datashard": "20", "crypt": "salsa20", "auto-reconnect": "false", "secret-flags": "0"}, "vpn.data")
     equal(box.nmcli("-s", "-g", "vpn.secrets", "connection", "show", "VPN connection 1").strip(),
           "secret = correct horse", "vpn.secrets")
+
+
+def public_key(private_key):
+    """As the command line makes it."""
+    return subprocess.run([kvbox.kvnet.PROGRAM, "pubkey"], input=private_key, capture_output=True, text=True,
+                          check=True).stdout.strip()
+
+
+def read_secrets(box, name):
+    """vpn.secrets of a profile, as nmcli shows it."""
+    text = box.nmcli("-s", "-e", "no", "-g", "vpn.secrets", "connection", "show", name).strip()
+    return dict(item.split(" = ", 1) for item in text.split(", "))
+
+
+@test("a key pair that is made in the form can be copied and is saved; nmcli has the private key among the secrets",
+      limit=90)
+def keys(box):
+    server_key, preshared = public_key("A" * 43 + "="), "B" * 42 + "A="
+    with desktop(box) as eyes, editor(box, "--create", "--type=vpn"):
+        eyes.press("push button", "Create…")
+        eyes.find(ENTRY, "Gateway")
+        eyes.type(ENTRY, "Gateway", "vpn.example.org")
+        eyes.type(ENTRY, "Port", "29900")
+        check(not eyes.is_showing(ENTRY, "Private key"), "there are keys before anybody chose them")
+        eyes.press("menu item", "Public keys")
+        wait_until(lambda: eyes.is_showing(ENTRY, "Private key"), 5, "there are keys")
+        check(not eyes.is_showing(ENTRY, "Secret"), "there is a secret beside the keys")
+        equal(eyes.read(ENTRY, "Public key"), "", "the public key of no private one")
+        eyes.press("push button", "Generate")
+        wait_until(lambda: eyes.read(ENTRY, "Public key"), 5, "there is a public key")
+        shown = eyes.read(ENTRY, "Public key")
+        check(not eyes.is_sensitive("push button", "Save"), "a profile without the server's key can be saved")
+        eyes.type(ENTRY, "Server's public key", server_key[:-2])
+        check(eyes.look("label", f'public-key: "{server_key[:-2]}" is not allowed; allowed: a key of 32 bytes in '
+                        "base64, 44 characters, as kcpvpn genkey, pubkey and genpsk write them"), "no mark at the key")
+        eyes.type(ENTRY, "Server's public key", server_key)
+        eyes.type(ENTRY, "Preshared key", preshared)
+        for name in ("Private key", "Preshared key"):
+            eyes.press_in_popup(name, "radio button", "Store the password for all users")
+        take_picture("Editing", "keys-gtk3", 680)
+        # What was copied is what is pasted elsewhere.
+        eyes.press("push button", "Copy")
+        eyes.find(ENTRY, "Identity").get_editable_text_iface().paste_text(0)
+        wait_until(lambda: eyes.read(ENTRY, "Identity") == shown, 5, "the public key was copied")
+        eyes.type(ENTRY, "Identity", "laptop")
+        save(eyes)
+        wait_until(lambda: "VPN connection 1" in box.nmcli("-g", "NAME", "connection"), 10, "nmcli shows the profile")
+    equal(read_data(box, "VPN connection 1"),
+          {"ip": "vpn.example.org", "port": "29900", "client-id": "laptop", "crypt": "auto", "public-key": server_key,
+           "private-key-flags": "0", "preshared-key-flags": "0"}, "vpn.data")
+    secrets = read_secrets(box, "VPN connection 1")
+    equal(secrets.pop("preshared-key"), preshared, "the preshared key")
+    equal(public_key(secrets.pop("private-key")), shown, "the public key that was shown")
+    equal(secrets, {}, "other secrets")
 
 
 @test("an edit changes what was edited, and leaves the rest as nmcli made it", limit=90)
@@ -116,10 +172,15 @@ def edit(box):
 
 @test("each sample comes through nmcli's import, export and import again unchanged", limit=60)
 def nmcli_identity(box):
-    fields = ("connection.id", "vpn.data", "vpn.secrets", "vpn.service-type", "ipv4.method", "ipv6.method")
+    fields = ("connection.id", "vpn.secrets", "vpn.service-type", "ipv4.method", "ipv6.method")
 
     def show(ident):
-        return box.nmcli("-s", "-g", ",".join(fields), "connection", "show", ident)
+        data = read_data(box, ident)
+        # What it can do without, nobody keeps for the copy.
+        data.pop("preshared-key-flags", None)
+        if "public-key" in data:
+            data.pop("secret-flags", None)
+        return data, box.nmcli("-s", "-g", ",".join(fields), "connection", "show", ident)
 
     def take(path):
         known = set(box.nmcli("-g", "UUID", "connection").split())
@@ -129,8 +190,10 @@ def nmcli_identity(box):
 
     for name in sorted(os.listdir(SAMPLES)):
         first = take(os.path.join(SAMPLES, name))
-        # nmcli gives no secret away to an export, so that the copy asks for it.
-        box.nmcli("connection", "modify", first, "vpn.secrets", "", "+vpn.data", "secret-flags = 1")
+        # nmcli gives no secret away to an export, so that the copy asks for the one that it needs.
+        flags = [key for key in read_data(box, first) if key.endswith("-flags")]
+        box.nmcli("connection", "modify", first, "vpn.secrets", "",
+                  *(word for key in flags for word in ("+vpn.data", f"{key} = 1")))
         shown = show(first)
         # A name that no tunnel can have is the file's alone.
         out = os.path.join(box.dir, box.value("connection.id", first) + ".kcpvpn")
