@@ -92,6 +92,7 @@ send_super_packet(KvLink *link, uint8_t *buf, size_t len, KvTime now)
     KvSlice slices[2];
     uint32_t flow = 0;
     gboolean has_flow = FALSE;
+    gboolean is_native = kv_link_get_native(link) != NULL;
     guint n;
 
     if (len <= KV_VNET_HDR_BYTES ||
@@ -106,7 +107,7 @@ send_super_packet(KvLink *link, uint8_t *buf, size_t len, KvTime now)
         gboolean waits = !kv_queue_is_empty(link->queue) || !kv_session_can_send(link->session);
 
         /* All parts of a super-packet are of one flow. */
-        if (!has_flow && waits) {
+        if (!has_flow && (waits || is_native)) {
             flow = kv_queue_get_flow(link->queue, buf + KV_VNET_HDR_BYTES, len - KV_VNET_HDR_BYTES);
             has_flow = TRUE;
         }

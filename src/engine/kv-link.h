@@ -76,7 +76,7 @@ void kv_link_say(KvLink *link, KvNativeConfig *config, KvTime now);
 
 void kv_link_answer(KvLink *link, const KvAnswer *answer, KvTime now);
 
-/* v1: gives it a device of its own. */
+/* Gives it a device of its own. */
 gboolean kv_link_attach(KvLink *link, KvTun *tun, KvTime now, GError **error) KV_MUST_USE;
 
 /* Native: makes it a port of @hub, which outlives it. Once. */

@@ -65,7 +65,7 @@ typedef struct {
     void (*configured)(gpointer owner, KvPump *pump, KvLinkId link, const KvNativeConfig *remote);
     /* (nullable): native: the peer is elsewhere. */
     void (*moved)(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote);
-    /* (nullable): native: the device of kv_pump_set_hub() is of no use, or of no use any
+    /* (nullable): native server: the device of kv_pump_set_hub() is of no use, or of no use any
      * more; what is left of it comes by @ended. */
     void (*hub_failed)(gpointer owner, KvPump *pump, const GError *error);
     /* The link is gone. @tun: (transfer full) (nullable): the device it had. %KV_REASON_NONE: only
@@ -151,7 +151,7 @@ void kv_pump_grant(KvPump *pump, uint32_t id, KvNativeConfig *grant);
 
 /**
  * kv_pump_set_hub:
- * @tun: (transfer full): the device that the native links share, of a client its own; comes back
+ * @tun: (transfer full): the device that the native links share; comes back
  * with @callbacks->ended, at the end
  * @client_to_client: whether packets may go from one link to another
  *

@@ -327,19 +327,6 @@ warn_about_tap_only(KvTunnelClient *self)
 }
 
 static void
-hand_over_device(KvTunnelClient *self)
-{
-    static const KvNetwork everything[] = {{.is_ip6 = FALSE}, {.is_ip6 = TRUE}};
-
-    if (get_params(self)->native == NULL) {
-        kv_pump_attach(self->pump, self->link, g_steal_pointer(&self->tun));
-        return;
-    }
-    kv_pump_set_hub(self->pump, g_steal_pointer(&self->tun), FALSE);
-    kv_pump_join(self->pump, self->link, everything, G_N_ELEMENTS(everything));
-}
-
-static void
 connected(KvTunnelClient *self)
 {
     g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
@@ -362,7 +349,7 @@ connected(KvTunnelClient *self)
            kv_ip4_to_string(self->configured.ip, ip), self->plan.mtu);
     kv_log(KV_LOG_INFO, NULL, get_log_name(self), remote, "%s", protocol);
     self->connected_at = kv_clock_now();
-    hand_over_device(self);
+    kv_pump_attach(self->pump, self->link, g_steal_pointer(&self->tun));
     tell_configuration(self);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
 }
@@ -554,18 +541,6 @@ pump_moved(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote
     tell_endpoint(self);
 }
 
-static void
-pump_hub_failed(gpointer owner, KvPump *pump, const GError *error)
-{
-    KvTunnelClient *self = owner;
-
-    if (pump != self->pump || is_stopping(self))
-        return;
-    if (self->failure == NULL)
-        self->failure = g_error_copy(error);
-    kv_pump_close_link(pump, self->link);
-}
-
 static GError *
 error_of_lost_device(KvTunnelClient *self)
 {
@@ -661,7 +636,6 @@ static const KvPumpCallbacks pump_callbacks = {
     .event = pump_event,
     .configured = pump_configured,
     .moved = pump_moved,
-    .hub_failed = pump_hub_failed,
     .ended = pump_ended,
     .snapshot = pump_snapshot,
     .gone = pump_gone,
