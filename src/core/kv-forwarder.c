@@ -132,9 +132,10 @@ route(const KvForwarder *forwarder, KvForwarderPort *from, const uint8_t *packet
         return to != NULL ? (KvForwarding){.port = to} : dropped(KV_DROP_DESTINATION);
     if (kv_allowed_ips_find_source(forwarder->ips, packet, len) != from)
         return dropped(KV_DROP_SOURCE);
-    if (to == NULL)
+    /* Who is the way to everywhere has every address; what is this host's own the kernel knows. */
+    if (to == NULL || to == from)
         return (KvForwarding){.to_interface = TRUE};
-    if (to == from || !forwarder->between_ports)
+    if (!forwarder->between_ports)
         return dropped(KV_DROP_DESTINATION);
     return (KvForwarding){.port = to};
 }

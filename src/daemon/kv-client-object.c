@@ -128,6 +128,14 @@ refresh_stats(gpointer owner, void (*done)(gpointer data), gpointer data)
 }
 
 static void
+peer_moved(KvPeer *peer, gpointer data)
+{
+    KvClientObject *self = data;
+
+    kv_dbus_client1_set_remote_address(self->skeleton, kv_peer_get_remote(peer));
+}
+
+static void
 fill(KvClientObject *self, const char *tunnel_path)
 {
     KvPeer *peer = self->peer;
@@ -162,6 +170,7 @@ kv_client_object_new(const KvServices *services, KvTunnel *tunnel, KvPeer *peer,
     self->path = g_strdup(path);
     self->tunnel_name = g_strdup(tunnel_name);
     fill(self, tunnel_path);
+    g_signal_connect_object(peer, "moved", G_CALLBACK(peer_moved), self, 0);
     kv_live_skeleton_set_refresh(self->skeleton, live, refresh_stats, self);
     g_signal_connect(self->skeleton, "handle-disconnect", G_CALLBACK(handle_disconnect), self);
     kv_dbus_object_skeleton_set_client1(object, self->skeleton);

@@ -625,6 +625,9 @@ kv_tunnel_object_set_settings(KvTunnelObject *self, const KvSettings *settings, 
     kv_settings_free(old);
     g_free(old_file);
     set_saved(self);
+    /* All others count from the next start on. */
+    if (self->tunnel != NULL)
+        kv_tunnel_set_peers(self->tunnel, kv_settings_get_peers(self->settings));
     g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(self->skeleton));
 }
 

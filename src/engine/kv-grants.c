@@ -194,6 +194,24 @@ kv_grants_has_peer(const KvGrants *self, const uint8_t public_key[KV_KEY_BYTES])
     return find_peer(self, public_key) != NULL;
 }
 
+gboolean
+kv_grants_is_up_to_date(const KvGrants *self, KvLeaseId lease,
+                        const uint8_t public_key[KV_KEY_BYTES])
+{
+    const Peer *peer = find_peer(self, public_key);
+    KvLeaseAddresses addresses;
+
+    if (peer == NULL || !kv_leases_get(self->leases, lease, &addresses))
+        return FALSE;
+    for (guint family = 0; family < KV_N_FAMILIES; family++) {
+        const KvNetwork *fixed = &peer->fixed.ip[family];
+
+        if (fixed->prefix != 0 && !kv_network_equal(fixed, &addresses.ip[family]))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* --- who ------------------------------------------------------------------------------------ */
 
 /* (transfer full) (nullable): what a client is known by when it comes back. A key's text and an id

@@ -58,6 +58,10 @@ void kv_grants_set_peers(KvGrants *grants, const KvGrantsPeer *peers, guint n);
 /* Whether the owner of @public_key is among them. */
 gboolean kv_grants_has_peer(const KvGrants *grants, const uint8_t public_key[KV_KEY_BYTES]);
 
+/* Whether that client's @lease has the addresses that are fixed for it now. */
+gboolean kv_grants_is_up_to_date(const KvGrants *grants, KvLeaseId lease,
+                                 const uint8_t public_key[KV_KEY_BYTES]);
+
 /**
  * kv_grants_find_holder:
  *

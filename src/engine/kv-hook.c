@@ -76,7 +76,7 @@ get_log_name(const KvHooks *self, const char *interface)
 static char **
 build_client_variables(const KvHookInfo *info)
 {
-    GStrv variables = g_new0(char *, 6);
+    GStrv variables = g_new0(char *, 7);
     char ip[KV_IP4_TEXT_BYTES];
 
     variables[0] = g_strconcat("KV_CLIENT_ID=", info->client_id, NULL);
@@ -84,6 +84,8 @@ build_client_variables(const KvHookInfo *info)
     variables[2] = g_strconcat("KV_CLIENT_IP=", kv_ip4_to_string(info->client_ip, ip), NULL);
     variables[3] = g_strdup_printf("KV_CLIENT_IP_MODE=%d", info->address_mode);
     variables[4] = g_strconcat("KV_REMOTE_ADDR=", info->remote_addr, NULL);
+    if (info->client_ip6 != NULL)
+        variables[5] = g_strconcat("KV_CLIENT_IP6=", info->client_ip6, NULL);
     return variables;
 }
 

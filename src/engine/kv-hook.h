@@ -30,6 +30,7 @@ typedef struct {
     KvIp4 client_ip;            /* KV_CLIENT_IP */
     KvAddressMode address_mode; /* KV_CLIENT_IP_MODE: 0, 1 or 2 */
     const char *remote_addr;    /* KV_REMOTE_ADDR, as text */
+    const char *client_ip6;     /* (nullable): KV_CLIENT_IP6 */
 } KvHookInfo;
 
 /* What they say of the tunnel. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kv-event.h"
+#include "kv-leases.h"
 #include "kv-peer.h"
 #include "kv-pump.h"
 
@@ -19,8 +20,28 @@ const KvClientInfo *kv_peer_get_client(KvPeer *peer);
 /* (transfer none): a name for logs: the client id, or else the address. */
 const char *kv_peer_get_label(KvPeer *peer);
 
+/* (nullable): what it is known by, in the place of what it said. */
+void kv_peer_set_id(KvPeer *peer, const char *id);
+
+/* Native: (nullable) (array fixed-size=32): the key it has proved to have. */
+void kv_peer_set_public_key(KvPeer *peer, const uint8_t *public_key);
+const uint8_t *kv_peer_get_public_key(KvPeer *peer);
+
+gboolean kv_peer_is_native(KvPeer *peer);
+
+/* Native: 0: none. */
+void kv_peer_set_lease(KvPeer *peer, KvLeaseId lease);
+KvLeaseId kv_peer_get_lease(KvPeer *peer);
+
+/* It is elsewhere: "moved" follows, if it was announced. */
+void kv_peer_set_remote(KvPeer *peer, const KvSockaddr *remote);
+
+/* @address: a whole one */
+void kv_peer_add_address(KvPeer *peer, const KvNetwork *address);
+
 /* The only address, of IPv4; 0: none. */
 void kv_peer_set_ip(KvPeer *peer, KvIp4 ip);
+/* Of IPv4; 0: none. */
 KvIp4 kv_peer_get_ip(KvPeer *peer);
 void kv_peer_set_interface(KvPeer *peer, const char *name);
 

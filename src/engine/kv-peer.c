@@ -7,11 +7,17 @@
 #include "kv-peer-private.h"
 #include "kv-tunnel-details.h"
 
+#include <string.h>
+
 struct _KvPeer {
     GObject parent_instance;
     KvPump *pump;
     KvLinkId link;
     KvClientInfo client;
+    char *id; /* (nullable) */
+    gboolean has_public_key;
+    uint8_t public_key[KV_KEY_BYTES];
+    KvLeaseId lease;
     const char *protocol;
     const char *cipher;
     char *remote;
@@ -24,12 +30,15 @@ struct _KvPeer {
 
 G_DEFINE_FINAL_TYPE(KvPeer, kv_peer, G_TYPE_OBJECT)
 
+static guint moved_signal;
+
 static void
 kv_peer_finalize(GObject *object)
 {
     KvPeer *self = KV_PEER(object);
 
     g_array_unref(self->addresses);
+    g_free(self->id);
     g_free(self->remote);
     g_free(self->interface);
     G_OBJECT_CLASS(kv_peer_parent_class)->finalize(object);
@@ -39,6 +48,8 @@ static void
 kv_peer_class_init(KvPeerClass *klass)
 {
     G_OBJECT_CLASS(klass)->finalize = kv_peer_finalize;
+    moved_signal = g_signal_new("moved", G_TYPE_FROM_CLASS(klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                NULL, G_TYPE_NONE, 0);
 }
 
 static void
@@ -57,6 +68,7 @@ kv_peer_new(KvPump *pump, KvLinkId link, const KvSockaddr *remote, const KvClien
     self->link = link;
     self->remote = kv_sockaddr_to_string(remote);
     self->client = *client;
+    kv_peer_set_id(self, client->id[0] != '\0' ? client->id : NULL);
     self->protocol = protocol;
     self->cipher = cipher;
     return self;
@@ -83,7 +95,7 @@ kv_peer_get_client(KvPeer *self)
 const char *
 kv_peer_get_id(KvPeer *self)
 {
-    return self->client.id[0] != '\0' ? self->client.id : NULL;
+    return self->id;
 }
 
 const char *
@@ -95,7 +107,55 @@ kv_peer_get_remote(KvPeer *self)
 const char *
 kv_peer_get_label(KvPeer *self)
 {
-    return self->client.id[0] != '\0' ? self->client.id : self->remote;
+    return self->id != NULL ? self->id : self->remote;
+}
+
+void
+kv_peer_set_id(KvPeer *self, const char *id)
+{
+    g_free(self->id);
+    self->id = g_strdup(id);
+}
+
+void
+kv_peer_set_public_key(KvPeer *self, const uint8_t *public_key)
+{
+    self->has_public_key = public_key != NULL;
+    if (public_key != NULL)
+        memcpy(self->public_key, public_key, sizeof self->public_key);
+}
+
+const uint8_t *
+kv_peer_get_public_key(KvPeer *self)
+{
+    return self->has_public_key ? self->public_key : NULL;
+}
+
+gboolean
+kv_peer_is_native(KvPeer *self)
+{
+    return strcmp(self->protocol, "native") == 0;
+}
+
+void
+kv_peer_set_lease(KvPeer *self, KvLeaseId lease)
+{
+    self->lease = lease;
+}
+
+KvLeaseId
+kv_peer_get_lease(KvPeer *self)
+{
+    return self->lease;
+}
+
+void
+kv_peer_set_remote(KvPeer *self, const KvSockaddr *remote)
+{
+    g_free(self->remote);
+    self->remote = kv_sockaddr_to_string(remote);
+    if (kv_peer_is_connected(self))
+        g_signal_emit(self, moved_signal, 0);
 }
 
 const GArray *
@@ -104,24 +164,36 @@ kv_peer_get_addresses(KvPeer *self)
     return self->addresses;
 }
 
+void
+kv_peer_add_address(KvPeer *self, const KvNetwork *address)
+{
+    KvTunnelNetwork whole = {.network = *address};
+
+    g_array_append_val(self->addresses, whole);
+}
+
 KvIp4
 kv_peer_get_ip(KvPeer *self)
 {
-    return self->addresses->len > 0
-               ? kv_network_get_ip4(&g_array_index(self->addresses, KvTunnelNetwork, 0).network)
-               : 0;
+    for (guint i = 0; i < self->addresses->len; i++) {
+        const KvNetwork *address = &g_array_index(self->addresses, KvTunnelNetwork, i).network;
+
+        if (!address->is_ip6)
+            return kv_network_get_ip4(address);
+    }
+    return 0;
 }
 
 void
 kv_peer_set_ip(KvPeer *self, KvIp4 ip)
 {
-    KvTunnelNetwork address = {0};
+    KvNetwork address;
 
     g_array_set_size(self->addresses, 0);
     if (ip == 0)
         return;
-    kv_network_set_ip4(&address.network, ip, 32);
-    g_array_append_val(self->addresses, address);
+    kv_network_set_ip4(&address, ip, 32);
+    kv_peer_add_address(self, &address);
 }
 
 const char *

@@ -3,8 +3,9 @@
 
 #include "kv-tunnel-params.h"
 
-#include "kv-addr-pool.h"
 #include "kv-error.h"
+#include "kv-ip4.h"
+#include "kv-leases.h"
 #include "kv-peer-list.h"
 
 #include <arpa/inet.h>
@@ -53,6 +54,15 @@ get_string(const KvSettings *settings, KvSettingId id)
     const char *text = kv_settings_get_string(settings, id);
 
     return text != NULL && *text != '\0' ? g_strdup(text) : NULL;
+}
+
+/* (transfer full): the items of a list. */
+static char **
+get_list(const KvSettings *settings, KvSettingId id)
+{
+    const char *text = kv_settings_get_string(settings, id);
+
+    return g_strsplit(text != NULL ? text : "", ",", -1);
 }
 
 static guint
@@ -140,6 +150,15 @@ derive_key(KvTunnelParams *params, const KvSettings *settings, GError **error)
     return ok;
 }
 
+/* Whether anybody may come who speaks it. */
+static gboolean
+is_native(const KvSettings *settings)
+{
+    return kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE ||
+           (kv_settings_get_role(settings) == KV_ROLE_SERVER &&
+            kv_settings_is_set(settings, KV_SETTING_PRIVATE_KEY));
+}
+
 /* A client speaks one protocol. A server with a cipher of v1 speaks that, and native too if it has
  * a key: what it has else may be known to peers that use it with v1, whose datagrams anybody
  * forges. */
@@ -147,12 +166,10 @@ static gboolean
 make_keys(KvTunnelParams *params, const KvSettings *settings, GError **error)
 {
     gboolean is_v1 = kv_settings_get_protocol(settings) == KV_PROTOCOL_V1;
-    gboolean is_native = !is_v1 || (params->role == KV_ROLE_SERVER &&
-                                    kv_settings_is_set(settings, KV_SETTING_PRIVATE_KEY));
 
     if (is_v1 && !derive_key(params, settings, error))
         return FALSE;
-    if (!is_native)
+    if (!is_native(settings))
         return TRUE;
     params->native = kv_tunnel_native_new(settings, params->vni_mode, error);
     return params->native != NULL;
@@ -172,11 +189,15 @@ fill_server(KvTunnelParams *params, const KvSettings *settings)
             (uint16_t) MIN(params->vni_mtu + FULL_FRAME_EXTRA_BYTES, G_MAXUINT16);
     params->vni_name_prefix = get_string(settings, KV_SETTING_VNI_NAME_PREFIX);
     params->assignable_ips = get_string(settings, KV_SETTING_ASSIGNABLE_IPS);
+    params->assignable_ips6 = get_string(settings, KV_SETTING_ASSIGNABLE_IPS6);
+    params->client_to_client = kv_settings_get_boolean(settings, KV_SETTING_CLIENT_TO_CLIENT);
     params->hook_dir = get_string(settings, KV_SETTING_HOOK_DIR);
     params->workers = get_uint(settings, KV_SETTING_WORKERS);
     if (params->workers == 0)
         params->workers = g_get_num_processors();
     params->workers = CLAMP(params->workers, 1, KV_WORKERS_MAX);
+    if (is_native(settings))
+        params->workers = 1;
 }
 
 static void
@@ -193,57 +214,22 @@ fill_client(KvTunnelParams *params, const KvSettings *settings)
         params->address_mode = KV_ADDRESS_MODE_CLIENT_SET;
     else
         params->address_mode = KV_ADDRESS_MODE_ASSIGNED;
-    if (kv_settings_is_set(settings, KV_SETTING_LOCAL_IP6))
-        params->has_local_ip6 = kv_network_parse(
-            &params->local_ip6, kv_settings_get_string(settings, KV_SETTING_LOCAL_IP6));
     fill_client_info(params, settings);
-}
-
-static gboolean
-fail_not_yet(KvSettingId id, GError **error)
-{
-    g_set_error(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
-                "%s: not supported by this version yet; leave it out", kv_setting_get(id)->key);
-    return FALSE;
 }
 
 /* Settings that nothing reads yet. */
 static gboolean
 check_supported(const KvSettings *settings, GError **error)
 {
-    static const KvSettingId not_yet[] = {
-        KV_SETTING_PRIVATE_KEY,      KV_SETTING_LOCAL_IP6, KV_SETTING_ASSIGNABLE_IPS6,
-        KV_SETTING_ROUTES,           KV_SETTING_DNS,       KV_SETTING_DNS_SEARCH,
-        KV_SETTING_CLIENT_TO_CLIENT,
-    };
-    gboolean is_server = kv_settings_get_role(settings) == KV_ROLE_SERVER;
-
     if (kv_settings_get_boolean(settings, KV_SETTING_TCP)) {
         g_set_error_literal(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
                             "tcp: imitating TCP is not supported by this version yet; leave it "
                             "out on both ends to use UDP");
         return FALSE;
     }
-    for (gsize i = 0; is_server && i < G_N_ELEMENTS(not_yet); i++) {
-        if (kv_settings_is_set(settings, not_yet[i]))
-            return fail_not_yet(not_yet[i], error);
-    }
     if (kv_settings_get_role(settings) == KV_ROLE_PEER) {
         g_set_error_literal(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
                             "role: peer is not supported by this version yet");
-        return FALSE;
-    }
-    if (kv_peer_list_get_length(kv_settings_get_peers(settings)) > 0) {
-        g_set_error_literal(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
-                            "peer: not supported by this version yet; leave out its groups");
-        return FALSE;
-    }
-    if (is_server && kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE) {
-        g_set_error(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
-                    "crypt: %s is not supported on a server by this version yet; name a cipher of "
-                    "v1 such as "
-                    "aes",
-                    kv_settings_get_string(settings, KV_SETTING_CRYPT));
         return FALSE;
     }
     return TRUE;
@@ -266,6 +252,13 @@ kv_tunnel_params_new(const KvSettings *settings, GError **error)
         params->cipher = kv_settings_get_v1_cipher(settings);
     params->local_ip = get_ip(settings, KV_SETTING_LOCAL_IP);
     params->netmask = get_ip(settings, KV_SETTING_NETMASK);
+    if (kv_settings_is_set(settings, KV_SETTING_LOCAL_IP6))
+        params->has_local_ip6 = kv_network_parse(
+            &params->local_ip6, kv_settings_get_string(settings, KV_SETTING_LOCAL_IP6));
+    params->routes = kv_settings_list_networks(settings, KV_SETTING_ROUTES);
+    params->dns = kv_settings_list_networks(settings, KV_SETTING_DNS);
+    params->domains = get_list(settings, KV_SETTING_DNS_SEARCH);
+    params->peers = kv_peer_list_ref(kv_settings_get_peers(settings));
     params->vni_mtu = (uint16_t) MIN(get_uint(settings, KV_SETTING_VNI_MTU), KV_VNI_MTU_MAX);
     params->bridge = get_string(settings, KV_SETTING_BRIDGE);
     params->name = get_string(settings, KV_SETTING_NAME);
@@ -306,11 +299,11 @@ kv_tunnel_params_check(const KvTunnelParams *params, GError **error)
 {
     g_autoptr(KvHookRunner) runner = kv_hook_runner_new(NULL);
     g_autoptr(KvHooks) hooks = NULL;
-    g_autoptr(KvAddrPool) pool = NULL;
+    g_autoptr(KvLeases) leases = NULL;
 
     if (params->role == KV_ROLE_SERVER) {
-        pool = kv_addr_pool_new(params->assignable_ips, error);
-        if (pool == NULL)
+        leases = kv_leases_new(params->assignable_ips, params->assignable_ips6, error);
+        if (leases == NULL)
             return FALSE;
     }
     return kv_tunnel_params_open_hooks(params, runner, &hooks, error);
@@ -324,6 +317,21 @@ kv_tunnel_params_get_cipher_name(const KvTunnelParams *params)
     if (params->native->takes_any)
         return "auto";
     return kv_tunnel_native_aead_to_string(params->native->ciphers[0]);
+}
+
+GArray *
+kv_tunnel_params_list_locals(const KvTunnelParams *params)
+{
+    GArray *locals = g_array_new(FALSE, FALSE, sizeof(KvNetwork));
+    KvNetwork local;
+
+    kv_network_set_ip4(&local, params->local_ip,
+                       params->netmask != 0 ? kv_ip4_mask_to_prefix(params->netmask) : 32);
+    if (params->local_ip != 0)
+        g_array_append_val(locals, local);
+    if (params->has_local_ip6)
+        g_array_append_val(locals, params->local_ip6);
+    return locals;
 }
 
 const char *
@@ -350,6 +358,11 @@ kv_tunnel_params_unref(KvTunnelParams *params)
     g_free(params->host);
     g_free(params->vni_name_prefix);
     g_free(params->assignable_ips);
+    g_free(params->assignable_ips6);
+    g_clear_pointer(&params->routes, g_array_unref);
+    g_clear_pointer(&params->dns, g_array_unref);
+    g_strfreev(params->domains);
+    kv_peer_list_unref(params->peers);
     g_free(params->hook_dir);
     g_free(params->bridge);
     g_free(params->name);

@@ -3,6 +3,7 @@
 
 #include "kv-hook.h"
 #include "kv-network.h"
+#include "kv-peer-list.h"
 #include "kv-settings.h"
 #include "kv-tunnel-native.h"
 #include "kv-types.h"
@@ -31,17 +32,23 @@ typedef struct {
 
     KvIp4 local_ip;
     KvIp4 netmask;
-    gboolean has_local_ip6; /* client */
-    KvNetwork local_ip6;
-    uint16_t vni_mtu;        /* bytes; client: 0 = no wish */
-    uint16_t full_frame_mtu; /* bytes; server: never 0 */
-    KvVniMode vni_mode;      /* server */
-    char *vni_name_prefix;   /* server */
-    char *assignable_ips;    /* (nullable) server */
-    char *hook_dir;          /* (nullable) server */
-    char *bridge;            /* (nullable) */
-    char *name;              /* (nullable) of the tunnel */
-    char *up;                /* (nullable) command line, as @down */
+    gboolean has_local_ip6;
+    KvNetwork local_ip6;       /* server: with the prefix of its network */
+    uint16_t vni_mtu;          /* bytes; client: 0 = no wish */
+    uint16_t full_frame_mtu;   /* bytes; server: never 0 */
+    KvVniMode vni_mode;        /* server */
+    char *vni_name_prefix;     /* server */
+    char *assignable_ips;      /* (nullable) server */
+    char *assignable_ips6;     /* (nullable) server */
+    gboolean client_to_client; /* server */
+    GArray *routes;            /* server: of KvNetwork */
+    GArray *dns;               /* server: of KvNetwork */
+    char **domains;            /* server */
+    KvPeerList *peers;         /* those that it was started with */
+    char *hook_dir;            /* (nullable) server */
+    char *bridge;              /* (nullable) */
+    char *name;                /* (nullable) of the tunnel */
+    char *up;                  /* (nullable) command line, as @down */
     char *down;
     char **warnings; /* what of the settings does not count as given */
 
@@ -75,6 +82,10 @@ gboolean kv_tunnel_params_check(const KvTunnelParams *params, GError **error) KV
  * choose.
  */
 const char *kv_tunnel_params_get_cipher_name(const KvTunnelParams *params);
+
+/* (transfer full) (element-type KvNetwork): a server's own addresses, with the prefixes of its
+ * networks. */
+GArray *kv_tunnel_params_list_locals(const KvTunnelParams *params);
 
 /* (nullable): what the log calls the tunnel: its name, or @interface if it has none. */
 const char *kv_tunnel_params_get_log_name(const KvTunnelParams *params, const char *interface);

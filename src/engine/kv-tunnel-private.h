@@ -23,6 +23,8 @@ struct _KvTunnelClass {
     void (*list_peers)(KvTunnel *tunnel, GPtrArray *peers);
     /* (nullable) */
     void (*disconnect_peer)(KvTunnel *tunnel, KvPeer *peer);
+    /* (nullable): take over other peers. */
+    void (*set_peers)(KvTunnel *tunnel, const KvPeerList *peers);
 };
 
 KvEngine *kv_tunnel_get_engine(KvTunnel *tunnel);

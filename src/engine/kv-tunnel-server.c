@@ -5,33 +5,11 @@
 
 #include "kv-tunnel-server.h"
 
-#include "kv-addr-pool.h"
-#include "kv-clock.h"
-#include "kv-device.h"
 #include "kv-error.h"
-#include "kv-hook.h"
-#include "kv-ip4.h"
 #include "kv-log.h"
-#include "kv-peer-private.h"
 #include "kv-resolve.h"
-#include "kv-tunnel-private.h"
-#include "kv-vni-names.h"
-
-/* How long an earlier session may take to answer before a new one of the same client takes its
- * place: some round trips of a bad link. */
-#define RIVAL_PATIENCE_MS 1500
-
-typedef struct {
-    KvTunnel parent_instance;
-    KvAddrPool *pool;
-    KvHooks *hooks;
-    GPtrArray *pumps;  /* KvPump, until each said it is gone */
-    GHashTable *peers; /* PeerKey → KvPeer */
-    GPtrArray *claims; /* Claim */
-    KvVniNames vni_names;
-    GCancellable *resolving; /* while the name service is asked */
-    GError *failure;
-} KvTunnelServer;
+#include "kv-tunnel-server-private.h"
+#include "kv-tunnel-server-v1.h"
 
 typedef KvTunnelClass KvTunnelServerClass;
 
@@ -41,16 +19,6 @@ typedef struct {
     KvPump *pump;
     KvLinkId link;
 } PeerKey;
-
-/* A client wants what a session that may be dead still holds: the same client, back again. */
-typedef struct {
-    KvTunnelServer *server;
-    KvPeer *peer;
-    KvPeer *rival;
-    KvTime since;
-    guint timeout_id;
-    gboolean asked; /* how its rival does */
-} Claim;
 
 static guint
 peer_key_hash(gconstpointer key)
@@ -69,18 +37,31 @@ peer_key_equal(gconstpointer a, gconstpointer b)
     return x->pump == y->pump && x->link == y->link;
 }
 
-/* (nullable). @peer: (nullable): whose interface tells servers without a name apart */
-static const char *
-get_log_name(KvTunnelServer *self, KvPeer *peer)
+const char *
+kv_tunnel_server_get_log_name(KvTunnelServer *self, KvPeer *peer)
 {
     return kv_tunnel_params_get_log_name(kv_tunnel_get_params((KvTunnel *) self),
                                          peer != NULL ? kv_peer_get_interface(peer) : NULL);
 }
 
-static KvPeer *
-find_peer(KvTunnelServer *self, KvPump *pump, KvLinkId link)
+KvPeer *
+kv_tunnel_server_find_peer(KvTunnelServer *self, KvPump *pump, KvLinkId link)
 {
     return g_hash_table_lookup(self->peers, &(PeerKey){pump, link});
+}
+
+void
+kv_tunnel_server_add_peer(KvTunnelServer *self, KvPeer *peer)
+{
+    PeerKey key = {kv_peer_get_pump(peer), kv_peer_get_link(peer)};
+
+    g_hash_table_insert(self->peers, g_memdup2(&key, sizeof key), peer);
+}
+
+gboolean
+kv_tunnel_server_is_full(KvTunnelServer *self)
+{
+    return g_hash_table_size(self->peers) >= KV_CLIENTS_MAX;
 }
 
 static KvTunnelParams *
@@ -89,207 +70,35 @@ get_params(KvTunnelServer *self)
     return kv_tunnel_get_params((KvTunnel *) self);
 }
 
-static void
-claim_free(gpointer data)
+/* --- a client's interface ------------------------------------------------------------------- */
+
+/* (transfer none) (nullable): @text, with its address of IPv6. */
+static const char *
+find_ip6(KvPeer *peer, char text[KV_NETWORK_TEXT_BYTES])
 {
-    Claim *claim = data;
+    const GArray *addresses = kv_peer_get_addresses(peer);
 
-    g_clear_handle_id(&claim->timeout_id, g_source_remove);
-    g_object_unref(claim->peer);
-    g_object_unref(claim->rival);
-    g_free(claim);
-}
+    for (guint i = 0; i < addresses->len; i++) {
+        const KvNetwork *address = &g_array_index(addresses, KvTunnelNetwork, i).network;
 
-/* --- answering a client --------------------------------------------------------------------- */
-
-/* A newcomer is among the peers already. */
-static gboolean
-is_too_many(KvTunnelServer *self)
-{
-    return g_hash_table_size(self->peers) > KV_CLIENTS_MAX;
-}
-
-static KvAnswerType
-lease_address(KvTunnelServer *self, KvPeer *peer)
-{
-    const KvClientInfo *client = kv_peer_get_client(peer);
-    KvIp4 ip = 0;
-
-    if (is_too_many(self))
-        return KV_ANSWER_EXHAUSTED;
-    switch (client->address_mode) {
-    case KV_ADDRESS_MODE_ASSIGNED:
-        if (!kv_addr_pool_lease(self->pool, &ip))
-            return KV_ANSWER_EXHAUSTED;
-        break;
-    case KV_ADDRESS_MODE_CLIENT_SET:
-        if (!kv_addr_pool_lease_exact(self->pool, client->ip))
-            return KV_ANSWER_REJECT;
-        ip = client->ip;
-        break;
-    case KV_ADDRESS_MODE_OTHER:
-        break;
-    }
-    kv_peer_set_ip(peer, ip);
-    return KV_ANSWER_ACCEPT;
-}
-
-static void
-log_refusal(KvTunnelServer *self, KvPeer *peer, KvAnswerType type)
-{
-    char ip[KV_IP4_TEXT_BYTES];
-
-    if (is_too_many(self))
-        kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused", get_log_name(self, NULL),
-                       kv_peer_get_label(peer), "client %s at %s refused: there are %d already",
-                       kv_peer_get_label(peer), kv_peer_get_remote(peer), KV_CLIENTS_MAX);
-    else if (type == KV_ANSWER_EXHAUSTED)
-        kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused", get_log_name(self, NULL),
-                       kv_peer_get_label(peer),
-                       "client %s at %s refused: no assignable address is left",
-                       kv_peer_get_label(peer), kv_peer_get_remote(peer));
-    else
-        kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused", get_log_name(self, NULL),
-                       kv_peer_get_label(peer),
-                       "client %s at %s refused: address %s is taken or not assignable",
-                       kv_peer_get_label(peer), kv_peer_get_remote(peer),
-                       kv_ip4_to_string(kv_peer_get_client(peer)->ip, ip));
-}
-
-static void
-answer_client(KvTunnelServer *self, KvPeer *peer)
-{
-    KvTunnelParams *params = get_params(self);
-    KvAnswer answer = {
-        .type = lease_address(self, peer),
-        .ip = kv_peer_get_ip(peer),
-        .config =
-            {
-                .vni_mode = params->vni_mode,
-                .mtu = params->vni_mtu,
-                .full_frame_mtu = params->full_frame_mtu,
-                .server_ip = params->local_ip,
-                .netmask = params->netmask,
-            },
-    };
-
-    /* A point-to-point client without an address of its own has no use for ours: the Go client
-     * fails on setting a peer address alone. */
-    if (params->vni_mode == KV_VNI_MODE_TUN && answer.ip == 0)
-        answer.config.server_ip = 0;
-    if (answer.type != KV_ANSWER_ACCEPT)
-        log_refusal(self, peer, answer.type);
-    kv_pump_answer(kv_peer_get_pump(peer), kv_peer_get_link(peer), &answer);
-}
-
-/* --- a client that comes back while its earlier session still stands ------------------------ */
-
-static KvPeer *
-find_rival(KvTunnelServer *self, KvPeer *peer)
-{
-    const KvClientInfo *client = kv_peer_get_client(peer);
-    GHashTableIter iter;
-    gpointer value;
-
-    g_hash_table_iter_init(&iter, self->peers);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        if (value == peer)
-            continue;
-        if (client->id[0] != '\0' && strcmp(client->id, kv_peer_get_client(value)->id) == 0)
-            return value;
-        if (client->address_mode == KV_ADDRESS_MODE_CLIENT_SET && client->ip != 0 &&
-            client->ip == kv_peer_get_ip(value))
-            return value;
+        if (address->is_ip6)
+            return kv_network_to_string(address, text);
     }
     return NULL;
 }
-
-static gboolean
-rival_patience_over(gpointer data)
-{
-    Claim *claim = data;
-
-    claim->timeout_id = 0;
-    claim->asked = TRUE;
-    kv_pump_query_link(kv_peer_get_pump(claim->rival), kv_peer_get_link(claim->rival));
-    return G_SOURCE_REMOVE;
-}
-
-static void
-start_claim(KvTunnelServer *self, KvPeer *peer, KvPeer *rival)
-{
-    Claim *claim = g_new0(Claim, 1);
-
-    claim->server = self;
-    claim->peer = g_object_ref(peer);
-    claim->rival = g_object_ref(rival);
-    claim->since = kv_clock_now();
-    claim->timeout_id = g_timeout_add(RIVAL_PATIENCE_MS, rival_patience_over, claim);
-    g_ptr_array_add(self->claims, claim);
-    kv_pump_poke_link(kv_peer_get_pump(rival), kv_peer_get_link(rival));
-}
-
-/* The rival lives: the newcomer gets what is left. The rival is dead: it goes first, and the
- * newcomer is answered when its interface is closed (peer_ended() below). */
-static void
-settle_claims(KvTunnelServer *self, const KvPeer *rival, const KvLinkSnapshot *link)
-{
-    for (guint i = self->claims->len; i-- > 0;) {
-        Claim *claim = g_ptr_array_index(self->claims, i);
-
-        if (!claim->asked || claim->rival != rival)
-            continue;
-        claim->asked = FALSE;
-        if (link->last_received > claim->since) {
-            answer_client(self, claim->peer);
-            g_ptr_array_remove_index(self->claims, i);
-        } else {
-            kv_pump_drop_link(kv_peer_get_pump(claim->rival), link->id);
-        }
-    }
-}
-
-static void
-settle_claims_of_ended(KvTunnelServer *self, KvPeer *ended)
-{
-    for (guint i = self->claims->len; i-- > 0;) {
-        Claim *claim = g_ptr_array_index(self->claims, i);
-
-        if (claim->rival == ended && claim->peer != ended)
-            answer_client(self, claim->peer);
-        if (claim->rival == ended || claim->peer == ended)
-            g_ptr_array_remove_index(self->claims, i);
-    }
-}
-
-static void
-client_introduced(KvTunnelServer *self, KvPump *pump, KvLinkId link, const KvSockaddr *remote,
-                  const KvClientInfo *client)
-{
-    KvPeer *peer = kv_peer_new(pump, link, remote, client, "v1",
-                               kv_cipher_to_string(get_params(self)->cipher));
-    PeerKey key = {pump, link};
-    KvPeer *rival;
-
-    g_hash_table_insert(self->peers, g_memdup2(&key, sizeof key), peer);
-    rival = find_rival(self, peer);
-    if (rival != NULL)
-        start_claim(self, peer, rival);
-    else
-        answer_client(self, peer);
-}
-
-/* --- a client's interface ------------------------------------------------------------------- */
 
 static void
 run_hook(KvTunnelServer *self, KvPeer *peer, KvHookEvent event)
 {
     g_autofree char *key = g_strdup_printf("%p/%" G_GUINT64_FORMAT, kv_peer_get_pump(peer),
                                            (guint64) kv_peer_get_link(peer));
+    const char *id = kv_peer_get_id(peer);
+    char ip6[KV_NETWORK_TEXT_BYTES];
     KvHookInfo info = {
-        .client_id = kv_peer_get_client(peer)->id,
+        .client_id = id != NULL ? id : "",
         .interface_name = kv_peer_get_interface(peer),
         .client_ip = kv_peer_get_ip(peer),
+        .client_ip6 = find_ip6(peer, ip6),
         .address_mode = kv_peer_get_client(peer)->address_mode,
         .remote_addr = kv_peer_get_remote(peer),
     };
@@ -305,52 +114,41 @@ is_name_taken(gpointer netlink, const char *name)
     return kv_netlink_link_exists(netlink, name);
 }
 
-static KvTun *
-create_device(KvTunnelServer *self, KvPeer *peer, GError **error)
+char *
+kv_tunnel_server_take_name(KvTunnelServer *self, GError **error)
 {
-    KvTunnelParams *params = get_params(self);
     KvNetlink *netlink = kv_engine_get_netlink(kv_tunnel_get_engine((KvTunnel *) self));
-    const KvClientInfo *client = kv_peer_get_client(peer);
-    g_autofree char *name =
-        kv_vni_names_take(&self->vni_names, params->vni_name_prefix, is_name_taken, netlink, error);
-    gboolean is_tun = params->vni_mode == KV_VNI_MODE_TUN;
-    KvDevicePlan plan = {
-        .mode = params->vni_mode,
-        .name = name,
-        .mtu = client->mtu != 0 ? MIN(params->vni_mtu, client->mtu) : params->vni_mtu,
-        .local = is_tun ? params->local_ip : 0,
-        .peer = is_tun ? kv_peer_get_ip(peer) : 0,
-        .bridge = params->bridge,
-    };
-    KvTun *tun;
 
-    if (name == NULL)
-        return NULL;
-    tun = kv_device_create(netlink, &plan, error);
-    if (tun != NULL)
-        kv_peer_set_interface(peer, kv_tun_get_name(tun));
-    return tun;
+    return kv_vni_names_take(&self->vni_names, get_params(self)->vni_name_prefix, is_name_taken,
+                             netlink, error);
 }
 
-static void
-client_ready(KvTunnelServer *self, KvPeer *peer)
+/* (transfer full): its addresses, for people. */
+static char *
+list_addresses(KvPeer *peer)
 {
-    g_autoptr(GError) error = NULL;
-    char ip[KV_IP4_TEXT_BYTES];
-    KvTun *tun = create_device(self, peer, &error);
+    const GArray *addresses = kv_peer_get_addresses(peer);
+    GString *text = g_string_new(NULL);
 
-    if (tun == NULL) {
-        kv_log(KV_LOG_ERROR, "client-failed", get_log_name(self, NULL), kv_peer_get_label(peer),
-               "client %s at %s: no interface for it: %s", kv_peer_get_label(peer),
-               kv_peer_get_remote(peer), error->message);
-        kv_pump_close_link(kv_peer_get_pump(peer), kv_peer_get_link(peer));
-        return;
+    for (guint i = 0; i < addresses->len; i++) {
+        char one[KV_NETWORK_TEXT_BYTES];
+
+        g_string_append_printf(
+            text, "%s%s", i > 0 ? " and " : "",
+            kv_network_to_string(&g_array_index(addresses, KvTunnelNetwork, i).network, one));
     }
-    kv_pump_attach(kv_peer_get_pump(peer), kv_peer_get_link(peer), tun);
-    kv_log(KV_LOG_INFO, "client-connected", get_log_name(self, peer), kv_peer_get_label(peer),
-           "client %s at %s connected: interface %s, address %s", kv_peer_get_label(peer),
-           kv_peer_get_remote(peer), kv_peer_get_interface(peer),
-           kv_ip4_to_string(kv_peer_get_ip(peer), ip));
+    return g_string_free(g_string_append(text, addresses->len == 0 ? "0.0.0.0" : ""), FALSE);
+}
+
+void
+kv_tunnel_server_announce_peer(KvTunnelServer *self, KvPeer *peer)
+{
+    g_autofree char *addresses = list_addresses(peer);
+
+    kv_log(KV_LOG_INFO, "client-connected", kv_tunnel_server_get_log_name(self, peer),
+           kv_peer_get_label(peer), "client %s at %s connected: interface %s, address %s",
+           kv_peer_get_label(peer), kv_peer_get_remote(peer), kv_peer_get_interface(peer),
+           addresses);
     run_hook(self, peer, KV_HOOK_CONNECTED);
     kv_peer_set_connected(peer);
     g_signal_emit_by_name(self, "peer-added", peer);
@@ -359,25 +157,75 @@ client_ready(KvTunnelServer *self, KvPeer *peer)
 /* --- what the pumps say --------------------------------------------------------------------- */
 
 static void
+shut_pumps_down(KvTunnelServer *self)
+{
+    if (self->native != NULL)
+        kv_tunnel_server_native_stop(self->native);
+    for (guint i = 0; i < self->pumps->len; i++)
+        kv_pump_shutdown(g_ptr_array_index(self->pumps, i));
+}
+
+static void
 pump_event(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote,
            const KvEvent *event)
 {
     KvTunnelServer *self = owner;
-    KvPeer *peer = find_peer(self, pump, link);
+    KvPeer *peer = kv_tunnel_server_find_peer(self, pump, link);
 
     if (kv_tunnel_get_state((KvTunnel *) self) == KV_TUNNEL_STATE_STOPPING)
         return;
     if (event->type == KV_EVENT_CLIENT_INFO && peer == NULL)
-        client_introduced(self, pump, link, remote, &event->client);
+        kv_tunnel_server_v1_introduced(self, pump, link, remote, &event->client);
+    else if (event->type == KV_EVENT_READY && peer != NULL && kv_peer_is_native(peer))
+        kv_tunnel_server_native_ready(self->native, peer);
     else if (event->type == KV_EVENT_READY && peer != NULL)
-        client_ready(self, peer);
+        kv_tunnel_server_v1_ready(self, peer);
+}
+
+static void
+pump_requested(gpointer owner, KvPump *pump, const KvPumpRequest *request)
+{
+    KvTunnelServer *self = owner;
+
+    if (self->native != NULL)
+        kv_tunnel_server_native_requested(self->native, request);
+}
+
+static void
+pump_confirmed(gpointer owner, KvPump *pump, KvLinkId link, uint32_t id)
+{
+    KvTunnelServer *self = owner;
+
+    if (self->native != NULL)
+        kv_tunnel_server_native_confirmed(self->native, link, id);
+}
+
+static void
+pump_moved(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote)
+{
+    KvTunnelServer *self = owner;
+    KvPeer *peer = kv_tunnel_server_find_peer(self, pump, link);
+
+    if (peer != NULL)
+        kv_tunnel_server_native_moved(self->native, peer, remote);
+}
+
+/* What all native clients share is gone: better end, and be started again, than limp. */
+static void
+pump_hub_failed(gpointer owner, KvPump *pump, const GError *error)
+{
+    KvTunnelServer *self = owner;
+
+    if (self->failure == NULL)
+        self->failure = g_error_copy(error);
+    shut_pumps_down(self);
 }
 
 static void
 pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *tun)
 {
     KvTunnelServer *self = owner;
-    g_autoptr(KvPeer) peer = find_peer(self, pump, link);
+    g_autoptr(KvPeer) peer = kv_tunnel_server_find_peer(self, pump, link);
     const char *why = kv_reason_to_string(reason);
 
     if (tun != NULL && kv_tun_is_gone(tun))
@@ -389,15 +237,17 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
     if (reason == KV_REASON_NONE)
         return;
     g_hash_table_remove(self->peers, &(PeerKey){pump, link});
-    kv_addr_pool_release(self->pool, kv_peer_get_ip(peer));
     if (kv_peer_get_interface(peer) != NULL) {
-        kv_log(KV_LOG_INFO, "client-disconnected", get_log_name(self, peer),
+        kv_log(KV_LOG_INFO, "client-disconnected", kv_tunnel_server_get_log_name(self, peer),
                kv_peer_get_label(peer), "client %s at %s disconnected: %s", kv_peer_get_label(peer),
                kv_peer_get_remote(peer), why);
         run_hook(self, peer, KV_HOOK_DISCONNECTED);
         g_signal_emit_by_name(self, "peer-removed", peer);
     }
-    settle_claims_of_ended(self, peer);
+    if (kv_peer_is_native(peer))
+        kv_tunnel_server_native_ended(self->native, peer);
+    else
+        kv_tunnel_server_v1_ended(self, peer);
 }
 
 static void
@@ -406,7 +256,7 @@ pump_snapshot(gpointer owner, KvPump *pump, const KvPumpSnapshot *snapshot)
     KvTunnelServer *self = owner;
 
     for (guint i = 0; i < snapshot->n_links; i++) {
-        KvPeer *peer = find_peer(self, pump, snapshot->links[i].id);
+        KvPeer *peer = kv_tunnel_server_find_peer(self, pump, snapshot->links[i].id);
 
         if (peer != NULL)
             kv_peer_update(peer, &snapshot->links[i]);
@@ -418,10 +268,14 @@ static void
 pump_link_state(gpointer owner, KvPump *pump, const KvLinkSnapshot *snapshot)
 {
     KvTunnelServer *self = owner;
-    KvPeer *peer = find_peer(self, pump, snapshot->id);
+    KvPeer *peer = kv_tunnel_server_find_peer(self, pump, snapshot->id);
 
-    if (peer != NULL)
-        settle_claims(self, peer, snapshot);
+    if (peer == NULL)
+        return;
+    if (kv_peer_is_native(peer))
+        kv_tunnel_server_native_link_state(self->native, peer, snapshot);
+    else
+        kv_tunnel_server_v1_link_state(self, peer, snapshot);
 }
 
 static void
@@ -430,8 +284,9 @@ hooks_drained(gpointer data)
     KvTunnelServer *self = data;
 
     g_clear_pointer(&self->hooks, kv_hooks_free);
-    g_clear_pointer(&self->pool, kv_addr_pool_free);
-    kv_log(KV_LOG_INFO, "stopped", get_log_name(self, NULL), NULL, "stopped");
+    g_clear_pointer(&self->native, kv_tunnel_server_native_free);
+    g_clear_pointer(&self->grants, kv_grants_free);
+    kv_log(KV_LOG_INFO, "stopped", kv_tunnel_server_get_log_name(self, NULL), NULL, "stopped");
     kv_tunnel_finish((KvTunnel *) self, g_steal_pointer(&self->failure));
 }
 
@@ -444,13 +299,6 @@ finish_if_down(KvTunnelServer *self)
         kv_hooks_drain(self->hooks, hooks_drained, self);
     else
         hooks_drained(self);
-}
-
-static void
-shut_pumps_down(KvTunnelServer *self)
-{
-    for (guint i = 0; i < self->pumps->len; i++)
-        kv_pump_shutdown(g_ptr_array_index(self->pumps, i));
 }
 
 static void
@@ -471,6 +319,10 @@ pump_gone(gpointer owner, KvPump *pump, const KvPumpSnapshot *last)
 
 static const KvPumpCallbacks pump_callbacks = {
     .event = pump_event,
+    .requested = pump_requested,
+    .confirmed = pump_confirmed,
+    .moved = pump_moved,
+    .hub_failed = pump_hub_failed,
     .ended = pump_ended,
     .snapshot = pump_snapshot,
     .link_state = pump_link_state,
@@ -478,6 +330,37 @@ static const KvPumpCallbacks pump_callbacks = {
 };
 
 /* --- starting and stopping ------------------------------------------------------------------ */
+
+static KvGrants *
+make_grants(const KvTunnelParams *params, GError **error)
+{
+    g_autoptr(GArray) locals = kv_tunnel_params_list_locals(params);
+    const KvGrantsConfig config = {
+        .mode = params->vni_mode,
+        .mtu = params->vni_mtu,
+        .locals = (const KvNetwork *) (gpointer) locals->data,
+        .n_locals = locals->len,
+        .pool4 = params->assignable_ips,
+        .pool6 = params->assignable_ips6,
+        .is_classful = params->key == NULL,
+        .routes = (const KvNetwork *) (gpointer) params->routes->data,
+        .n_routes = params->routes->len,
+        .dns = (const KvNetwork *) (gpointer) params->dns->data,
+        .n_dns = params->dns->len,
+        .domains = (const char *const *) params->domains,
+    };
+
+    return kv_grants_new(&config, error);
+}
+
+/* (transfer none): those of the settings, until others take their place. */
+static KvPeerList *
+get_known(KvTunnelServer *self)
+{
+    if (self->known == NULL)
+        self->known = kv_peer_list_ref(get_params(self)->peers);
+    return self->known;
+}
 
 static gboolean
 prepare(KvTunnelServer *self, GError **error)
@@ -488,10 +371,13 @@ prepare(KvTunnelServer *self, GError **error)
     /* Better now than at the first client. */
     if (!kv_tun_check_rights(error))
         return FALSE;
-    self->pool = kv_addr_pool_new(params->assignable_ips, error);
-    if (self->pool == NULL)
+    self->grants = make_grants(params, error);
+    if (self->grants == NULL)
         return FALSE;
-    kv_addr_pool_exclude(self->pool, params->local_ip);
+    if (params->native != NULL) {
+        self->native = kv_tunnel_server_native_new(self);
+        kv_tunnel_server_native_set_peers(self->native, get_known(self));
+    }
     if (params->bridge != NULL && !kv_netlink_bridge_exists(netlink, params->bridge, error))
         return FALSE;
     return kv_tunnel_open_hooks((KvTunnel *) self, &self->hooks, error);
@@ -560,6 +446,30 @@ open_pumps(KvTunnelServer *self, const KvSockaddr *address, GError **error)
     return TRUE;
 }
 
+/* Clients of v1 have interfaces of their own, and a server for them needs no other one before a
+ * native client comes. */
+static gboolean
+start_native(KvTunnelServer *self, GError **error)
+{
+    return self->native == NULL ||
+           kv_tunnel_server_native_start(self->native, g_ptr_array_index(self->pumps, 0),
+                                         get_params(self)->key == NULL, error);
+}
+
+/* What commands are told of, where each client has an interface: the bridge that has them all, or
+ * how their names begin. */
+static const char *
+get_interface(KvTunnelServer *self)
+{
+    KvTunnelParams *params = get_params(self);
+    const char *shared =
+        self->native != NULL ? kv_tunnel_server_native_get_interface(self->native) : NULL;
+
+    if (shared != NULL)
+        return shared;
+    return params->bridge != NULL ? params->bridge : params->vni_name_prefix;
+}
+
 static void
 listen_at(KvTunnelServer *self, const KvSockaddr *address)
 {
@@ -567,23 +477,21 @@ listen_at(KvTunnelServer *self, const KvSockaddr *address)
     g_autofree char *where = kv_sockaddr_to_string(address);
     g_auto(KvTunnelDetails) details = {0};
 
-    if (!open_pumps(self, address, &self->failure)) {
+    if (!open_pumps(self, address, &self->failure) || !start_native(self, &self->failure)) {
         shut_pumps_down(self);
         finish_if_down(self);
         return;
     }
-    kv_log(KV_LOG_INFO, "listening", get_log_name(self, NULL), NULL,
+    kv_log(KV_LOG_INFO, "listening", kv_tunnel_server_get_log_name(self, NULL), NULL,
            "listening on %s, %s mode, cipher %s", where,
            params->vni_mode == KV_VNI_MODE_TAP ? "tap" : "tun",
-           kv_cipher_to_string(params->cipher));
-    /* A server has an interface for each client: what its commands are told is the bridge that has
-     * them all, or how their names begin. */
-    kv_tunnel_run_up((KvTunnel *) self, self->hooks,
-                     params->bridge != NULL ? params->bridge : params->vni_name_prefix,
-                     params->local_ip);
+           kv_tunnel_params_get_cipher_name(params));
+    kv_tunnel_run_up((KvTunnel *) self, self->hooks, get_interface(self), params->local_ip);
     kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
     g_free(details.endpoint);
     details.endpoint = g_steal_pointer(&where);
+    if (self->native != NULL)
+        details.interface = g_strdup(kv_tunnel_server_native_get_interface(self->native));
     kv_tunnel_set_details((KvTunnel *) self, &details);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
 }
@@ -613,7 +521,8 @@ server_start(KvTunnel *tunnel)
     KvTunnelServer *self = (KvTunnelServer *) tunnel;
     KvTunnelParams *params = get_params(self);
 
-    kv_log(KV_LOG_INFO, "starting", get_log_name(self, NULL), NULL, "starting as server");
+    kv_log(KV_LOG_INFO, "starting", kv_tunnel_server_get_log_name(self, NULL), NULL,
+           "starting as server");
     if (!prepare(self, &self->failure)) {
         finish_if_down(self);
         return;
@@ -664,8 +573,21 @@ server_disconnect_peer(KvTunnel *tunnel, KvPeer *peer)
     KvLinkId link = kv_peer_get_link(peer);
 
     /* A peer that is gone may name a pump that is gone, too. */
-    if (find_peer(self, pump, link) == peer)
+    if (kv_tunnel_server_find_peer(self, pump, link) == peer)
         kv_pump_close_link(pump, link);
+}
+
+static void
+server_set_peers(KvTunnel *tunnel, const KvPeerList *peers)
+{
+    KvTunnelServer *self = (KvTunnelServer *) tunnel;
+
+    KvPeerList *known = kv_peer_list_keep_secrets(peers, get_known(self));
+
+    kv_peer_list_unref(self->known);
+    self->known = known;
+    if (self->native != NULL)
+        kv_tunnel_server_native_set_peers(self->native, known);
 }
 
 static void
@@ -677,10 +599,10 @@ server_log_stats(KvTunnel *tunnel, const KvStats *total, const uint64_t *strange
     for (guint i = 0; i < peers->len; i++) {
         KvPeer *peer = g_ptr_array_index(peers, i);
 
-        kv_tunnel_log_stats_line(get_log_name(self, peer), kv_peer_get_label(peer),
+        kv_tunnel_log_stats_line(kv_tunnel_server_get_log_name(self, peer), kv_peer_get_label(peer),
                                  kv_peer_get_stats(peer));
     }
-    kv_tunnel_log_strangers(get_log_name(self, NULL), strangers);
+    kv_tunnel_log_strangers(kv_tunnel_server_get_log_name(self, NULL), strangers);
 }
 
 static void
@@ -688,6 +610,7 @@ kv_tunnel_server_finalize(GObject *object)
 {
     KvTunnelServer *self = (KvTunnelServer *) object;
 
+    kv_peer_list_unref(self->known);
     g_ptr_array_unref(self->claims);
     g_hash_table_unref(self->peers);
     g_ptr_array_unref(self->pumps);
@@ -703,6 +626,7 @@ kv_tunnel_server_class_init(KvTunnelServerClass *klass)
     klass->list_pumps = server_list_pumps;
     klass->list_peers = server_list_peers;
     klass->disconnect_peer = server_disconnect_peer;
+    klass->set_peers = server_set_peers;
     klass->log_stats = server_log_stats;
 }
 
@@ -711,5 +635,5 @@ kv_tunnel_server_init(KvTunnelServer *self)
 {
     self->pumps = g_ptr_array_new();
     self->peers = g_hash_table_new_full(peer_key_hash, peer_key_equal, g_free, g_object_unref);
-    self->claims = g_ptr_array_new_with_free_func(claim_free);
+    self->claims = g_ptr_array_new_with_free_func(kv_tunnel_server_v1_claim_free);
 }

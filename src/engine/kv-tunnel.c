@@ -394,6 +394,13 @@ kv_tunnel_disconnect_peer(KvTunnel *self, KvPeer *peer)
         KV_TUNNEL_GET_CLASS(self)->disconnect_peer(self, peer);
 }
 
+void
+kv_tunnel_set_peers(KvTunnel *self, const KvPeerList *peers)
+{
+    if (KV_TUNNEL_GET_CLASS(self)->set_peers != NULL)
+        KV_TUNNEL_GET_CLASS(self)->set_peers(self, peers);
+}
+
 /* --- statistics ------------------------------------------------------------------------------ */
 
 void

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kv-engine.h"
+#include "kv-peer-list.h"
 #include "kv-peer.h"
 #include "kv-settings.h"
 #include "kv-stats.h"
@@ -118,6 +119,15 @@ GPtrArray *kv_tunnel_get_peers(KvTunnel *tunnel);
  * A client that reconnects by itself may come back at once. Nothing happens if it is gone.
  */
 void kv_tunnel_disconnect_peer(KvTunnel *tunnel, KvPeer *peer);
+
+/**
+ * kv_tunnel_set_peers:
+ * @peers: of a server: the clients that it knows by key, in the place of those before
+ *
+ * Also while it runs: who is not among them any more is disconnected, others hold on, with what is
+ * theirs now.
+ */
+void kv_tunnel_set_peers(KvTunnel *tunnel, const KvPeerList *peers);
 
 /* --- statistics ----------------------------------------------------------------------------- */
 

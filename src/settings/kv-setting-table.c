@@ -451,7 +451,8 @@ const KvSetting kv_setting_table[] = {
             .value_name = "NETMASK",
             .check = kv_check_netmask,
             .allowed = N_("an IPv4 netmask such as 255.255.255.0"),
-            .description = N_("Netmask of the tunnel network; with tap only"),
+            .description =
+                N_("Netmask of the tunnel network; with tap or the native protocol only"),
             .form_label = N_("Net_mask"),
         },
     [KV_SETTING_VNI_MTU] =

@@ -258,7 +258,10 @@ static char *
 format_warning(const KvSettings *settings, const KvSetting *row)
 {
     const KvSettingValue *value = &settings->values[row->id];
-    gboolean is_tap_only = row->id == KV_SETTING_NETMASK || row->id == KV_SETTING_BRIDGE;
+    gboolean is_native =
+        kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE || has_keys(settings);
+    gboolean is_tap_only =
+        (row->id == KV_SETTING_NETMASK && !is_native) || row->id == KV_SETTING_BRIDGE;
     g_autofree char *allowed = NULL;
 
     if (value->given != NULL) {
@@ -269,8 +272,7 @@ format_warning(const KvSettings *settings, const KvSetting *row)
     if (value->is_set && is_of_other_protocol(settings, row))
         return g_strdup_printf(_("%s: of no use with crypt %s"), row->key,
                                kv_settings_get_string(settings, KV_SETTING_CRYPT));
-    if (row->id == KV_SETTING_WORKERS && value->number > 1 &&
-        (kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE || has_keys(settings)))
+    if (row->id == KV_SETTING_WORKERS && value->number > 1 && is_native)
         return g_strdup_printf(_("%s: the native protocol has one thread, %s is of no use"),
                                row->key, value->text);
     if (row->id == KV_SETTING_SECRET && value->is_set && has_keys(settings) &&

@@ -216,6 +216,8 @@ test_peers(void)
     g_assert_cmpint(kv_leases_confirm(kv_grants_get_leases(grants), lease, &replaced), ==,
                     KV_LEASES_HELD);
     g_assert_cmpuint(kv_grants_find_holder(grants, key_a, "y"), ==, lease);
+    g_assert_true(kv_grants_is_up_to_date(grants, lease, key_a));
+    g_assert_false(kv_grants_is_up_to_date(grants, lease, key_b));
     g_assert_cmpuint(kv_grants_find_holder(grants, key_b, "x"), ==, 0);
     g_assert_cmpuint(kv_grants_find_holder(grants, NULL, "x"), ==, 0);
     ask(grants, &(Ask){.id = "x", .public_key = key_b}, &b);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-grants.h"
+#include "kv-hook.h"
+#include "kv-peer-private.h"
+#include "kv-tunnel-private.h"
+#include "kv-tunnel-server-native.h"
+#include "kv-vni-names.h"
+
+/* How long an earlier session may take to answer before a new one of the same client takes its
+ * place: some round trips of a bad link. */
+#define KV_TUNNEL_SERVER_RIVAL_PATIENCE_MS 1500
+
+/* What a server is for clients of either protocol, and what both halves of it share. */
+struct _KvTunnelServer {
+    KvTunnel parent_instance;
+    KvGrants *grants;
+    KvHooks *hooks;
+    GPtrArray *pumps;             /* KvPump, until each said it is gone */
+    GHashTable *peers;            /* by pump and link → KvPeer */
+    GPtrArray *claims;            /* of v1 */
+    KvTunnelServerNative *native; /* (nullable): the native protocol is not spoken */
+    KvPeerList *known;            /* clients with keys */
+    KvVniNames vni_names;
+    GCancellable *resolving; /* while the name service is asked */
+    GError *failure;
+};
+
+typedef struct _KvTunnelServer KvTunnelServer;
+
+/* (nullable). @peer: (nullable): whose interface tells servers without a name apart */
+const char *kv_tunnel_server_get_log_name(KvTunnelServer *self, KvPeer *peer);
+
+/* (transfer none) (nullable) */
+KvPeer *kv_tunnel_server_find_peer(KvTunnelServer *self, KvPump *pump, KvLinkId link);
+
+/* @peer: (transfer full): of whom nobody hears before kv_tunnel_server_announce_peer(). */
+void kv_tunnel_server_add_peer(KvTunnelServer *self, KvPeer *peer);
+
+/* Whether no further client has room. */
+gboolean kv_tunnel_server_is_full(KvTunnelServer *self);
+
+/* Everything of @peer is in place: log, hook, and whoever watches. */
+void kv_tunnel_server_announce_peer(KvTunnelServer *self, KvPeer *peer);
+
+/* (transfer full) (nullable): a name for an interface that nobody has. */
+char *kv_tunnel_server_take_name(KvTunnelServer *self, GError **error) KV_MUST_USE;

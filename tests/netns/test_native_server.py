@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A server for many native clients: one interface, addresses of both families, who reaches whom.
+
+    c1 --- eth1 ---+
+                   s
+    c2 --- eth2 ---+
+"""
+import os
+import re
+import signal
+import subprocess
+
+from kvnet import PROGRAM, check, equal, main, shell, test, wait_until
+
+POOLS = ("--local-ip", "10.9.0.1", "--netmask", "255.255.255.0", "--assignable-ips", "10.9.0.0/24",
+         "--local-ip6", "fd09::1/64", "--assignable-ips6", "fd09::/64")
+
+
+def addresses(namespace, device):
+    """Of both families but link-local ones, as ADDRESS/PREFIX."""
+    if not namespace.has_link(device):
+        return []
+    shown = namespace.ip_json("addr", "show", "dev", device)[0]["addr_info"]
+    return sorted(f"{a['local']}/{a['prefixlen']}" for a in shown if a["scope"] != "link")
+
+
+def has_addresses(namespace, *expected, device="kvc0"):
+    wait_until(lambda: addresses(namespace, device) == sorted(expected), 10,
+               f"{device} has {' and '.join(expected)}")
+
+
+def routes(namespace, device):
+    """Those of both families that somebody set on the device."""
+    found = []
+    for family in ("-4", "-6"):
+        found += [r["dst"] for r in namespace.ip_json(family, "route", "show", "dev", device, "proto", "static")]
+    return sorted(found)
+
+
+def keys(n):
+    """n pairs of private and public key."""
+    pairs = []
+    for _ in range(n):
+        private = shell(PROGRAM, "genkey")
+        public = subprocess.run([PROGRAM, "pubkey"], input=private, capture_output=True, text=True, check=True).stdout
+        pairs.append((private.strip(), public.strip()))
+    return pairs
+
+
+def key_file(world, name, text):
+    path = os.path.join(world.dir, name)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def two_clients(world):
+    """Namespaces of two clients, linked to the server's."""
+    clients = [world.namespace("c1"), world.namespace("c2")]
+    for n, client in enumerate(clients, 1):
+        world.veth(world.s, client, n)
+    return clients
+
+
+def dropped(process, reason):
+    """How many packets the process has dropped for that reason, by its statistics."""
+    before = process.count("statistics")
+    process.send(signal.SIGUSR1)
+    wait_until(lambda: process.count("statistics") > before, 5, "statistics are printed")
+    found = re.findall(rf"dropped:.* {reason} (\d+)", process.text())
+    return int(found[-1]) if found else 0
+
+
+@test("a client gets addresses of both families, of the server's networks, and reaches it by both")
+def both_families(world):
+    world.veth()
+    world.server(*POOLS, crypt="auto")
+    world.client(crypt="auto")
+    has_addresses(world.c, "10.9.0.2/24", "fd09::2/64")
+    equal(addresses(world.s, "kvs0"), ["10.9.0.1/24", "fd09::1/64"], "the server's own addresses")
+    world.c.can_ping("10.9.0.1")
+    world.c.can_ping("fd09::1")
+    world.s.can_ping("10.9.0.2")
+    world.s.can_ping("fd09::2")
+
+
+@test("routes of both families are set by the client, and gone with it")
+def pushed_routes(world):
+    world.veth()
+    world.s.ip("link", "add", "lan", "type", "veth", "peer", "name", "lan1")
+    world.s.ip("link", "set", "lan", "up")
+    world.s.ip("addr", "add", "192.168.50.1/24", "dev", "lan")
+    world.s.ip("addr", "add", "2001:db8:50::1/64", "dev", "lan", "nodad")
+    world.server(*POOLS, "--routes", "192.168.50.0/24,2001:db8:50::/64", crypt="auto")
+    client = world.client("--persistent-vni", crypt="auto")
+    wait_until(lambda: routes(world.c, "kvc0") == ["192.168.50.0/24", "2001:db8:50::/64"], 5, "the routes are set")
+    world.c.can_ping("192.168.50.1")
+    world.c.can_ping("2001:db8:50::1")
+    client.stop()
+    check(world.c.has_link("kvc0"), "the interface stays")
+    equal(routes(world.c, "kvc0"), [], "the routes afterwards")
+    equal(addresses(world.c, "kvc0"), [], "the addresses afterwards")
+
+
+@test("clients reach each other only if client-to-client is set", limit=60)
+def client_to_client(world):
+    clients = two_clients(world)
+    for allowed in (False, True):
+        server = world.server(*POOLS, *(("--client-to-client",) if allowed else ()), crypt="auto")
+        programs = [world.client("--client-id", f"c{n}", ip=f"10.77.{n}.1", namespace=c, crypt="auto")
+                    for n, c in enumerate(clients, 1)]
+        has_addresses(clients[0], "10.9.0.2/24", "fd09::2/64")
+        has_addresses(clients[1], "10.9.0.3/24", "fd09::3/64")
+        world.s.can_ping("10.9.0.3")
+        if allowed:
+            clients[0].can_ping("10.9.0.3")
+            clients[1].can_ping("fd09::2")
+        else:
+            clients[0].cannot_ping("10.9.0.3")
+            clients[1].cannot_ping("fd09::2")
+        for process in (*programs, server):
+            process.stop()
+
+
+@test("a packet from an address that is not the client's is dropped and counted")
+def spoofed_source(world):
+    world.veth()
+    server = world.server(*POOLS, crypt="auto")
+    world.client(crypt="auto")
+    has_addresses(world.c, "10.9.0.2/24", "fd09::2/64")
+    world.c.can_ping("10.9.0.1")
+    # What the kernel sends from its link-local address counts, too.
+    before = dropped(server, "source")
+    world.c.ip("addr", "add", "10.9.0.77/24", "dev", "kvc0")
+    equal(world.c.ping("10.9.0.1", more=("-I", "10.9.0.77"))[0], 1, "the share of pings that is lost")
+    wait_until(lambda: dropped(server, "source") >= before + 3, 5, "they are counted")
+    world.c.can_ping("10.9.0.1")
+
+
+@test("a client that comes back has the address it had, whoever came in the meantime", limit=60)
+def lease_kept(world):
+    clients = two_clients(world)
+    world.server(*POOLS, crypt="auto")
+    first = world.client("--client-id", "first", ip="10.77.1.1", namespace=clients[0], crypt="auto")
+    has_addresses(clients[0], "10.9.0.2/24", "fd09::2/64")
+    first.stop()
+    world.client("--client-id", "second", ip="10.77.2.1", namespace=clients[1], crypt="auto")
+    has_addresses(clients[1], "10.9.0.3/24", "fd09::3/64")
+    # Also when it could not say that it went.
+    for end in (lambda p: p.kill(), lambda p: p.stop()):
+        again = world.client("--client-id", "first", ip="10.77.1.1", namespace=clients[0], crypt="auto")
+        has_addresses(clients[0], "10.9.0.2/24", "fd09::2/64")
+        clients[0].can_ping("10.9.0.1")
+        end(again)
+
+
+@test("who claims the id of a living client gets other addresses, and the living one stays", limit=60)
+def claimed_id(world):
+    clients = two_clients(world)
+    world.server(*POOLS, crypt="auto")
+    world.client("--client-id", "same", ip="10.77.1.1", namespace=clients[0], crypt="auto")
+    has_addresses(clients[0], "10.9.0.2/24", "fd09::2/64")
+    world.client("--client-id", "same", ip="10.77.2.1", namespace=clients[1], crypt="auto")
+    has_addresses(clients[1], "10.9.0.3/24", "fd09::3/64")
+    clients[0].can_ping("10.9.0.1")
+    clients[1].can_ping("fd09::1")
+
+
+@test("a wished address is given if it is free; else the client is told why not")
+def wished_address(world):
+    clients = two_clients(world)
+    server = world.server(*POOLS, crypt="auto")
+    world.client("--local-ip", "10.9.0.50", ip="10.77.1.1", namespace=clients[0], crypt="auto")
+    has_addresses(clients[0], "10.9.0.50/24", "fd09::2/64")
+    refused = world.client("--local-ip", "10.9.0.50", ip="10.77.2.1", namespace=clients[1], crypt="auto", wait=False)
+    refused.wait_text("10.9.0.50 is taken or not assignable")
+    server.wait_event("client-refused")
+
+
+@test("clients with keys: fixed addresses and names, networks behind them, and nobody else", limit=60)
+def with_keys(world):
+    clients = two_clients(world)
+    (server_private, server_public), (a_private, a_public), (stranger, _) = keys(3)
+    config = key_file(world, "server.kcpvpn", f"""[tunnel]
+role=server
+crypt=auto
+private-key={server_private}
+local-ip=10.9.0.1
+netmask=255.255.255.0
+assignable-ips=10.9.0.0/24
+local-ip6=fd09::1/64
+
+[peer alice]
+public-key={a_public}
+local-ip=10.9.0.99
+local-ip6=fd09::99
+routes=192.168.60.0/24
+""")
+    server = world.server("--config", config, crypt="auto", secret=None)
+    key = ("--public-key", server_public)
+    world.client("--private-key", a_private, *key, ip="10.77.1.1", namespace=clients[0], crypt="auto", secret=None)
+    has_addresses(clients[0], "10.9.0.99/24", "fd09::99/64")
+    server.wait_text('"peer":"alice"')
+    clients[0].can_ping("10.9.0.1")
+    clients[0].ip("link", "add", "lan", "type", "veth", "peer", "name", "lan1")
+    clients[0].ip("link", "set", "lan", "up")
+    clients[0].ip("addr", "add", "192.168.60.1/24", "dev", "lan")
+    world.s.can_ping("192.168.60.1")
+    unknown = world.client("--private-key", stranger, *key, ip="10.77.2.1", namespace=clients[1], crypt="auto",
+                           secret=None, wait=False)
+    unknown.expect_exit(5, 25)
+    equal(server.count("client-connected"), 1, "clients let in")
+
+
+@test("in tap mode the clients are on one switch with the server", limit=60)
+def switch(world):
+    clients = two_clients(world)
+    world.server(*POOLS, "--client-to-client", crypt="auto", mode="tap")
+    for n, client in enumerate(clients, 1):
+        world.client("--client-id", f"c{n}", ip=f"10.77.{n}.1", namespace=client, crypt="auto")
+        has_addresses(client, f"10.9.0.{n + 1}/24", f"fd09::{n + 1}/64")
+    clients[0].can_ping("10.9.0.1")
+    clients[0].can_ping("10.9.0.3")
+    clients[1].can_ping("fd09::2")
+    world.s.can_ping("10.9.0.2")
+
+
+@test("clients of v1 and native ones live beside each other on one port, and share the pool", limit=60)
+def both_protocols(world):
+    clients = two_clients(world)
+    (server_private, server_public), (private, public) = keys(2)
+    config = key_file(world, "server.kcpvpn", f"""[tunnel]
+role=server
+private-key={server_private}
+local-ip=10.9.0.1
+assignable-ips=10.9.0.0/24
+
+[peer alice]
+public-key={public}
+""")
+    server = world.server("--config", config)
+    world.client(ip="10.77.1.1", namespace=clients[0])
+    has_addresses(clients[0], "10.9.0.0/32")
+    world.client("--private-key", private, "--public-key", server_public, ip="10.77.2.1", namespace=clients[1],
+                 crypt="auto", secret=None)
+    has_addresses(clients[1], "10.9.0.2/32")
+    wait_until(lambda: server.count("client-connected") == 2, 5, "both are let in")
+    for client in clients:
+        client.can_ping("10.9.0.1")
+    world.s.can_ping("10.9.0.0")
+    world.s.can_ping("10.9.0.2")
+
+
+if __name__ == "__main__":
+    main()
