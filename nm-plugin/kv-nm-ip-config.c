@@ -225,10 +225,13 @@ add_dns(GVariantDict *dict, const Family *family, GError **error)
 static gboolean
 in_same_network(const Network *network)
 {
-    guint32 mask = network->prefix == 0 ? 0 : htonl(G_MAXUINT32 << (32 - network->prefix));
+    const uint8_t *a = (const uint8_t *) &network->address.ip6;
+    const uint8_t *b = (const uint8_t *) &network->via.ip6;
+    guint whole = network->prefix / 8;
+    guint rest = network->prefix % 8;
 
-    return network->address.family == AF_INET &&
-           ((network->address.ip4.s_addr ^ network->via.ip4.s_addr) & mask) == 0;
+    /* Both families' addresses lie at the same place, in network order. */
+    return memcmp(a, b, whole) == 0 && (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
 }
 
 static void

@@ -108,15 +108,44 @@ kv_nm_question_is_open(const KvNmQuestion *question, gboolean retry)
     return question->is_wanted && (question->value == NULL || retry);
 }
 
+const KvNmQuestion *
+kv_nm_question_find_first(const GPtrArray *questions, gboolean retry)
+{
+    for (guint i = 0; i < questions->len; i++) {
+        const KvNmQuestion *question = g_ptr_array_index(questions, i);
+
+        if (kv_nm_question_is_open(question, retry))
+            return question;
+    }
+    return g_ptr_array_index(questions, 0);
+}
+
+static char *
+format_reason(const KvNmQuestion *question, const char *name)
+{
+    switch (question->row->id) {
+    case KV_SETTING_PRIVATE_KEY:
+        return g_strdup_printf(_("The VPN connection “%s” needs the private key of this computer."),
+                               name);
+    case KV_SETTING_PRESHARED_KEY:
+        return g_strdup_printf(_("The VPN connection “%s” needs the preshared key that its server "
+                                 "has for this computer."),
+                               name);
+    default:
+        return g_strdup_printf(_("The VPN connection “%s” needs the secret that its server has."),
+                               name);
+    }
+}
+
 char *
-kv_nm_question_format_prompt(const char *name, const char *const *hints)
+kv_nm_question_format_prompt(const KvNmQuestion *question, const char *name,
+                             const char *const *hints)
 {
     for (guint i = 0; hints != NULL && hints[i] != NULL; i++) {
         if (g_str_has_prefix(hints[i], MESSAGE_HINT))
             return g_strdup(hints[i] + strlen(MESSAGE_HINT));
     }
-    return g_strdup_printf(_("The VPN connection “%s” needs the secret that its server has."),
-                           name);
+    return format_reason(question, name);
 }
 
 /* A label without its mnemonic, which some languages add as "(_X)", for readers that would show it.

@@ -46,8 +46,14 @@ GPtrArray *kv_nm_question_list(GHashTable *data, GHashTable *secrets, const char
 /* Whether a person is to be asked: it is wanted, and not known, or was wrong (@retry). */
 gboolean kv_nm_question_is_open(const KvNmQuestion *question, gboolean retry);
 
-/* (transfer full): the sentence above the fields: the one among the hints, or else our own. */
-char *kv_nm_question_format_prompt(const char *name, const char *const *hints);
+/* (transfer none): the first one that a person is to be asked, or else the first; there is always
+ * one. */
+const KvNmQuestion *kv_nm_question_find_first(const GPtrArray *questions, gboolean retry);
+
+/* (transfer full): the sentence above the field of @question: the one among the hints, or else our
+ * own. @name: of the connection */
+char *kv_nm_question_format_prompt(const KvNmQuestion *question, const char *name,
+                                   const char *const *hints);
 
 /**
  * kv_nm_question_to_key_file:

@@ -272,6 +272,7 @@ begin(KvNmService *self, NMConnection *connection, gboolean interactive, GError 
     secret = kv_settings_get_secret(settings, KV_SETTING_SECRET);
     /* An agent that gives the same secret again has no other. */
     self->may_ask = interactive && secret != NULL &&
+                    !kv_settings_is_set(settings, KV_SETTING_PUBLIC_KEY) &&
                     is_asked_for(nm_connection_get_setting_vpn(connection)) &&
                     (self->tried == NULL || !kv_secret_equal(secret, self->tried));
     g_clear_pointer(&self->tried, kv_secret_free);

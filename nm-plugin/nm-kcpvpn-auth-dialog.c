@@ -195,12 +195,14 @@ ask(KvNmQuestion *question, const char *prompt, KvNmPromptFunc *run, GError **er
 }
 
 static gboolean
-ask_all(const GPtrArray *questions, const char *prompt, const Options *options, GError **error)
+ask_all(const GPtrArray *questions, const Options *options, GError **error)
 {
+    const char *const *hints = (const char *const *) options->hints;
     KvNmPromptFunc *run = NULL;
 
     for (guint i = 0; options->may_ask && i < questions->len; i++) {
         KvNmQuestion *question = g_ptr_array_index(questions, i);
+        g_autofree char *prompt = kv_nm_question_format_prompt(question, options->name, hints);
 
         if (!kv_nm_question_is_open(question, options->retry))
             continue;
@@ -249,22 +251,30 @@ wait_for_quit(void)
     }
 }
 
+/* To a program that shows the fields itself. */
+static void
+describe(const GPtrArray *questions, const Options *options)
+{
+    const KvNmQuestion *first = kv_nm_question_find_first(questions, options->retry);
+    g_autofree char *prompt =
+        kv_nm_question_format_prompt(first, options->name, (const char *const *) options->hints);
+
+    print_and_wipe(kv_nm_question_to_key_file(questions, prompt, options->may_ask, options->retry));
+}
+
 /* Returns: FALSE without an error: cancelled. */
 static gboolean
 answer(const Options *options, GError **error)
 {
-    const char *const *hints = (const char *const *) options->hints;
-    g_autofree char *prompt = kv_nm_question_format_prompt(options->name, hints);
     g_autoptr(GPtrArray) questions = read_questions(options, error);
 
     if (questions == NULL)
         return FALSE;
     if (options->external_ui) {
-        print_and_wipe(
-            kv_nm_question_to_key_file(questions, prompt, options->may_ask, options->retry));
+        describe(questions, options);
         return TRUE;
     }
-    if (!ask_all(questions, prompt, options, error))
+    if (!ask_all(questions, options, error))
         return FALSE;
     print_and_wipe(kv_nm_question_to_lines(questions));
     wait_for_quit();

@@ -105,6 +105,26 @@ def not_saved(dialog):
     equal((found["Value"], found["ShouldAsk"]), ("", "true"))
 
 
+@test("with keys it is these that are asked for, by their labels, and no secret; the preshared one only if it has a keeper")
+def keys(dialog):
+    data = {"public-key": "x", "private-key-flags": "2"}
+    found = dialog.fields("-i", stdin=details(data))
+    equal(list(found), ["VPN Plugin UI", "private-key"])
+    want(found["VPN Plugin UI"]["Description"], "office", "private key")
+    equal(found["private-key"], {"Value": "", "Label": "Private key", "IsSecret": "true", "ShouldAsk": "true"})
+    key = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
+    data = {"public-key": "x", "private-key-flags": "0", "preshared-key-flags": "1"}
+    found = dialog.fields("-i", stdin=details(data, {"private-key": key}))
+    want(found["VPN Plugin UI"]["Description"], "office", "preshared key")
+    equal((found["private-key"]["Value"], found["private-key"]["ShouldAsk"]), (key, "false"))
+    equal((found["preshared-key"]["Label"], found["preshared-key"]["ShouldAsk"]), ("Preshared key", "true"))
+    # What is no key is not handed on.
+    found = dialog.fields("-i", stdin=details(data, {"private-key": key[:-1]}))["private-key"]
+    equal((found["Value"], found["ShouldAsk"]), ("", "true"))
+    equal(dialog.run(stdin=details(data, {"private-key": key, "preshared-key": key}) + "QUIT\n\n")[0],
+          f"private-key\n{key}\npreshared-key\n{key}\n\n\n")
+
+
 @test("without leave to ask nobody is asked, and what is not known is left out")
 def silent(dialog):
     equal(dialog.fields("-r")["secret"]["ShouldAsk"], "false")

@@ -18,6 +18,10 @@ from kvfake import BusError, equal, test, want  # noqa: E402
 from kvnm import (BAD_IP_CONFIG, CONNECT_FAILED, DATA, INIT, SECRETS, STARTED, STARTING, STOPPED,  # noqa: E402
                   address, connected, ip4, ip6, one_address)
 
+PRIVATE_KEY = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
+SERVER_KEY = "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="
+PRESHARED_KEY = "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
+BY_KEYS = {**DATA, "crypt": "auto", "public-key": SERVER_KEY}
 ASKED = {**DATA, "secret-flags": "2"}
 
 
@@ -46,6 +50,39 @@ def need_secrets(world):
         equal(world.need_secrets(data={**DATA, "secret-flags": flags}, secrets={}), "vpn")
         equal(world.need_secrets(data={**DATA, "secret-flags": flags}), "")
     equal(world.need_secrets(data={**DATA, "secret-flags": "4"}, secrets={}), "")
+
+
+@test("with keys the private one is missing, the preshared one if it has a keeper, and never the secret")
+def need_keys(world):
+    world.start()
+    equal(world.need_secrets(data=BY_KEYS), "vpn")
+    equal(world.need_secrets(data=BY_KEYS, secrets={"private-key": PRIVATE_KEY}), "")
+    kept = {**BY_KEYS, "preshared-key-flags": "1"}
+    equal(world.need_secrets(data=kept, secrets={"private-key": PRIVATE_KEY}), "vpn")
+    equal(world.need_secrets(data=kept, secrets={"private-key": PRIVATE_KEY, "preshared-key": PRESHARED_KEY}), "")
+    # Without it the daemon would have none to start with, whatever NetworkManager was told.
+    refused(lambda: world.up(data={**BY_KEYS, "private-key-flags": "4"}, secrets={}), "BadArguments",
+            "private-key: required, but not given")
+    world.wait_end()
+    world.start()
+    refused(lambda: world.up(data={**DATA, "public-key": SERVER_KEY}, secrets={"private-key": PRIVATE_KEY}),
+            "BadArguments", "private-key: protocol v1 has no keys")
+
+
+@test("keys go the way of the secret: to the start alone, and to nobody's log")
+def with_keys(world):
+    world.start()
+    keys = {"private-key": PRIVATE_KEY, "preshared-key": PRESHARED_KEY}
+    world.up(data=BY_KEYS, secrets=keys)
+    _, _, (settings, _), _ = world.wait_call("CreateTunnel")
+    equal((settings["public-key"], settings["crypt"]), (SERVER_KEY, "auto"))
+    equal([key for key in settings if key in (*keys, "secret")], [])
+    equal(world.wait_call("Start")[2][0]["secrets"], keys)
+    world.set_state("connected", **connected())
+    world.wait_signal("StateChanged", STARTED)
+    world.call("Disconnect", "()")
+    log = world.wait_end()
+    assert PRIVATE_KEY not in log and PRESHARED_KEY not in log, log
 
 
 @test("a tunnel is made transient and started with the secret, and NetworkManager is told all of it, in order")
@@ -121,6 +158,31 @@ def reconnects(world):
     told = world.wait_signal("Ip4Config")
     equal([signal[0] for signal in told], ["Config", "Ip4Config"])
     equal(told[1][1]["address"], ip4("10.1.0.9"))
+    world.settle()
+    equal(world.signals, [])
+
+
+@test("what the server changes while it is connected is told: another route, other name servers, a family less")
+def changes(world):
+    world.start()
+    world.up()
+    world.wait_call("Start")
+    both = GLib.Variant("aa{sv}", [one_address("10.1.0.2", 24), one_address("fd00::2", 64)])
+    world.set_state("connected", **connected(Addresses=both))
+    found = dict(signal[:2] for signal in world.wait_signal("StateChanged", STARTED))
+    equal((found["Config"]["has-ip6"], "routes" in found["Ip4Config"]), (True, False))
+    everything = [{"destination": GLib.Variant("s", "0.0.0.0"), "prefix": GLib.Variant("u", 0)},
+                  {"destination": GLib.Variant("s", "10.2.0.0"), "prefix": GLib.Variant("u", 16)}]
+    world.set_state("connected", Routes=GLib.Variant("aa{sv}", everything),
+                    Dns=GLib.Variant("a{sv}", {"servers": GLib.Variant("as", ["10.1.0.53"])}))
+    told = world.wait_signal("Ip6Config")
+    equal([signal[0] for signal in told], ["Config", "Ip4Config", "Ip6Config"])
+    equal((told[1][1]["routes"], told[1][1]["never-default"]), ([[ip4("10.2.0.0"), 16, 0, 0]], False))
+    equal((told[1][1]["dns"], told[2][1]["never-default"]), ([ip4("10.1.0.53")], True))
+    world.set_state("connected", Addresses=GLib.Variant("aa{sv}", [one_address("10.1.0.2", 24)]))
+    told = world.wait_signal("Ip4Config")
+    equal([signal[0] for signal in told], ["Config", "Ip4Config"])
+    equal(told[0][1]["has-ip6"], False)
     world.settle()
     equal(world.signals, [])
 

@@ -171,6 +171,13 @@ test_link_types(void)
     check(BASE TAP "'Addresses': <[{'address': <'10.1.0.2'>, 'prefix': <uint32 24>, "
                    "'peer': <'10.1.1.1'>}]>",
           CONFIG, "address=10.1.0.2\ndns=\nprefix=uint32 24\n", NULL);
+    check(BASE TAP "'Addresses': <[{'address': <'fd00::2'>, 'prefix': <uint32 66>, "
+                   "'peer': <'fd00::3fff:0:0:1'>}]>",
+          CONFIG6, NULL,
+          "address=fd00::2\ndns=\ninternal-gateway=fd00::3fff:0:0:1\nprefix=uint32 66\n");
+    check(BASE TAP "'Addresses': <[{'address': <'fd00::2'>, 'prefix': <uint32 66>, "
+                   "'peer': <'fd00::4000:0:0:1'>}]>",
+          CONFIG6, NULL, "address=fd00::2\ndns=\nprefix=uint32 66\n");
     check(BASE TAP "'Addresses': <[{'address': <'10.1.0.2'>, 'prefix': <uint32 24>}]>", CONFIG,
           "address=10.1.0.2\ndns=\nprefix=uint32 24\n", NULL);
 }
@@ -220,6 +227,17 @@ test_routes(void)
           "address=10.1.0.2\ndns=\ninternal-gateway=10.1.0.1\nnever-default=false\n"
           "prefix=uint32 32\nptp=10.1.0.1\nroutes=10.2.0.0/16 via 0.0.0.0\n",
           "address=fd00::2\ndns=\nnever-default=true\nprefix=uint32 64\nroutes=\n");
+    /* As a tap device is given all of either family. */
+    check(BASE TAP "'Addresses': <[{'address': <'10.1.0.2'>, 'prefix': <uint32 24>}, "
+                   "{'address': <'fd00::2'>, 'prefix': <uint32 64>}]>, "
+                   "'Routes': <[{'destination': <'0.0.0.0'>, 'prefix': <uint32 0>, "
+                   "'gateway': <'10.1.0.1'>}, "
+                   "{'destination': <'::'>, 'prefix': <uint32 0>, 'gateway': <'fd00::1'>}]>",
+          CONFIG46,
+          "address=10.1.0.2\ndns=\ninternal-gateway=10.1.0.1\nnever-default=false\n"
+          "prefix=uint32 24\nroutes=\n",
+          "address=fd00::2\ndns=\ninternal-gateway=fd00::1\nnever-default=false\n"
+          "prefix=uint32 64\nroutes=\n");
     check(BASE TUN "'Addresses': <[" IP6 "]>, "
                    "'Routes': <[{'destination': <'::'>, 'prefix': <uint32 0>}]>",
           CONFIG6, NULL, "address=fd00::2\ndns=\nnever-default=false\nprefix=uint32 64\nroutes=\n");

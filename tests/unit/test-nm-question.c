@@ -78,11 +78,41 @@ static void
 test_prompt(void)
 {
     const char *const hints[] = {"secret", "x-vpn-message:No answer: is it right?", NULL};
-    g_autofree char *given = kv_nm_question_format_prompt("office", hints);
-    g_autofree char *own = kv_nm_question_format_prompt("office", NULL);
+    g_autoptr(GPtrArray) questions = list("0", NULL, NULL, FALSE);
+    const KvNmQuestion *question = kv_nm_question_find_first(questions, FALSE);
+    g_autofree char *given = kv_nm_question_format_prompt(question, "office", hints);
+    g_autofree char *own = kv_nm_question_format_prompt(question, "office", NULL);
 
     g_assert_cmpstr(given, ==, "No answer: is it right?");
     g_assert_nonnull(strstr(own, "“office”"));
+}
+
+/* Proves: with keys it is these that are asked for, the preshared one if the profile has a keeper
+ * for it; the sentence names the one that is missing. */
+static void
+test_keys(void)
+{
+    g_autoptr(GHashTable) data = new_table("public-key", "x");
+    g_autoptr(GHashTable) secrets =
+        new_table("private-key", "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=");
+    g_autoptr(GPtrArray) alone = kv_nm_question_list(data, secrets, NULL, FALSE);
+    g_autoptr(GPtrArray) both = NULL;
+    g_autofree char *first = NULL;
+    g_autofree char *second = NULL;
+    const KvNmQuestion *question = g_ptr_array_index(alone, 0);
+
+    g_assert_cmpuint(alone->len, ==, 1);
+    g_assert_cmpstr(question->row->key, ==, "private-key");
+    g_assert_false(kv_nm_question_is_open(question, FALSE));
+    first = kv_nm_question_format_prompt(kv_nm_question_find_first(alone, FALSE), "office", NULL);
+    g_assert_nonnull(strstr(first, "private key"));
+    g_hash_table_insert(data, g_strdup("preshared-key-flags"), g_strdup("1"));
+    both = kv_nm_question_list(data, secrets, NULL, FALSE);
+    g_assert_cmpuint(both->len, ==, 2);
+    question = kv_nm_question_find_first(both, FALSE);
+    g_assert_cmpstr(question->row->key, ==, "preshared-key");
+    second = kv_nm_question_format_prompt(question, "office", NULL);
+    g_assert_nonnull(strstr(second, "preshared key"));
 }
 
 /* Proves: the key file has what a reader of version 2 needs, and any value survives in it. */
@@ -165,6 +195,7 @@ main(int argc, char **argv)
 {
     g_test_add_func("/nm-question/list", test_list);
     g_test_add_func("/nm-question/prompt", test_prompt);
+    g_test_add_func("/nm-question/keys", test_keys);
     g_test_add_func("/nm-question/key-file", test_key_file);
     g_test_add_func("/nm-question/no-asking", test_no_asking);
     g_test_add_func("/nm-question/lines", test_lines);
