@@ -18,7 +18,7 @@ read_settings(KvArgs *args, KvRole role, GError **error)
     if (!kv_settings_set_text(settings, KV_SETTING_NAME, kv_args_get_operand(args, 0), error) ||
         !kv_args_apply_settings(args, settings, error) ||
         !kv_settings_load_environment(settings, error) ||
-        !kv_settings_embed_secret_file(settings, error))
+        !kv_settings_embed_secret_files(settings, error))
         return NULL;
     return g_steal_pointer(&settings);
 }

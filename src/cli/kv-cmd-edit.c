@@ -45,13 +45,19 @@ change_clear(Change *change)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Change, change_clear)
 
 static gboolean
-change_is_empty(const Change *change)
+change_has_values(const Change *change)
 {
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         if (kv_settings_is_set(change->settings, i))
-            return FALSE;
+            return TRUE;
     }
-    return change->unset->len == 0 && !kv_settings_has_peers(change->settings);
+    return change->unset->len > 0;
+}
+
+static gboolean
+change_is_empty(const Change *change)
+{
+    return !change_has_values(change) && !kv_settings_has_peers(change->settings);
 }
 
 static const char *
@@ -221,9 +227,9 @@ update(const Edit *edit, const Change *change)
                                           kv_bus_get_call_flags(edit->bus),
                                           kv_bus_get_timeout_ms(edit->bus), NULL, &error))
         return kv_bus_complain(get_name(edit), error);
-    return kv_saved_report(edit->bus, edit->args,
-                           g_dbus_proxy_get_object_path(G_DBUS_PROXY(edit->tunnel)),
-                           idle ? _("changed") : _("changed, from its next start on"));
+    return kv_saved_report(
+        edit->bus, edit->args, g_dbus_proxy_get_object_path(G_DBUS_PROXY(edit->tunnel)),
+        idle || !change_has_values(change) ? _("changed") : _("changed, from its next start on"));
 }
 
 static KvExit
@@ -244,7 +250,7 @@ edit_tunnel(const Edit *edit, KvArgs *args)
     }
     change_init(&change, get_role(edit));
     if (!(flags ? read_flags(args, &change, &error) : run_editor(edit, &change, &error)) ||
-        !kv_settings_embed_secret_file(change.settings, &error))
+        !kv_settings_embed_secret_files(change.settings, &error))
         return kv_bus_complain(get_name(edit), error);
     if (change_is_empty(&change))
         return kv_saved_report(edit->bus, args,

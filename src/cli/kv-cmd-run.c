@@ -31,7 +31,6 @@ read_settings(KvRole role, KvArgs *args, GError **error)
     const char *config_file = kv_args_get(args, KV_OPTION_CONFIG);
     g_autoptr(KvSettings) settings = kv_settings_new(role);
     g_autoptr(KvSettings) flags = kv_settings_new(role);
-    const char *secret_file;
 
     if (!kv_args_apply_settings(args, flags, error))
         return NULL;
@@ -40,10 +39,7 @@ read_settings(KvRole role, KvArgs *args, GError **error)
     kv_settings_merge(settings, flags);
     if (!kv_settings_load_environment(settings, error))
         return NULL;
-    secret_file = kv_settings_get_string(settings, KV_SETTING_SECRET_FILE);
-    if (secret_file != NULL && !kv_settings_load_secret_file(settings, secret_file, error))
-        return NULL;
-    if (!kv_settings_validate(settings, error))
+    if (!kv_settings_load_secret_files(settings, error) || !kv_settings_validate(settings, error))
         return NULL;
     return g_steal_pointer(&settings);
 }

@@ -5,6 +5,7 @@
 #include "kv-cmd.h"
 #include "kv-dbus-names.h"
 #include "kv-i18n.h"
+#include "kv-peer-settings.h"
 #include "kv-print.h"
 #include "kv-property.h"
 #include "kv-settings.h"
@@ -145,6 +146,51 @@ print_settings(KvDbusTunnel1 *tunnel)
     kv_table_print(table, stdout);
 }
 
+/* (transfer full): what a peer has beside its public key, as "keepalive=25 local-ip=10.0.0.7". */
+static char *
+format_peer(GVariant *peer)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < KV_N_PEER_SETTINGS; i++) {
+        const char *key = kv_peer_setting_get(i)->key;
+        g_autoptr(GVariant) value = g_variant_lookup_value(peer, key, NULL);
+        g_autofree char *shown = value != NULL ? kv_property_format_setting(value) : NULL;
+
+        if (shown != NULL && i != KV_PEER_SETTING_PUBLIC_KEY)
+            g_string_append_printf(text, "%s%s=%s", text->len > 0 ? " " : "", key, shown);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void
+print_peers(KvDbusTunnel1 *tunnel)
+{
+    g_autoptr(KvTable) table = kv_table_new(3);
+    g_autoptr(GVariant) peers = NULL;
+    GVariantIter iter;
+    const char *name;
+    GVariant *peer;
+
+    if (kv_dbus_tunnel1_get_settings(tunnel) != NULL)
+        peers = g_variant_lookup_value(kv_dbus_tunnel1_get_settings(tunnel), "peers",
+                                       G_VARIANT_TYPE("a{sa{sv}}"));
+    if (peers == NULL || g_variant_n_children(peers) == 0)
+        return;
+    g_variant_iter_init(&iter, peers);
+    while (g_variant_iter_loop(&iter, "{&s@a{sv}}", &name, &peer)) {
+        g_autofree char *others = format_peer(peer);
+        const char *key = "";
+
+        g_variant_lookup(peer, "public-key", "&s", &key);
+        kv_table_add(table, KV_STYLE_PLAIN, name);
+        kv_table_add(table, KV_STYLE_PLAIN, key);
+        kv_table_add(table, KV_STYLE_PLAIN, others);
+    }
+    printf("\n%s\n", _("peers"));
+    kv_table_print(table, stdout);
+}
+
 /* (transfer full): "3 packets, 4 kB". */
 static char *
 format_traffic(GVariant *statistics, const char *packets_key, const char *bytes_key)
@@ -229,8 +275,10 @@ print_tunnel(const KvArgs *args, KvDbusTunnel1 *tunnel, gboolean settings)
         return;
     }
     print_general(tunnel);
-    if (settings)
+    if (settings) {
         print_settings(tunnel);
+        print_peers(tunnel);
+    }
     print_statistics(tunnel);
 }
 

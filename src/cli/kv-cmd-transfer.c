@@ -104,13 +104,13 @@ import_text(const KvBus *bus, const KvArgs *args, const char *path, const char *
     return kv_saved_report(bus, args, tunnel, _("imported"));
 }
 
-/* Takes the secret in if the file only names where it lies; @text, of @len bytes, is replaced. */
+/* Takes secrets in if the file only names where they lie; @text, of @len bytes, is replaced. */
 static gboolean
 complete(KvSettings *settings, char **text, gsize *len, GError **error)
 {
-    if (!kv_settings_is_set(settings, KV_SETTING_SECRET_FILE))
+    if (!kv_settings_names_secret_files(settings))
         return TRUE;
-    if (!kv_settings_embed_secret_file(settings, error))
+    if (!kv_settings_embed_secret_files(settings, error))
         return FALSE;
     explicit_bzero(*text, *len);
     g_free(*text);

@@ -39,20 +39,27 @@ get_role(KvDbusTunnel1 *tunnel)
     return role;
 }
 
-/* Whether the daemon has no secret for the tunnel and knows none to read. */
+/* Whether the daemon has no secret for the tunnel, knows none to read, and needs one: no tunnel
+ * with keys. */
 static gboolean
 lacks_secret(KvDbusTunnel1 *tunnel)
 {
+    static const KvSettingId others[] = {KV_SETTING_SECRET, KV_SETTING_SECRET_FILE,
+                                         KV_SETTING_PRIVATE_KEY, KV_SETTING_PRIVATE_KEY_FILE,
+                                         KV_SETTING_PUBLIC_KEY};
     const char *const *saved = kv_dbus_tunnel1_get_saved_secrets(tunnel);
     GVariant *settings = kv_dbus_tunnel1_get_settings(tunnel);
-    const char *key = kv_setting_get(KV_SETTING_SECRET)->key;
-    g_autoptr(GVariant) file = NULL;
 
-    if (saved != NULL && g_strv_contains(saved, key))
-        return FALSE;
-    if (settings != NULL)
-        file = g_variant_lookup_value(settings, kv_setting_get(KV_SETTING_SECRET_FILE)->key, NULL);
-    return file == NULL;
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        const char *key = kv_setting_get(others[i])->key;
+        g_autoptr(GVariant) value = NULL;
+
+        if (settings != NULL)
+            value = g_variant_lookup_value(settings, key, NULL);
+        if (value != NULL || (saved != NULL && g_strv_contains(saved, key)))
+            return FALSE;
+    }
+    return get_role(tunnel) != KV_ROLE_PEER;
 }
 
 static gboolean

@@ -11,12 +11,12 @@
 #include <string.h>
 
 #define CREDENTIALS_VARIABLE "CREDENTIALS_DIRECTORY"
-#define CREDENTIAL_SUFFIX    ".secret"
 
-gboolean
-kv_tunnel_secrets_check(const KvSettings *settings, gboolean of_admin, GError **error)
+static gboolean
+check_file(const KvSettings *settings, KvSettingId id, gboolean of_admin, GError **error)
 {
-    const char *file = kv_settings_get_string(settings, KV_SETTING_SECRET_FILE);
+    const char *key = kv_setting_get(id)->key;
+    const char *file = kv_settings_get_string(settings, id);
     g_autofree char *shown = NULL;
 
     if (file == NULL || (of_admin && g_path_is_absolute(file)))
@@ -24,18 +24,25 @@ kv_tunnel_secrets_check(const KvSettings *settings, gboolean of_admin, GError **
     shown = kv_text_quote(file);
     if (of_admin)
         g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
-                    "secret-file: \"%s\" is not allowed; allowed: an absolute path", shown);
+                    "%s: \"%s\" is not allowed; allowed: an absolute path", key, shown);
     else
         g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
-                    "secret-file: \"%s\" is not allowed; allowed: only in key files of the "
+                    "%s: \"%s\" is not allowed; allowed: only in key files of the "
                     "administrator's folder; give the secret itself",
-                    shown);
+                    key, shown);
     return FALSE;
+}
+
+gboolean
+kv_tunnel_secrets_check(const KvSettings *settings, gboolean of_admin, GError **error)
+{
+    return check_file(settings, KV_SETTING_SECRET_FILE, of_admin, error) &&
+           check_file(settings, KV_SETTING_PRIVATE_KEY_FILE, of_admin, error);
 }
 
 /* systemd itself sees to who may read a credential; the mode that is seen here says nothing. */
 static gboolean
-load_credential(KvSettings *settings, const char *path, GError **error)
+load_credential(KvSettings *settings, KvSettingId id, const char *path, GError **error)
 {
     g_autofree char *text = NULL;
     g_autoptr(GError) why = NULL;
@@ -47,30 +54,41 @@ load_credential(KvSettings *settings, const char *path, GError **error)
         return FALSE;
     }
     text[strcspn(text, "\r\n")] = '\0';
-    ok = kv_settings_set_text(settings, KV_SETTING_SECRET, text, error);
+    ok = kv_settings_set_text(settings, id, text, error);
     if (!ok)
         g_prefix_error(error, "%s: ", path);
     explicit_bzero(text, len);
     return ok;
 }
 
+/* Takes the setting @id out of the credential NAME.KEY if there is one and nothing was given. */
 static gboolean
-load_secret(KvSettings *settings, gboolean of_admin, GError **error)
+find_credential(KvSettings *settings, KvSettingId id, KvSettingId file_id, GError **error)
 {
-    const char *file = kv_settings_get_string(settings, KV_SETTING_SECRET_FILE);
     const char *folder = g_getenv(CREDENTIALS_VARIABLE);
     g_autofree char *base = NULL;
     g_autofree char *path = NULL;
 
-    if (file != NULL)
-        return kv_settings_load_secret_file(settings, file, error);
-    if (!of_admin || folder == NULL || kv_settings_is_set(settings, KV_SETTING_SECRET))
+    if (folder == NULL || kv_settings_is_set(settings, id) ||
+        kv_settings_is_set(settings, file_id) ||
+        (kv_setting_get(id)->side & kv_setting_side_of_role(kv_settings_get_role(settings))) == 0)
         return TRUE;
-    base = g_strconcat(kv_settings_get_string(settings, KV_SETTING_NAME), CREDENTIAL_SUFFIX, NULL);
+    base = g_strconcat(kv_settings_get_string(settings, KV_SETTING_NAME), ".",
+                       kv_setting_get(id)->key, NULL);
     path = g_build_filename(folder, base, NULL);
     if (!g_file_test(path, G_FILE_TEST_EXISTS))
         return TRUE;
-    return load_credential(settings, path, error);
+    return load_credential(settings, id, path, error);
+}
+
+static gboolean
+load_secrets(KvSettings *settings, gboolean of_admin, GError **error)
+{
+    if (!kv_settings_load_secret_files(settings, error))
+        return FALSE;
+    return !of_admin ||
+           (find_credential(settings, KV_SETTING_SECRET, KV_SETTING_SECRET_FILE, error) &&
+            find_credential(settings, KV_SETTING_PRIVATE_KEY, KV_SETTING_PRIVATE_KEY_FILE, error));
 }
 
 typedef struct {
@@ -86,7 +104,7 @@ load_in_thread(gpointer data)
 {
     Load *load = data;
 
-    if (load_secret(load->settings, load->of_admin, &load->error) &&
+    if (load_secrets(load->settings, load->of_admin, &load->error) &&
         kv_settings_validate(load->settings, &load->error))
         load->params = kv_tunnel_params_new(load->settings, &load->error);
 }

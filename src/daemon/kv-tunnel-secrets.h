@@ -16,7 +16,8 @@
  * kv_tunnel_secrets_check:
  * @of_admin: whether @settings are from a file of the administrator's
  *
- * Whether "secret-file" may be as it is there. Else %KV_ERROR_INVALID_SETTING. Pure.
+ * Whether "secret-file" and "private-key-file" may be as they are there. Else
+ * %KV_ERROR_INVALID_SETTING. Pure.
  */
 gboolean kv_tunnel_secrets_check(const KvSettings *settings, gboolean of_admin,
                                  GError **error) KV_MUST_USE;
@@ -26,8 +27,9 @@ gboolean kv_tunnel_secrets_check(const KvSettings *settings, gboolean of_admin,
  * @settings: nobody else's until @callback; what is given there wins
  * @of_admin: as above
  *
- * Completes @settings for a start: the secret out of the file that "secret-file" names, or else
- * out of the systemd credential NAME.secret, checks that nothing is missing, and derives the key,
+ * Completes @settings for a start: secrets out of the files that "secret-file" and
+ * "private-key-file" name, or else out of the systemd credentials NAME.secret and
+ * NAME.private-key, checks that nothing is missing, and derives the key,
  * which takes some milliseconds. All of it happens in a thread.
  */
 void kv_tunnel_secrets_load_async(KvSettings *settings, gboolean of_admin,

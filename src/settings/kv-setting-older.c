@@ -47,6 +47,7 @@ is_new(const KvSetting *row)
 {
     switch (row->id) {
     case KV_SETTING_SECRET_FILE:
+    case KV_SETTING_PRIVATE_KEY_FILE:
     case KV_SETTING_PUBLIC_KEY:
     case KV_SETTING_LOCAL_IP6:
     case KV_SETTING_ASSIGNABLE_IPS6:

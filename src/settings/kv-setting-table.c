@@ -366,6 +366,20 @@ const KvSetting kv_setting_table[] = {
             .form_label = N_("Private ke_y"),
             .form_help = N_("Private key of this computer, for the native protocol with keys"),
         },
+    [KV_SETTING_PRIVATE_KEY_FILE] =
+        {
+            .id = KV_SETTING_PRIVATE_KEY_FILE,
+            .key = "private-key-file",
+            .type = KV_SETTING_TYPE_STRING,
+            .side = KV_SIDE_ALL,
+            .flags = KV_SETTING_FLAG_NONE,
+            .group = GROUP_SECURITY,
+            .min = 1,
+            .max = 4095,
+            .value_name = "FILE",
+            .description =
+                N_("File whose first line is the private key; only its owner may read it"),
+        },
     [KV_SETTING_PUBLIC_KEY] =
         {
             .id = KV_SETTING_PUBLIC_KEY,

@@ -159,6 +159,7 @@ kv_setting_value_copy(KvSettingValue *to, const KvSettingValue *from)
     to->text = g_strdup(from->text);
     to->number = from->number;
     to->secret = kv_secret_copy(from->secret);
+    to->from_file = from->from_file;
 }
 
 gboolean

@@ -15,6 +15,7 @@ typedef struct {
     char *text;         /* all but SECRET: in its one canonical spelling */
     guint64 number;     /* UINT; BOOLEAN: 0 or 1; CHOICE: index */
     KvSecret *secret;   /* SECRET */
+    gboolean from_file; /* SECRET: it is what a file holds that is named by another setting */
 } KvSettingValue;
 
 /* Reads @text as @row allows it into @value, which must be empty and stays so on failure. */

@@ -26,14 +26,25 @@ extern const KvSetting kv_setting_table[KV_N_SETTINGS];
 
 struct _KvSettings {
     KvRole role;
-    KvPeerList *peers;         /* shared with copies */
-    gboolean peers_given;      /* even if there are none */
-    gboolean secret_from_file; /* "secret" is what "secret-file" holds, not given itself */
+    KvPeerList *peers;    /* shared with copies */
+    gboolean peers_given; /* even if there are none */
     KvSettingValue values[KV_N_SETTINGS];
 };
 
 /* Sets a %KV_ERROR_INVALID_SETTING. Returns: FALSE, for the caller to return. */
 gboolean kv_settings_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Secrets that a file may hold, and the settings that name it. */
+typedef struct {
+    KvSettingId secret;
+    KvSettingId file;
+} KvSecretFile;
+
+#define KV_N_SECRET_FILES 2
+extern const KvSecretFile kv_secret_files[KV_N_SECRET_FILES];
+
+/* The error about a secret that was given in both ways. Returns: FALSE. */
+gboolean kv_settings_fail_both(const KvSecretFile *pair, GError **error);
 
 /* Whether it is a secret that was given itself, not by a file that holds it. */
 gboolean kv_settings_holds_secret(const KvSettings *settings, KvSettingId id);

@@ -18,11 +18,17 @@
 #define SECRET_VARIABLE  "KCPVPN_KEY"
 #define SECRET_MAX_BYTES 4096
 
+const KvSecretFile kv_secret_files[] = {
+    {KV_SETTING_SECRET, KV_SETTING_SECRET_FILE},
+    {KV_SETTING_PRIVATE_KEY, KV_SETTING_PRIVATE_KEY_FILE},
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(kv_secret_files) == KV_N_SECRET_FILES);
+
 gboolean
 kv_settings_holds_secret(const KvSettings *settings, KvSettingId id)
 {
     return kv_setting_get(id)->type == KV_SETTING_TYPE_SECRET && settings->values[id].is_set &&
-           !(id == KV_SETTING_SECRET && settings->secret_from_file);
+           !settings->values[id].from_file;
 }
 
 /* Reads to the end, or @max + 1 bytes. Returns: how many, < 0: failed. */
@@ -80,7 +86,8 @@ kv_settings_read_file(const char *path, int extra_flags, gsize max, mode_t *mode
 }
 
 static gboolean
-take_first_line(KvSettings *settings, const char *shown, char *buf, gsize len, GError **error)
+take_first_line(KvSettings *settings, KvSettingId id, const char *shown, char *buf, gsize len,
+                GError **error)
 {
     char *end = memchr(buf, '\n', len);
     gsize line = end != NULL ? (gsize) (end - buf) : len;
@@ -92,11 +99,11 @@ take_first_line(KvSettings *settings, const char *shown, char *buf, gsize len, G
                                 _("%s: the first line must be a secret of 1 to %u bytes of text"),
                                 shown, SECRET_MAX_BYTES);
     buf[line] = '\0';
-    return kv_settings_set_text(settings, KV_SETTING_SECRET, buf, error);
+    return kv_settings_set_text(settings, id, buf, error);
 }
 
-gboolean
-kv_settings_load_secret_file(KvSettings *settings, const char *path, GError **error)
+static gboolean
+load_file(KvSettings *settings, const KvSecretFile *pair, const char *path, GError **error)
 {
     g_autofree char *shown = kv_text_quote(path);
     g_autofree char *buf = NULL;
@@ -104,9 +111,8 @@ kv_settings_load_secret_file(KvSettings *settings, const char *path, GError **er
     gsize len;
     gboolean ok;
 
-    if (kv_settings_is_set(settings, KV_SETTING_SECRET) && !settings->secret_from_file)
-        return kv_settings_fail(
-            error, _("secret and secret-file: both were given; only one of them is allowed"));
+    if (kv_settings_holds_secret(settings, pair->secret))
+        return kv_settings_fail_both(pair, error);
     /* The line, its end and one byte that shows that it is longer. */
     buf = kv_settings_read_file(path, O_NOFOLLOW, SECRET_MAX_BYTES + 2, &mode, &len, error);
     if (buf == NULL)
@@ -116,24 +122,60 @@ kv_settings_load_secret_file(KvSettings *settings, const char *path, GError **er
             error, _("%s: others than the owner have access (mode %04o); run: chmod 600"), shown,
             (guint) mode);
     else
-        ok = take_first_line(settings, shown, buf, len, error);
+        ok = take_first_line(settings, pair->secret, shown, buf, len, error);
     explicit_bzero(buf, len);
-    settings->secret_from_file |= ok;
+    settings->values[pair->secret].from_file |= ok;
     return ok;
 }
 
 gboolean
-kv_settings_embed_secret_file(KvSettings *settings, GError **error)
+kv_settings_load_secret_file(KvSettings *settings, const char *path, GError **error)
 {
-    const char *file = kv_settings_get_string(settings, KV_SETTING_SECRET_FILE);
+    return load_file(settings, &kv_secret_files[0], path, error);
+}
 
-    if (file == NULL)
-        return TRUE;
-    if (!kv_settings_load_secret_file(settings, file, error))
-        return FALSE;
-    kv_settings_unset(settings, KV_SETTING_SECRET_FILE);
-    settings->secret_from_file = FALSE;
+gboolean
+kv_settings_load_secret_files(KvSettings *settings, GError **error)
+{
+    for (guint i = 0; i < KV_N_SECRET_FILES; i++) {
+        const char *path = kv_settings_get_string(settings, kv_secret_files[i].file);
+
+        if (path != NULL && !load_file(settings, &kv_secret_files[i], path, error))
+            return FALSE;
+    }
     return TRUE;
+}
+
+gboolean
+kv_settings_names_secret_files(const KvSettings *settings)
+{
+    for (guint i = 0; i < KV_N_SECRET_FILES; i++) {
+        if (kv_settings_is_set(settings, kv_secret_files[i].file))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+kv_settings_embed_secret_files(KvSettings *settings, GError **error)
+{
+    if (!kv_settings_load_secret_files(settings, error))
+        return FALSE;
+    for (guint i = 0; i < KV_N_SECRET_FILES; i++) {
+        kv_settings_unset(settings, kv_secret_files[i].file);
+        settings->values[kv_secret_files[i].secret].from_file = FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+kv_settings_fail_both(const KvSecretFile *pair, GError **error)
+{
+    const char *secret = kv_setting_get(pair->secret)->key;
+    const char *file = kv_setting_get(pair->file)->key;
+
+    return kv_settings_fail(error, _("%s and %s: both were given; only one of them is allowed"),
+                            secret, file);
 }
 
 gboolean
@@ -145,7 +187,9 @@ kv_settings_load_environment(KvSettings *settings, GError **error)
 
     if (value == NULL)
         return TRUE;
-    if (value[0] != '\0' && !kv_settings_is_set(settings, KV_SETTING_SECRET) &&
+    /* Among equals, who have keys alone, it is of no use and no mistake. */
+    if (value[0] != '\0' && settings->role != KV_ROLE_PEER &&
+        !kv_settings_is_set(settings, KV_SETTING_SECRET) &&
         !kv_settings_is_set(settings, KV_SETTING_SECRET_FILE))
         ok = kv_settings_set_text(settings, KV_SETTING_SECRET, value, error);
     kv_secret_wipe_string(value);

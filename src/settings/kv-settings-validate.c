@@ -64,8 +64,8 @@ validate_secrets(const KvSettings *settings, GError **error)
 static gboolean
 validate_client_keys(const KvSettings *settings, GError **error)
 {
-    static const KvSettingId keys[] = {KV_SETTING_PRIVATE_KEY, KV_SETTING_PUBLIC_KEY,
-                                       KV_SETTING_PRESHARED_KEY};
+    static const KvSettingId keys[] = {KV_SETTING_PRIVATE_KEY, KV_SETTING_PRIVATE_KEY_FILE,
+                                       KV_SETTING_PUBLIC_KEY, KV_SETTING_PRESHARED_KEY};
 
     for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
         const char *key = kv_setting_get(keys[i])->key;
@@ -159,10 +159,13 @@ validate_vni_mode(const KvSettings *settings, GError **error)
 static gboolean
 validate_one_secret(const KvSettings *settings, GError **error)
 {
-    if (kv_settings_is_set(settings, KV_SETTING_SECRET) && !settings->secret_from_file &&
-        kv_settings_is_set(settings, KV_SETTING_SECRET_FILE))
-        return kv_settings_fail(
-            error, _("secret and secret-file: both were given; only one of them is allowed"));
+    for (guint i = 0; i < KV_N_SECRET_FILES; i++) {
+        const KvSecretFile *pair = &kv_secret_files[i];
+
+        if (kv_settings_holds_secret(settings, pair->secret) &&
+            kv_settings_is_set(settings, pair->file))
+            return kv_settings_fail_both(pair, error);
+    }
     return TRUE;
 }
 

@@ -406,15 +406,17 @@ is_picked(const KvSetting *row, const KvSettingValue *value, Pick pick)
 static GVariant *
 peer_to_variant(const KvPeerSettings *peer, Pick pick)
 {
-    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+    GVariantBuilder builder;
 
+    g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
     for (guint i = 0; i < KV_N_PEER_SETTINGS; i++) {
         const KvSetting *row = kv_peer_setting_get(i);
 
         if (is_picked(row, &peer->values[i], pick))
-            g_variant_dict_insert_value(&dict, row->key, value_to_variant(row, &peer->values[i]));
+            g_variant_builder_add(&builder, "{sv}", row->key,
+                                  value_to_variant(row, &peer->values[i]));
     }
-    return g_variant_dict_end(&dict);
+    return g_variant_builder_end(&builder);
 }
 
 /* a{sa{sv}}; with secrets alone, of those peers that have one. */

@@ -59,7 +59,6 @@ kv_settings_copy(const KvSettings *settings)
     copy->role = settings->role;
     copy->peers = kv_peer_list_ref(settings->peers);
     copy->peers_given = settings->peers_given;
-    copy->secret_from_file = settings->secret_from_file;
     for (guint i = 0; i < KV_N_SETTINGS; i++)
         kv_setting_value_copy(&copy->values[i], &settings->values[i]);
     return copy;
@@ -116,8 +115,6 @@ kv_settings_set_text(KvSettings *settings, KvSettingId id, const char *text, GEr
         return kv_settings_fail(error, _("%s: these are settings of a %s, a %s was asked for"),
                                 row->key, text, row->choices[settings->role]);
     }
-    if (id == KV_SETTING_SECRET)
-        settings->secret_from_file = FALSE;
     kv_setting_value_clear(&settings->values[id]);
     settings->values[id] = value;
     return TRUE;
@@ -154,8 +151,6 @@ void
 kv_settings_unset(KvSettings *settings, KvSettingId id)
 {
     g_return_if_fail(id < KV_N_SETTINGS);
-    if (id == KV_SETTING_SECRET)
-        settings->secret_from_file = FALSE;
     set_default(settings, kv_setting_get(id));
 }
 
@@ -362,11 +357,13 @@ void
 kv_settings_merge(KvSettings *settings, const KvSettings *over)
 {
     g_return_if_fail(settings->role == over->role);
-    if (kv_settings_is_set(over, KV_SETTING_SECRET) ||
-        kv_settings_is_set(over, KV_SETTING_SECRET_FILE)) {
-        kv_settings_unset(settings, KV_SETTING_SECRET);
-        kv_settings_unset(settings, KV_SETTING_SECRET_FILE);
-        settings->secret_from_file = over->secret_from_file;
+    for (guint i = 0; i < KV_N_SECRET_FILES; i++) {
+        const KvSecretFile *pair = &kv_secret_files[i];
+
+        if (!kv_settings_is_set(over, pair->secret) && !kv_settings_is_set(over, pair->file))
+            continue;
+        kv_settings_unset(settings, pair->secret);
+        kv_settings_unset(settings, pair->file);
     }
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         if (over->values[i].is_set || over->values[i].is_absent)

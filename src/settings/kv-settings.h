@@ -35,6 +35,7 @@ typedef enum {
     KV_SETTING_SECRET_FILE,
     KV_SETTING_CRYPT,
     KV_SETTING_PRIVATE_KEY,
+    KV_SETTING_PRIVATE_KEY_FILE,
     KV_SETTING_PUBLIC_KEY,
     KV_SETTING_PRESHARED_KEY,
     KV_SETTING_LOCAL_IP,
@@ -272,7 +273,7 @@ gboolean kv_settings_equal(const KvSettings *a, const KvSettings *b);
  * @over: settings of the same role
  *
  * Takes over every value that @over was given, so that a command line can override a key file.
- * A secret and a secret file replace each other. Peers are taken over as a whole; one that came
+ * A secret and its file replace each other. Peers are taken over as a whole; one that came
  * without a preshared key keeps the one that its public key had.
  */
 void kv_settings_merge(KvSettings *settings, const KvSettings *over);
@@ -361,15 +362,21 @@ gboolean kv_settings_load_secret_strings(KvSettings *settings, GHashTable *secre
  * kv_settings_load_secret_file:
  * @path: a regular file, no symbolic link, that neither group nor others can read
  *
- * Takes the secret from the file's first line, 1 to 4096 bytes. What setting "secret-file" names
- * is loaded by whoever owns the settings, before kv_settings_validate().
+ * Takes "secret" from the file's first line, 1 to 4096 bytes. What settings name is loaded by
+ * whoever owns them, before kv_settings_validate().
  */
 gboolean kv_settings_load_secret_file(KvSettings *settings, const char *path,
                                       GError **error) KV_MUST_USE;
 
-/* Puts the secret itself in the place of "secret-file", if that is set: for whoever cannot or shall
- * not read the file. */
-gboolean kv_settings_embed_secret_file(KvSettings *settings, GError **error) KV_MUST_USE;
+/* The same for each secret whose file is named by "secret-file" or "private-key-file". */
+gboolean kv_settings_load_secret_files(KvSettings *settings, GError **error) KV_MUST_USE;
+
+/* Whether one of these is set. */
+gboolean kv_settings_names_secret_files(const KvSettings *settings);
+
+/* Puts the secrets themselves in the place of the files' names: for whoever cannot or shall not
+ * read the files. */
+gboolean kv_settings_embed_secret_files(KvSettings *settings, GError **error) KV_MUST_USE;
 
 /**
  * kv_settings_load_environment:

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every method and property: allowed, denied, and called wrongly."""
+import base64
 import os
 import time
 import xml.etree.ElementTree as ElementTree
@@ -310,6 +311,43 @@ def update(world):
         text = file.read()
     equal(f.root.tunnel(path, "Export", True), text, "the exported text and the file")
     check("another" not in f.root.tunnel(path, "Export", False), "the export without secrets has one")
+
+
+KEYS = ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="]
+
+
+def peers(**of):
+    return GLib.Variant("a{sa{sv}}", {name: variants(values) for name, values in of.items()})
+
+
+@test("peers are replaced as a whole and saved; secrets of theirs are told only where secrets are", limit=30)
+def update_peers(world):
+    f = Fixture(world)
+    path = f.root.create({**SERVER, "private-key": KEYS[0], "peers": peers(
+        ann={"public-key": KEYS[0], "preshared-key": KEYS[1], "local-ip": "10.0.0.7"}, bob={"public-key": KEYS[1]})})
+    given = f.root.get(path, TUNNEL, "Settings")["peers"]
+    equal(given, {"ann": {"public-key": KEYS[0], "local-ip": "10.0.0.7"}, "bob": {"public-key": KEYS[1]}}, "the peers")
+    equal(sorted(f.root.get(path, TUNNEL, "SavedSecrets")), ["peers", "private-key", "secret"], "the saved secrets")
+    equal(f.root.tunnel(path, "GetSecrets")["peers"], {"ann": {"preshared-key": KEYS[1]}}, "the secrets")
+    check(KEYS[1] not in f.root.tunnel(path, "Export", False).partition("[peer bob]")[0], "the export has a secret")
+    f.root.tunnel(path, "Update", {"peers": peers(renamed={"public-key": KEYS[0]})})
+    equal(f.root.get(path, TUNNEL, "Settings")["peers"], {"renamed": {"public-key": KEYS[0]}}, "the peers left")
+    equal(f.root.tunnel(path, "GetSecrets")["peers"], {"renamed": {"preshared-key": KEYS[1]}}, "the secret kept")
+    for bad, text in [({"peers": "x"}, "peers: a value of type \"s\""),
+                      ({"peers": peers(ann={})}, "peer ann: public-key: required"),
+                      ({"peers": peers(ann={"public-key": KEYS[0], "endpoint": "a:1"})}, "peer ann: endpoint: "),
+                      ({"peers": peers(a={"public-key": KEYS[0]}, b={"public-key": KEYS[0]})}, "that of peer a"),
+                      ({"peers": peers(**{f"p{i}": {"public-key": base64.b64encode(
+                          bytes([9, i & 255, i >> 8] + 29 * [0])).decode()} for i in range(4097)})},
+                       "there are more peers than 4096")]:
+        refused(lambda: f.root.tunnel(path, "Update", bad), "InvalidSetting", text)
+    refused(lambda: f.root.tunnel(path, "Start", {"secrets": {"peers": peers(
+        nobody={"preshared-key": KEYS[1]})}}), "InvalidSetting", "peer nobody: the tunnel has no such peer")
+    with open(f.root.get(path, TUNNEL, "File"), encoding="utf-8") as file:
+        check(f"[peer renamed]\npublic-key={KEYS[0]}\npreshared-key={KEYS[1]}\n" in file.read(), "the file")
+    f.root.tunnel(path, "Update", {"peers": peers()})
+    equal(f.root.tunnel(path, "Export", True).count("peer"), 0, "the export without peers")
+    refused(lambda: f.root.tunnel(path, "Update", {"private-key-file": "/etc/shadow"}), "InvalidSetting", "private-key-file: ")
 
 
 @test("what is exported can be imported under another name and is the same", limit=30)

@@ -188,6 +188,45 @@ sed -i -e 's/port=7/port=8/' -e '$a secret=x' -e '/dscp/d' "$1"
     assert not os.path.exists(modes[1][1])
 
 
+KEY, OTHER_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
+WITH_PEER = ("[tunnel]\nname=office\nrole=server\nip=0.0.0.0\nport=7\nvni-mode=tun\ncrypt=auto\n\n"
+             f"[peer ann]\npublic-key={KEY}\nlocal-ip=10.0.0.7\n")
+
+
+@test("peers are added, changed and taken away in an editor; all of them are sent, or none")
+def edits_peers(world):
+    path = world.daemon.add_tunnel(1, "office", "server", State=text("connected"))
+    world.daemon.answers["Export"] = lambda *_: (WITH_PEER,)
+    ann = {"public-key": KEY, "local-ip": "10.0.0.7"}
+    for script, changes in (
+            (f"printf '[peer bob]\\npublic-key={OTHER_KEY}\\nallowed-ips=10.1.0.0/16;::/0\\n' >> \"$1\"",
+             {"peers": {"ann": ann, "bob": {"public-key": OTHER_KEY, "allowed-ips": ["10.1.0.0/16", "::/0"]}}}),
+            ("sed -i 's/local-ip=.*/preshared-key=" + OTHER_KEY + "/' \"$1\"",
+             {"peers": {"ann": {"public-key": KEY, "preshared-key": OTHER_KEY}}}),
+            ("sed -i '/peer/,$d' \"$1\"", {"peers": {}})):
+        editor = world.write("editor", f"#!/bin/sh\n{script}\n", 0o700)
+        want(world.run("edit", "office", env={"EDITOR": editor})[0], "office: changed\n")
+        equal(world.calls("Update"), [("Update", path, (changes, {}), True)])
+    editor = world.write("editor", "#!/bin/sh\nsed -i 's/port=7/port=8/' \"$1\"\n", 0o700)
+    want(world.run("edit", "office", env={"EDITOR": editor})[0], "next start")
+    equal(world.calls("Update"), [("Update", path, ({"port": 8}, {}), True)])
+    wrong = world.write("wrong", f"#!/bin/sh\nprintf '[peer eve]\\npublic-key={KEY}\\n' >> \"$1\"\n", 0o700)
+    want(world.run("edit", "office", env={"EDITOR": wrong}, status=2)[1], "office.kcpvpn:12: peer eve: public-key",
+         "peer ann")
+
+
+@test("peers are shown with their names, public keys and what else is set")
+def shows_peers(world):
+    peers = GLib.Variant("a{sa{sv}}", {
+        "ann": {"public-key": text(KEY), "local-ip": text("10.0.0.7"), "keepalive": GLib.Variant("u", 25)},
+        "bob": {"public-key": text(OTHER_KEY), "allowed-ips": GLib.Variant("as", ["10.1.0.0/16", "::/0"])}})
+    world.daemon.add_tunnel(1, "office", "server", Settings=GLib.Variant("a{sv}", {"peers": peers}))
+    out = " ".join(world.run("show", "office")[0].split())
+    want(out, f"peers ann {KEY} local-ip=10.0.0.7 keepalive=25 bob {OTHER_KEY} allowed-ips=10.1.0.0/16,::/0")
+    equal(world.json("show", "office")["Settings"]["peers"]["bob"]["allowed-ips"], ["10.1.0.0/16", "::/0"])
+    assert "peers" not in world.run("status", "office", status=9)[0]
+
+
 @test("an edit that changes nothing, that is wrong or that fails leaves the tunnel alone")
 def edits_nothing(world):
     world.daemon.add_tunnel(1, "home")

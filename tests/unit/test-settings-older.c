@@ -83,6 +83,7 @@ static const struct {
     {C, "crypt", "", REFUSED, NULL},
     {C, "crypt", "AES", REFUSED, NULL},
     {C, "private-key", "", REFUSED, NULL},
+    {C, "private-key-file", "", REFUSED, NULL},
     {C, "public-key", "", REFUSED, NULL},
     {C, "preshared-key", "", REFUSED, NULL},
     {C, "local-ip6", "", REFUSED, NULL},

@@ -130,18 +130,51 @@ test_embed(Fixture *f, gconstpointer data)
     g_autoptr(GError) error = NULL;
     g_autofree char *text = NULL;
 
-    g_assert_true(kv_settings_embed_secret_file(f->settings, NULL));
+    g_assert_true(kv_settings_embed_secret_files(f->settings, NULL));
     g_assert_false(kv_settings_is_set(f->settings, KV_SETTING_SECRET));
     g_assert_true(kv_settings_set_text(f->settings, KV_SETTING_SECRET_FILE, f->path, NULL));
-    g_assert_false(kv_settings_embed_secret_file(f->settings, &error));
+    g_assert_false(kv_settings_embed_secret_files(f->settings, &error));
     g_assert_nonnull(error);
     g_assert_true(kv_settings_is_set(f->settings, KV_SETTING_SECRET_FILE));
     write_secret(f, "hush\n", -1, 0600);
-    g_assert_true(kv_settings_embed_secret_file(f->settings, NULL));
+    g_assert_true(kv_settings_embed_secret_files(f->settings, NULL));
     check_secret(f, "hush");
     text = kv_settings_to_data(f->settings, TRUE);
     g_assert_nonnull(strstr(text, "secret=hush\n"));
     g_assert_null(strstr(text, "secret-file"));
+}
+
+/* Proves: a private key comes out of a file as a secret does, and is not written again. */
+static void
+test_private_key(Fixture *f, gconstpointer data)
+{
+    static const char key[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    g_autofree char *line = g_strconcat(key, "\n", NULL);
+    g_autoptr(GError) wrong = NULL;
+    g_autoptr(GError) both = NULL;
+    g_autofree char *text = NULL;
+    uint8_t bytes[KV_KEY_BYTES] = {0};
+
+    g_assert_false(kv_settings_names_secret_files(f->settings));
+    g_assert_true(kv_settings_set_text(f->settings, KV_SETTING_PRIVATE_KEY_FILE, f->path, NULL));
+    g_assert_true(kv_settings_names_secret_files(f->settings));
+    write_secret(f, "no key\n", -1, 0600);
+    g_assert_false(kv_settings_load_secret_files(f->settings, &wrong));
+    g_assert_true(g_str_has_prefix(wrong->message, "private-key: this value is not allowed"));
+    write_secret(f, line, -1, 0640);
+    g_assert_false(kv_settings_load_secret_files(f->settings, NULL));
+    write_secret(f, line, -1, 0600);
+    g_assert_true(kv_settings_load_secret_files(f->settings, NULL));
+    g_assert_true(kv_settings_load_secret_files(f->settings, NULL));
+    g_assert_true(kv_settings_get_key(f->settings, KV_SETTING_PRIVATE_KEY, bytes));
+    g_assert_cmpuint(bytes[31], ==, 31);
+    text = kv_settings_to_data(f->settings, TRUE);
+    g_assert_null(strstr(text, key));
+    g_assert_true(kv_settings_set_text(f->settings, KV_SETTING_PRIVATE_KEY, key, NULL));
+    g_assert_false(kv_settings_load_secret_files(f->settings, &both));
+    g_assert_cmpstr(both->message, ==,
+                    "private-key and private-key-file: both were given; only one of them is "
+                    "allowed");
 }
 
 /* Proves: symbolic links, folders, devices and missing files are refused. */
@@ -241,6 +274,7 @@ main(int argc, char **argv)
     ADD("bad-first-line", test_bad_first_line);
     ADD("modes", test_modes);
     ADD("embed", test_embed);
+    ADD("private-key", test_private_key);
     ADD("not-a-file", test_not_a_file);
     ADD("both", test_both);
     ADD("environment", test_environment);

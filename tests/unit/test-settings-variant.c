@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "kv-error.h"
+#include "kv-peer-list.h"
 #include "kv-settings-variant.h"
 #include "kv-test.h"
 
@@ -166,6 +167,119 @@ test_round_trip(void)
     g_assert_true(kv_settings_equal(settings, again));
 }
 
+#define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define PSK "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
+
+/* Proves: peers go in and out whole and in their order, secrets apart; other doors keep them shut.
+ */
+static void
+test_peers(void)
+{
+    g_autoptr(GVariant) dict = parse(
+        "{'role': <'server'>, 'peers': <{'z': {'public-key': <'" KEY "'>, 'preshared-key': <'" PSK
+        "'>, 'allowed-ips': <['10.0.0.0/8', '::/0']>, 'keepalive': <byte 0x19>}, 'a': "
+        "{'public-key': <'" PSK "'>}}>}");
+    g_autoptr(KvSettings) settings = kv_settings_new_from_variant(dict, NULL);
+    g_autoptr(GVariant) values = g_variant_ref_sink(kv_settings_to_variant(settings));
+    g_autoptr(GVariant) secrets = g_variant_ref_sink(kv_settings_secrets_to_variant(settings));
+    g_autoptr(GVariant) all = g_variant_ref_sink(kv_settings_to_full_variant(settings));
+    g_autoptr(KvSettings) again = kv_settings_new_from_variant(values, NULL);
+    g_autoptr(KvSettings) whole = kv_settings_new_from_variant(all, NULL);
+    g_autoptr(GVariant) peers = g_variant_lookup_value(values, "peers", NULL);
+    g_autofree char *text = g_variant_print(peers, FALSE);
+    g_autofree char *hidden = g_variant_print(secrets, FALSE);
+    g_auto(GStrv) keys = kv_settings_list_secrets(settings);
+
+    g_assert_cmpstr(text, ==,
+                    "{'z': {'public-key': <'" KEY "'>, 'allowed-ips': <['10.0.0.0/8', '::/0']>, "
+                    "'keepalive': <uint32 25>}, 'a': {'public-key': <'" PSK "'>}}");
+    g_assert_cmpstr(hidden, ==, "{'peers': <{'z': {'preshared-key': <'" PSK "'>}}>}");
+    g_assert_cmpstr(keys[0], ==, "peers");
+    g_assert_null(keys[1]);
+    g_assert_true(kv_settings_equal(settings, whole));
+    g_assert_false(kv_settings_equal(settings, again));
+    g_assert_true(kv_settings_load_secrets_variant(again, secrets, NULL));
+    g_assert_true(kv_settings_equal(settings, again));
+}
+
+/* Proves: a change replaces all peers, keeps preshared keys by their public keys, and may take all
+ * away. */
+static void
+test_peers_replaced(void)
+{
+    g_autoptr(GVariant) two =
+        parse("{'role': <'server'>, 'peers': <{'z': {'public-key': <'" KEY
+              "'>, 'preshared-key': <'" PSK "'>}, 'a': {'public-key': <'" PSK "'>}}>}");
+    g_autoptr(GVariant) other = parse("{'port': <1>}");
+    g_autoptr(GVariant) renamed = parse("{'peers': <{'new': {'public-key': <'" KEY "'>}}>}");
+    g_autoptr(GVariant) bare =
+        parse("{'peers': <{'new': {'public-key': <'" KEY "'>, 'preshared-key': <''>}}>}");
+    g_autoptr(GVariant) none = parse("{'peers': <@a{sa{sv}} {}>}");
+    g_autoptr(KvSettings) settings = kv_settings_new_from_variant(two, NULL);
+    g_autoptr(GVariant) kept = NULL;
+
+    g_assert_true(kv_settings_load_variant(settings, other, NULL));
+    g_assert_cmpuint(kv_peer_list_get_length(kv_settings_get_peers(settings)), ==, 2);
+    g_assert_true(kv_settings_load_variant(settings, renamed, NULL));
+    g_assert_cmpuint(kv_peer_list_get_length(kv_settings_get_peers(settings)), ==, 1);
+    g_assert_true(kv_peer_list_has_secrets(kv_settings_get_peers(settings)));
+    g_assert_true(kv_settings_load_variant(settings, bare, NULL));
+    g_assert_false(kv_peer_list_has_secrets(kv_settings_get_peers(settings)));
+    g_assert_true(kv_settings_load_variant(settings, none, NULL));
+    g_assert_cmpuint(kv_peer_list_get_length(kv_settings_get_peers(settings)), ==, 0);
+    kept = g_variant_ref_sink(kv_settings_to_variant(settings));
+    g_assert_true(g_variant_lookup(kept, "peers", "a{sa{sv}}", NULL));
+}
+
+/* Proves: each mistake about peers is named with peer and key, and changes nothing. */
+static void
+test_peers_wrong(void)
+{
+    static const struct {
+        const char *dict;
+        gboolean secrets;
+        const char *message;
+    } cases[] = {
+        {"{'peers': <'x'>}", FALSE,
+         "peers: a value of type \"s\" is not allowed; allowed: a{sa{sv}}"},
+        {"{'peers': <@a{sa{sv}} {}>, 'peers': <@a{sa{sv}} {}>}", FALSE, "peers: was given twice"},
+        {"{'peers': <{'a b': @a{sv} {}}>}", FALSE,
+         "peer: \"a b\" is not allowed as a name; allowed: 1 to 64 characters of A-Z, a-z, 0-9, _ "
+         "and -"},
+        {"{'peers': <{'x': {'secret': <'s'>}}>}", FALSE,
+         "peer x: \"secret\" is not a known setting of a peer"},
+        {"{'peers': <{'x': {'keepalive': <1>, 'keepalive': <2>}}>}", FALSE,
+         "peer x: keepalive: was given twice"},
+        {"{'peers': <{'x': {'keepalive': <1.5>}}>}", FALSE,
+         "peer x: keepalive: a value of type \"d\" is not allowed; allowed: a whole number from 0 "
+         "to 65535"},
+        {"{'peers': <{'x': {'preshared-key': <'hush'>}}>}", FALSE,
+         "peer x: preshared-key: this value is not allowed; allowed: a key of 32 bytes in base64, "
+         "44 characters, as kcpvpn genkey, pubkey and genpsk write them"},
+        {"{'peers': <{'x': {'public-key': <'" KEY "'>}, 'x': {'public-key': <'" PSK "'>}}>}", FALSE,
+         "peer x: stands here for the second time"},
+        {"{'peers': <{'x': {'preshared-key': <'" PSK "'>}}>}", TRUE,
+         "peer x: the tunnel has no such peer"},
+        {"{'peers': <{'there': {'keepalive': <1>}}>}", TRUE,
+         "peer there: keepalive: only secrets are allowed here"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GVariant) start =
+            parse("{'role': <'server'>, 'peers': <{'there': {'public-key': <'" KEY "'>}}>}");
+        g_autoptr(KvSettings) settings = kv_settings_new_from_variant(start, NULL);
+        g_autoptr(KvSettings) before = kv_settings_copy(settings);
+        g_autoptr(GVariant) dict = parse(cases[i].dict);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(cases[i].secrets ? kv_settings_load_secrets_variant(settings, dict, &error)
+                                        : kv_settings_load_variant(settings, dict, &error));
+        g_assert_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING);
+        g_assert_cmpstr(error->message, ==, cases[i].message);
+        g_assert_true(kv_settings_equal(settings, before));
+    }
+}
+
 /* Proves: the defaults of each side are those of a fresh set of that side. */
 static void
 test_defaults(void)
@@ -193,6 +307,9 @@ main(int argc, char **argv)
     g_test_add_func("/settings-variant/mistakes", test_mistakes);
     g_test_add_func("/settings-variant/all-or-nothing", test_all_or_nothing);
     g_test_add_func("/settings-variant/round-trip", test_round_trip);
+    g_test_add_func("/settings-variant/peers", test_peers);
+    g_test_add_func("/settings-variant/peers-replaced", test_peers_replaced);
+    g_test_add_func("/settings-variant/peers-wrong", test_peers_wrong);
     g_test_add_func("/settings-variant/defaults", test_defaults);
     return kv_test_main(&argc, &argv);
 }

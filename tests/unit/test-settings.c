@@ -52,6 +52,7 @@ static const RowCase row_cases[] = {
      "chacha20-poly1305 aes-256-gcm",
      "~ AES aes-256 rot13 native"},
     {"private-key", "", "csp", TRUE, KEY, BAD_KEYS},
+    {"private-key-file", "", "csp", FALSE, "/run/key relative", "~ a\nb \xff"},
     {"public-key", "", "c", TRUE, KEY,
      BAD_KEYS " AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
               "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
@@ -581,6 +582,11 @@ static const struct {
     {KV_ROLE_SERVER, "-secret private-key=" KEY " peer",
      "secret: required, but not given; allowed: secret, secret-file or the environment variable "
      "KCPVPN_KEY"},
+    {KV_ROLE_CLIENT, "crypt=auto private-key=" KEY " private-key-file=/x public-key=" KEY,
+     "private-key and private-key-file: both were given; only one of them is allowed"},
+    {KV_ROLE_CLIENT, "private-key-file=/x public-key=" KEY,
+     "private-key-file: protocol v1 has no keys, and crypt aes is one of its ciphers; allowed: "
+     "with crypt auto, chacha20-poly1305 or aes-256-gcm"},
     {KV_ROLE_CLIENT, "crypt=auto datashard=128 parityshard=64", NULL},
     {KV_ROLE_CLIENT, "crypt=auto datashard=129 parityshard=64",
      "datashard and parityshard: 129 and 64 make 193; allowed: at most 192 together"},
