@@ -9,6 +9,7 @@ replies it never should give, and its absence.
 import collections
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -56,8 +57,10 @@ class Bus:
     """A message bus of its own, which is the system bus of what runs with env()."""
 
     def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="kcpvpn-bus-")
         self.process = subprocess.Popen(
-            ["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address=1"],
+            ["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address=1",
+             f"--address=unix:path={self.folder.name}/bus"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.address = self.process.stdout.readline().strip()
 
@@ -72,6 +75,7 @@ class Bus:
             self.process.kill()
         self.process.wait()
         self.process.stdout.close()  # a second time does no harm
+        self.folder.cleanup()
 
 
 def tunnel(name, role="client", **properties):
@@ -354,6 +358,7 @@ def equal(got, expected):
 def main():
     """Runs the tests of the calling program: PROGRAM [NAME...]"""
     program, names = sys.argv[1], sys.argv[2:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by way of the clean-up
     bad = 0
     for function, proves in TESTS:
         if names and function.__name__ not in names:

@@ -3,6 +3,7 @@
 
 #include "kv-test.h"
 
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,36 @@ kv_test_random_bytes(KvTestRandom *random, void *buf, size_t len)
 
     for (size_t i = 0; i < len; i++)
         out[i] = (uint8_t) kv_test_random_u64(random);
+}
+
+void
+kv_test_random_order(KvTestRandom *random, guint *order, guint n)
+{
+    for (guint i = 0; i < n; i++)
+        order[i] = i;
+    for (guint i = n - 1; i > 0; i--) {
+        guint j = kv_test_random_below(random, i + 1);
+        guint t = order[i];
+
+        order[i] = order[j];
+        order[j] = t;
+    }
+}
+
+void
+kv_test_remove_tree(const char *path)
+{
+    g_autoptr(GDir) dir = NULL;
+    const char *name;
+
+    if (g_file_test(path, G_FILE_TEST_IS_DIR) && !g_file_test(path, G_FILE_TEST_IS_SYMLINK))
+        dir = g_dir_open(path, 0, NULL);
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *child = g_build_filename(path, name, NULL);
+
+        kv_test_remove_tree(child);
+    }
+    g_remove(path);
 }
 
 GBytes *

@@ -28,6 +28,11 @@ uint64_t kv_test_random_u64(KvTestRandom *random);
 /* 0 to @bound - 1 */
 uint32_t kv_test_random_below(KvTestRandom *random, uint32_t bound);
 void kv_test_random_bytes(KvTestRandom *random, void *buf, size_t len);
+/* @order: (out): 0 to @n - 1, each once */
+void kv_test_random_order(KvTestRandom *random, guint *order, guint n);
+
+/* Removes @path and, if it is a folder, all below it; follows no link. */
+void kv_test_remove_tree(const char *path);
 
 /* (transfer full): bytes of a hex string; fails the test on a bad digit. */
 GBytes *kv_test_unhex(const char *hex);

@@ -332,7 +332,7 @@ class World:
     """Everything one test makes. close() removes all of it."""
 
     def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="kvnet-")
+        self.dir = tempfile.mkdtemp(prefix=f"kvnet-{os.getpid()}-")
         os.chmod(self.dir, 0o755)
         self.processes, self.namespaces, self.sockets, self.undos = [], {}, [], []
         self.number = 0
@@ -567,11 +567,15 @@ def test(proves, limit=30):
 
 
 def sweep():
-    """Removes the namespaces of runs that were killed before they could."""
-    for path in glob.glob("/run/netns/kvt-*"):
-        pid = os.path.basename(path).split("-")[1]
-        if not os.path.exists(f"/proc/{pid}"):
+    """Removes the namespaces and folders of runs that were killed before they could."""
+    for path in glob.glob("/run/netns/kvt-*") + glob.glob(os.path.join(tempfile.gettempdir(), "kvnet-*-*")):
+        kind, pid = os.path.basename(path).split("-")[:2]
+        if os.path.exists(f"/proc/{pid}"):
+            continue
+        if kind == "kvt":
             shell("ip", "netns", "del", os.path.basename(path), check_status=False)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _on_alarm(*_):

@@ -368,25 +368,34 @@ test_answered(void)
     run_clear(&run);
 }
 
+/* Traffic both ways, a hole of @hole seconds in it, and @rest seconds for what is missing to come.
+ */
+static void
+run_through_hole(Run *run, KvTime hole, KvTime rest)
+{
+    KvSimLink down = {.down = TRUE};
+
+    run_init(run, TRUE, &clean);
+    run->client.interval = run->server.interval = 50 * MS;
+    run->client.to_send = run->server.to_send = 200;
+    run_start(run);
+    run_until(run, 5, NULL);
+    for (guint i = 0; i < 2; i++)
+        kv_sim_set_link(run->sim, i, &down);
+    run_until(run, hole, NULL);
+    for (guint i = 0; i < 2; i++)
+        kv_sim_set_link(run->sim, i, &clean);
+    run_until(run, rest, is_all_there);
+}
+
 /* Proves: a hole of 200 s, after which all keys are old and a whole handshake's patience is over,
  * costs packets that come late, no more; none is missing ten seconds after it. */
 static void
 test_long_hole(void)
 {
-    KvSimLink down = {.down = TRUE};
     Run run;
 
-    run_init(&run, TRUE, &clean);
-    run.client.interval = run.server.interval = 50 * MS;
-    run.client.to_send = run.server.to_send = 200;
-    run_start(&run);
-    run_until(&run, 5, NULL);
-    for (guint i = 0; i < 2; i++)
-        kv_sim_set_link(run.sim, i, &down);
-    run_until(&run, 200, NULL);
-    for (guint i = 0; i < 2; i++)
-        kv_sim_set_link(run.sim, i, &clean);
-    run_until(&run, 10, is_all_there);
+    run_through_hole(&run, 200, 10);
     g_assert_cmpuint(run.client.n_events[KV_EVENT_CLOSED], ==, 0);
     g_assert_cmpuint(run.client.n_events[KV_EVENT_RECONFIGURED], ==, 0);
     run_clear(&run);
@@ -397,20 +406,9 @@ test_long_hole(void)
 static void
 test_black_hole(void)
 {
-    KvSimLink down = {.down = TRUE};
     Run run;
 
-    run_init(&run, TRUE, &clean);
-    run.client.interval = run.server.interval = 50 * MS;
-    run.client.to_send = run.server.to_send = 200;
-    run_start(&run);
-    run_until(&run, 5, NULL);
-    for (guint i = 0; i < 2; i++)
-        kv_sim_set_link(run.sim, i, &down);
-    run_until(&run, 60, NULL);
-    for (guint i = 0; i < 2; i++)
-        kv_sim_set_link(run.sim, i, &clean);
-    run_until(&run, 20, is_all_there);
+    run_through_hole(&run, 60, 20);
     run_clear(&run);
 }
 

@@ -159,15 +159,13 @@ set_up(Fixture *fixture, gconstpointer data)
 static void
 tear_down(Fixture *fixture, gconstpointer data)
 {
-    g_autofree char *command = g_strdup_printf("rm -rf '%s'", fixture->base);
-
     kv_hook_runner_free(fixture->runner);
     if (fixture->pid > 0) {
         kill(fixture->pid, SIGTERM);
         g_assert_cmpint(wait_exit(fixture->pid), ==, 0);
     }
     close(fixture->listener);
-    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, NULL, NULL));
+    kv_test_remove_tree(fixture->base);
     g_free(fixture->base);
     g_free(fixture->socket);
     g_free(fixture->log);

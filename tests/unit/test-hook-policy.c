@@ -45,9 +45,7 @@ set_up(Fixture *fixture, gconstpointer data)
 static void
 tear_down(Fixture *fixture, gconstpointer data)
 {
-    g_autofree char *command = g_strdup_printf("rm -rf '%s'", fixture->base);
-
-    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, NULL, NULL));
+    kv_test_remove_tree(fixture->base);
     g_free(fixture->dir);
     g_free(fixture->base);
 }

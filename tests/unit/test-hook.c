@@ -68,25 +68,9 @@ set_up(Fixture *fixture, gconstpointer data)
 }
 
 static void
-remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = NULL;
-    const char *name;
-
-    if (g_file_test(path, G_FILE_TEST_IS_DIR) && !g_file_test(path, G_FILE_TEST_IS_SYMLINK))
-        dir = g_dir_open(path, 0, NULL);
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *child = g_build_filename(path, name, NULL);
-
-        remove_tree(child);
-    }
-    g_remove(path);
-}
-
-static void
 tear_down(Fixture *fixture, gconstpointer data)
 {
-    remove_tree(fixture->base);
+    kv_test_remove_tree(fixture->base);
     g_free(fixture->base);
     g_free(fixture->dir);
     g_free(fixture->marker);

@@ -156,20 +156,6 @@ receive(Link *link, guint i)
     g_assert_true(try_receive(link, i));
 }
 
-static void
-shuffle(Link *link, guint *order, guint n)
-{
-    for (guint i = 0; i < n; i++)
-        order[i] = i;
-    for (guint i = n - 1; i > 0; i--) {
-        guint j = kv_test_random_below(&link->random, i + 1);
-        guint t = order[i];
-
-        order[i] = order[j];
-        order[j] = t;
-    }
-}
-
 /*
  * Receives the shards one by one in random order, each twice: all that is lost is rebuilt as soon
  * as k of them are there and one is parity, which alone tells k, and nothing after that.
@@ -182,7 +168,7 @@ check_any_order(Link *link)
     guint n_parity = 0;
     guint expected = 0;
 
-    shuffle(link, order, link->n);
+    kv_test_random_order(&link->random, order, link->n);
     for (guint i = 0; i < link->n; i++) {
         receive(link, order[i]);
         receive(link, order[i]);

@@ -8,15 +8,22 @@
 
 /* --- the table of section 8 ----------------------------------------------------------------- */
 
+/* Two ends that have shaken hands, @after that. */
+static void
+start(KvPair *pair, KvTime after)
+{
+    kv_pair_init(pair);
+    kv_pair_handshake(pair, CLIENT);
+    kv_pair_run(pair, after);
+}
+
 /* Proves: who carries nothing says nothing: no ping, no keepalive, no handshake. */
 static void
 test_silence(void)
 {
     KvPair pair;
 
-    kv_pair_init(&pair);
-    kv_pair_handshake(&pair, CLIENT);
-    kv_pair_run(&pair, 5 * KV_TIME_S);
+    start(&pair, 5 * KV_TIME_S);
     pair.ends[CLIENT].sent = pair.ends[SERVER].sent = 0;
     kv_pair_run(&pair, 500 * KV_TIME_S);
     g_assert_cmpuint(pair.ends[CLIENT].sent + pair.ends[SERVER].sent, ==, 0);
@@ -90,9 +97,7 @@ test_counter_end(void)
 {
     KvPair pair;
 
-    kv_pair_init(&pair);
-    kv_pair_handshake(&pair, CLIENT);
-    kv_pair_run(&pair, KV_TIME_S);
+    start(&pair, KV_TIME_S);
     pair.ends[CLIENT].last->next_counter = KV_SEAL_COUNTER_MAX;
     kv_pair_send(&pair, CLIENT);
     g_assert_cmpuint(pair.ends[CLIENT].numbers, ==, 0);
@@ -110,9 +115,7 @@ test_passive_keepalive(void)
 {
     KvPair pair;
 
-    kv_pair_init(&pair);
-    kv_pair_handshake(&pair, CLIENT);
-    kv_pair_run(&pair, 5 * KV_TIME_S);
+    start(&pair, 5 * KV_TIME_S);
     pair.ends[CLIENT].sent = pair.ends[SERVER].sent = 0;
     pair.ends[SERVER].empties = 0;
     kv_pair_send(&pair, CLIENT);
@@ -209,9 +212,7 @@ test_rekey_under_load(void)
     KvPair pair;
     guint most = 0;
 
-    kv_pair_init(&pair);
-    kv_pair_handshake(&pair, CLIENT);
-    kv_pair_run(&pair, KV_TIME_S);
+    start(&pair, KV_TIME_S);
     pair.ends[CLIENT].interval = 37 * KV_TIME_MS;
     pair.ends[SERVER].interval = 41 * KV_TIME_MS;
     for (guint i = 0; i < 1200; i++) {
@@ -264,9 +265,7 @@ test_confirm(void)
     guint before;
     KvPair pair;
 
-    kv_pair_init(&pair);
-    kv_pair_handshake(&pair, CLIENT);
-    kv_pair_run(&pair, KV_TIME_S);
+    start(&pair, KV_TIME_S);
     pair.ends[SERVER].interval = 100 * KV_TIME_MS;
     pair.ends[CLIENT].down = TRUE;
     kv_pair_handshake(&pair, CLIENT);
@@ -352,9 +351,7 @@ test_newer_wins(void)
 {
     KvPair pair;
 
-    kv_pair_init(&pair);
-    kv_pair_handshake(&pair, CLIENT);
-    kv_pair_run(&pair, 6 * KV_TIME_S);
+    start(&pair, 6 * KV_TIME_S);
     kv_pair_handshake(&pair, SERVER);
     kv_pair_run(&pair, KV_TIME_S);
     pair.ends[SERVER].last->next_counter += 1000;
@@ -393,9 +390,7 @@ test_reset(void)
 {
     KvPair pair;
 
-    kv_pair_init(&pair);
-    kv_pair_handshake(&pair, CLIENT);
-    kv_pair_run(&pair, 10 * KV_TIME_S);
+    start(&pair, 10 * KV_TIME_S);
     kv_pair_restart(&pair, SERVER);
     kv_pair_send(&pair, CLIENT);
     kv_pair_run(&pair, 40 * KV_TIME_MS);
@@ -416,9 +411,7 @@ test_reset_hostile(void)
     KvPairFlight flight = {.len = 100};
     KvPair pair;
 
-    kv_pair_init(&pair);
-    kv_pair_handshake(&pair, CLIENT);
-    kv_pair_run(&pair, KV_TIME_S);
+    start(&pair, KV_TIME_S);
     flight.from = pair.ends[SERVER].address;
     flight.to = pair.ends[CLIENT].address;
     kv_pair_arrive(&pair, &flight);
@@ -485,9 +478,7 @@ test_sleep(void)
 {
     KvPair pair;
 
-    kv_pair_init(&pair);
-    kv_pair_handshake(&pair, CLIENT);
-    kv_pair_run(&pair, KV_TIME_S);
+    start(&pair, KV_TIME_S);
     pair.now += 3600 * KV_TIME_S;
     kv_pair_send(&pair, CLIENT);
     g_assert_cmpuint(pair.ends[CLIENT].begins, ==, 1);

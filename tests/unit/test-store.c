@@ -49,26 +49,11 @@ make_folders(World *world)
 }
 
 static void
-remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *full = g_build_filename(path, name, NULL);
-
-        if (g_remove(full) < 0)
-            remove_tree(full);
-    }
-    g_remove(path);
-}
-
-static void
 teardown(World *world, gconstpointer data)
 {
     g_object_unref(world->store);
     kv_store_contents_free(world->contents);
-    remove_tree(world->top);
+    kv_test_remove_tree(world->top);
     g_free(world->top);
     g_free(world->admin);
     g_free(world->own);

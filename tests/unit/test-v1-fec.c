@@ -157,20 +157,6 @@ receive(Link *link, guint place)
     g_assert_true(receive_packet(link, link->group[place]));
 }
 
-static void
-shuffle(Link *link, guint *order, guint n)
-{
-    for (guint i = 0; i < n; i++)
-        order[i] = i;
-    for (guint i = n - 1; i > 0; i--) {
-        guint j = kv_test_random_below(&link->random, i + 1);
-        guint t = order[i];
-
-        order[i] = order[j];
-        order[j] = t;
-    }
-}
-
 /*
  * Receives the places of @order one by one, each twice, and checks that all that is lost is
  * rebuilt by the data-th of them and nothing after that.
@@ -210,7 +196,7 @@ test_any_order(void)
         link_init(&link, shapes[i].data, shapes[i].parity);
         for (guint group = 0; group < shapes[i].groups; group++) {
             send_group(&link, link.data);
-            shuffle(&link, order, link.n_group);
+            kv_test_random_order(&link.random, order, link.n_group);
             check_order(&link, order, link.n_group);
         }
     }
@@ -235,7 +221,7 @@ test_wrap(void)
                 g_assert_cmpuint(kv_get_le32(link.group[place]->data + OFFSET), ==, expected);
                 expected = (uint32_t) (((uint64_t) expected + 1) % paws);
             }
-            shuffle(&link, order, link.n_group);
+            kv_test_random_order(&link.random, order, link.n_group);
             check_order(&link, order, link.n_group);
         }
     }
