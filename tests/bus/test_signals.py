@@ -296,7 +296,7 @@ def manager(world):
     equal("kcpvpnd " + root.get(ROOT, MANAGER, "Version"), shell(DAEMON, "--version").strip(), "Version")
     equal(root.get(ROOT, MANAGER, "Capabilities"), ["protocol:v1"], "Capabilities")
     defaults = root.get(ROOT, MANAGER, "DefaultSettings")
-    equal(set(defaults), {"client", "server"}, "the roles")
+    equal(set(defaults), {"client", "peer", "server"}, "the roles")
     for role, values in defaults.items():
         equal((values["datashard"], values["parityshard"], values["kcp-mode"]), (10, 3, "fast"), f"defaults of a {role}")
         check("secret" not in values and "port" not in values, f"defaults of a {role}: {values}")
