@@ -136,6 +136,7 @@ kv_pump_native_stop(KvPump *pump)
     if (pump->door != NULL)
         kv_worker_set_timer(pump->worker, &pump->door_timer, KV_TIME_NEVER);
     g_clear_pointer(&pump->door, kv_native_door_free);
+    g_clear_pointer(&pump->knock, kv_v1_knock_free);
     if (pump->hub != NULL) {
         KvTun *tun = kv_hub_get_tun(pump->hub);
 

@@ -3,6 +3,7 @@
 
 #include "kv-link.h"
 #include "kv-pump.h"
+#include "kv-v1-knock.h"
 
 /* The inside of KvPump, for the files that make it up: kv-pump.c has its life, its sockets and its
  * messages, kv-pump-native.c what only the native protocol needs. */
@@ -33,8 +34,9 @@ struct _KvPump {
     KvIndexTable *indexes; /* (nullable): native: names of the sessions */
     KvNativeDoor *door;    /* (nullable): a server's that admits native */
     KvTimer door_timer;
-    KvHub *hub;   /* (nullable): the device that the native links share */
-    KvStats past; /* of links that are gone */
+    KvV1Knock *knock; /* (nullable) */
+    KvHub *hub;       /* (nullable): the device that the native links share */
+    KvStats past;     /* of links that are gone */
     uint64_t drops[KV_N_DROPS];
     KvTime bulk_since; /* the window in which large datagrams are counted */
     guint n_bulk;

@@ -358,6 +358,8 @@ input_from_stranger(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
         return KV_DROP_STRANGER;
     if (pump->door != NULL) {
         drop = kv_pump_native_input(pump, datagram, now);
+        if (drop != KV_DROP_NONE && pump->knock != NULL)
+            kv_v1_knock_look(pump->knock, datagram, now);
         if (drop == KV_DROP_NONE || pump->context.crypt == NULL)
             return drop;
     }
@@ -669,9 +671,15 @@ kv_pump_new(KvWorker *worker, KvTunnelParams *params, KvUdp *udp, const KvPumpCa
             gpointer owner, GError **error)
 {
     g_autoptr(KvUdp) owned_udp = udp;
+    g_autoptr(KvV1Knock) knock = NULL;
     KvV1Crypt *crypt = NULL;
     KvPump *pump;
 
+    if (params->knock_key != NULL) {
+        knock = kv_v1_knock_new(params, error);
+        if (knock == NULL)
+            return NULL;
+    }
     if (params->key != NULL) {
         crypt = kv_v1_crypt_new(params->cipher, kv_secret_get_data(params->key), error);
         if (crypt == NULL)
@@ -684,6 +692,7 @@ kv_pump_new(KvWorker *worker, KvTunnelParams *params, KvUdp *udp, const KvPumpCa
     pump->callbacks = callbacks;
     pump->owner = owner;
     pump->udp = g_steal_pointer(&owned_udp);
+    pump->knock = g_steal_pointer(&knock);
     pump->random.fill = fill_random;
     pump->context = (KvLinkContext){
         .worker = worker,

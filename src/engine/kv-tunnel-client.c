@@ -405,6 +405,7 @@ dial(KvTunnelClient *self, const KvSockaddr *address)
     g_autofree char *remote = kv_sockaddr_to_string(address);
     KvUdpConfig config = {
         .local.sa.sa_family = address->sa.sa_family,
+        .no_fragments = params->native != NULL,
         .dscp = params->dscp,
         .socket_buffer = params->socket_buffer,
     };

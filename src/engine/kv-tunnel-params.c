@@ -131,23 +131,36 @@ fill_v1(KvTunnelParams *params, const KvSettings *settings)
                                 v1->kcp.rcv_wnd);
 }
 
-static gboolean
-derive_key(KvTunnelParams *params, const KvSettings *settings, GError **error)
+/* (transfer full) (nullable): of v1. */
+static KvSecret *
+derive_key(const KvSettings *settings, GError **error)
 {
     const KvSecret *secret = kv_settings_get_secret(settings, KV_SETTING_SECRET);
-    uint8_t key[KV_V1_KEY_BYTES];
-    gboolean ok;
+    uint8_t bytes[KV_V1_KEY_BYTES];
+    KvSecret *key = NULL;
 
     if (secret == NULL) {
         g_set_error_literal(error, KV_ERROR, KV_ERROR_INVALID_SETTING, "no secret was given");
-        return FALSE;
+        return NULL;
     }
-    ok = kv_v1_derive_key(kv_secret_get_data(secret), kv_secret_get_length(secret), KV_V1_SALT, key,
-                          error);
-    if (ok)
-        params->key = kv_secret_new(key, sizeof key);
-    sodium_memzero(key, sizeof key);
-    return ok;
+    if (kv_v1_derive_key(kv_secret_get_data(secret), kv_secret_get_length(secret), KV_V1_SALT,
+                         bytes, error))
+        key = kv_secret_new(bytes, sizeof bytes);
+    sodium_memzero(bytes, sizeof bytes);
+    return key;
+}
+
+static gboolean
+make_v1_keys(KvTunnelParams *params, const KvSettings *settings, GError **error)
+{
+    if (kv_settings_get_protocol(settings) == KV_PROTOCOL_V1) {
+        params->key = derive_key(settings, error);
+        return params->key != NULL;
+    }
+    if (params->role != KV_ROLE_SERVER || !kv_settings_is_set(settings, KV_SETTING_SECRET))
+        return TRUE;
+    params->knock_key = derive_key(settings, error);
+    return params->knock_key != NULL;
 }
 
 /* Whether anybody may come who speaks it. */
@@ -165,9 +178,7 @@ is_native(const KvSettings *settings)
 static gboolean
 make_keys(KvTunnelParams *params, const KvSettings *settings, GError **error)
 {
-    gboolean is_v1 = kv_settings_get_protocol(settings) == KV_PROTOCOL_V1;
-
-    if (is_v1 && !derive_key(params, settings, error))
+    if (!make_v1_keys(params, settings, error))
         return FALSE;
     if (!is_native(settings))
         return TRUE;
@@ -353,6 +364,7 @@ kv_tunnel_params_unref(KvTunnelParams *params)
     if (params == NULL || !g_atomic_int_dec_and_test(&params->refs))
         return;
     kv_secret_free(params->key);
+    kv_secret_free(params->knock_key);
     kv_tunnel_native_free(params->native);
     g_strfreev(params->warnings);
     g_free(params->host);

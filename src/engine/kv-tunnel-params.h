@@ -27,6 +27,8 @@ typedef struct {
     KvCipher cipher; /* of v1 */
     KvSecret
         *key; /* (nullable): KV_V1_KEY_BYTES, derived from the secret; NULL: v1 is not spoken */
+    /* (nullable): of a server with a secret but without v1: as @key, to know who comes with v1 */
+    KvSecret *knock_key;
     KvV1Config v1;          /* conv is chosen for each session */
     KvTunnelNative *native; /* (nullable): NULL: the native protocol is not spoken */
 

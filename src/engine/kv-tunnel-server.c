@@ -393,6 +393,7 @@ open_sockets(KvTunnelServer *self, const KvSockaddr *address, GError **error)
         .local = *address,
         .reuse_port = params->workers > 1,
         .is_deaf = TRUE,
+        .no_fragments = params->key == NULL,
         .dscp = params->dscp,
         .socket_buffer = params->socket_buffer,
     };

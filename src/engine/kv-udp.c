@@ -90,6 +90,16 @@ set_dscp(int fd, int family, guint dscp, GError **error)
 }
 
 static gboolean
+forbid_fragments(int fd, int family, GError **error)
+{
+    if (family == AF_INET6 && !set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE,
+                                          "IPV6_MTU_DISCOVER", error))
+        return FALSE;
+    /* An IPv6 socket sends to mapped IPv4 addresses with this one. */
+    return set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE, "IP_MTU_DISCOVER", error);
+}
+
+static gboolean
 share_port(int fd, GError **error)
 {
     return set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT", error);
@@ -124,6 +134,8 @@ set_options(int fd, int family, const KvUdpConfig *config, GError **error)
     if (config->reuse_port && !config->is_first && !share_port(fd, error))
         return FALSE;
     if (config->is_deaf && !close_ears(fd, error))
+        return FALSE;
+    if (config->no_fragments && !forbid_fragments(fd, family, error))
         return FALSE;
     if (bytes > 0 &&
         (!set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, bytes, "the receive buffer", error) ||
