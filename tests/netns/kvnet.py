@@ -513,6 +513,38 @@ def transfer(world, sender, receiver, host, n_bytes, seconds=30):
     equal(got.hexdigest(), want, f"the hash of {n_bytes} bytes at {host}")
 
 
+class Chatter:
+    """One TCP connection through the tunnel that a numbered line crosses again and again."""
+
+    def __init__(self, world, server, client, host):
+        self.listener = world.keep(listen(server, host))
+        self.out = world.keep(client.socket())
+        self.out.settimeout(5 * TIME_FACTOR)
+        self.out.connect(self.listener.getsockname())
+        self.conn, _ = self.listener.accept()
+        world.keep(self.conn)
+        threading.Thread(target=self._echo, daemon=True).start()
+        self.n = 0
+
+    def _echo(self):
+        try:
+            while data := self.conn.recv(4096):
+                self.conn.sendall(data)
+        except OSError:
+            pass
+
+    def say(self, seconds=20):
+        """One line there and back, within some seconds"""
+        self.n += 1
+        line = f"line {self.n}\n".encode()
+        self.out.settimeout(seconds * TIME_FACTOR)
+        self.out.sendall(line)
+        got = b""
+        while len(got) < len(line):
+            got += self.out.recv(len(line) - len(got))
+        equal(got, line, "the line that came back")
+
+
 class Capture:
     """Packets seen on an interface: (outgoing?, whole frame)"""
 

@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Losing each other: restarts, kills, dead links, changed addresses."""
 import signal
-import threading
 import time
 
-from kvnet import (POOL, TUN_CLIENT, TUN_SERVER, TIME_FACTOR, check, equal, listen, main, test,
+from kvnet import (Chatter, POOL, TUN_CLIENT, TUN_SERVER, TIME_FACTOR, check, equal, main, test,
                    wait_until)
 
 LOST, NO_ANSWER = 6, 5
@@ -14,38 +13,6 @@ QUICK = ("--keepalive", "1")
 
 def ifindex(namespace, name="kvc0"):
     return namespace.link(name)["ifindex"]
-
-
-class Chatter:
-    """One TCP connection through the tunnel that a numbered line crosses again and again."""
-
-    def __init__(self, world, server, client, host):
-        self.listener = world.keep(listen(server, host))
-        self.out = world.keep(client.socket())
-        self.out.settimeout(5 * TIME_FACTOR)
-        self.out.connect(self.listener.getsockname())
-        self.conn, _ = self.listener.accept()
-        world.keep(self.conn)
-        threading.Thread(target=self._echo, daemon=True).start()
-        self.n = 0
-
-    def _echo(self):
-        try:
-            while data := self.conn.recv(4096):
-                self.conn.sendall(data)
-        except OSError:
-            pass
-
-    def say(self, seconds=20):
-        """One line there and back, within some seconds"""
-        self.n += 1
-        line = f"line {self.n}\n".encode()
-        self.out.settimeout(seconds * TIME_FACTOR)
-        self.out.sendall(line)
-        got = b""
-        while len(got) < len(line):
-            got += self.out.recv(len(line) - len(got))
-        equal(got, line, "the line that came back")
 
 
 def restart(world, how):

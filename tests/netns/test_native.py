@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The native protocol: tunnels with a secret and with keys, moving ends, restarts, silence."""
+import os
+import re
+import signal
+import subprocess
+import time
+
+from kvnet import (POOL, PORT, PROGRAM, TIME_FACTOR, TUN_CLIENT, TUN_SERVER, Capture, Chatter, check, equal,
+                   iperf, main, shell, test, transfer, wait_until)
+
+NATIVE = {"crypt": "auto"}
+SERVER = ("--local-ip", TUN_SERVER, "--assignable-ips", POOL)
+NO_ANSWER, LOST = 5, 6
+RESTART_SECONDS = 3
+
+
+def key_pair():
+    """(private, public)"""
+    private = shell(PROGRAM, "genkey").strip()
+    public = subprocess.run([PROGRAM, "pubkey"], input=private + "\n", stdout=subprocess.PIPE, text=True, check=True)
+    return private, public.stdout.strip()
+
+
+def tunnel(world, server=(), client=(), crypt="auto"):
+    s = world.server(*SERVER, *server, crypt=crypt)
+    c = world.client(*client, crypt=crypt)
+    return s, c
+
+
+@test("with a secret alone packets and bytes go both ways, and the log says protocol and cipher", limit=60)
+def secret(world):
+    world.veth()
+    _, client = tunnel(world)
+    world.c.can_ping(TUN_SERVER)
+    world.s.can_ping(TUN_CLIENT)
+    world.c.can_ping(TUN_SERVER, size=1372, more=("-M", "do"))
+    transfer(world, world.c, world.s, TUN_SERVER, 2000000)
+    transfer(world, world.s, world.c, TUN_CLIENT, 2000000)
+    check(re.search(r"protocol native with cipher (aes-256-gcm|chacha20-poly1305), ", client.text()),
+          f"the client says protocol, cipher and why: {client.tail()}")
+    rate = iperf(world, world.c, world.s, TUN_SERVER, 2)
+    print(f"        {rate / 1e6:.0f} Mbit/s up", flush=True)
+
+
+@test("each cipher can be chosen alone, and says that crypt chose it", limit=60)
+def ciphers(world):
+    world.veth()
+    for crypt in ("chacha20-poly1305", "aes-256-gcm"):
+        s, c = tunnel(world, crypt=crypt)
+        transfer(world, world.c, world.s, TUN_SERVER, 300000)
+        check(f"protocol native with cipher {crypt}, as crypt says" in c.text(), c.tail())
+        equal((c.stop(), s.stop()), (0, 0), f"the exit statuses with {crypt}")
+
+
+@test("every byte arrives over a link that loses 10 per cent and one that reorders, doubles and damages",
+      limit=120)
+def lossy(world):
+    link = world.linkem("both delay=10ms loss=10", seed=7)
+    tunnel(world)
+    transfer(world, world.c, world.s, TUN_SERVER, 2000000, 60)
+    transfer(world, world.s, world.c, TUN_CLIENT, 2000000, 60)
+    link.set("both delay=10ms jitter=4ms reorder=5 dup=5 corrupt=3 cormode=udp loss=0")
+    transfer(world, world.c, world.s, TUN_SERVER, 1000000, 60)
+
+
+@test("another secret gets no byte back, and a client that says what to look for", limit=60)
+def wrong_secret(world):
+    world.veth()
+    world.server(*SERVER, **NATIVE)
+    capture = Capture(world, world.s, "eth0")
+    client = world.client(secret="another secret", wait=False, **NATIVE)
+    client.expect_exit(NO_ANSWER, 25)
+    capture.stop()
+    check(len(list(capture.udp(dst_port=PORT))) >= 5, "the client tried")
+    equal(list(capture.udp(src_port=PORT)), [], "what the server answered")
+    for words in ("no answer from 10.77.0.1:1235", "is the secret the same", "--crypt aes"):
+        check(words in client.text(), f"the client says '{words}': {client.tail()}")
+
+
+@test("a server without v1 does not answer a v1 client, nor one without native a native one", limit=60)
+def other_protocol(world):
+    world.veth()
+    server = world.server(*SERVER, **NATIVE)
+    v1 = world.client(wait=False, name="v1")
+    server.wait_text("comes with protocol v1, which this server does not speak: --crypt aes would let it in")
+    v1.expect_exit(NO_ANSWER, 25)
+    server.stop()
+    world.server(*SERVER, name="server-v1")
+    native = world.client(wait=False, name="native", **NATIVE)
+    native.expect_exit(NO_ANSWER, 25)
+    check("--crypt aes" in native.text(), native.tail())
+
+
+@test("a client whose outer address changes keeps its TCP connection", limit=60)
+def roaming(world):
+    world.veth()
+    _, client = tunnel(world)
+    talk = Chatter(world, world.s, world.c, TUN_SERVER)
+    talk.say()
+    for last in (3, 4):
+        world.c.ip("addr", "del", f"10.77.0.{last - 1}/24", "dev", "eth0")
+        world.c.ip("addr", "add", f"10.77.0.{last}/24", "dev", "eth0")
+        start = time.monotonic()
+        talk.say(10)
+        check(time.monotonic() - start < 6 * TIME_FACTOR, f"it took {time.monotonic() - start:.1f} s")
+        client.wait_text("going on from the new address")
+    equal(client.count("connected"), 1, "how often the client connected")
+    transfer(world, world.s, world.c, TUN_CLIENT, 300000)
+
+
+@test("a client that moves to another link keeps its TCP connection", limit=60)
+def other_link(world):
+    world.veth()
+    world.veth(n=1)
+    world.c.ip("route", "add", "10.99.0.1/32", "via", "10.77.0.1", "metric", "10")
+    world.c.ip("route", "add", "10.99.0.1/32", "via", "10.77.1.1", "metric", "20")
+    world.s.ip("addr", "add", "10.99.0.1/32", "dev", "lo")
+    world.server(*SERVER, **NATIVE)
+    client = world.client(ip="10.99.0.1", **NATIVE)
+    talk = Chatter(world, world.s, world.c, TUN_SERVER)
+    talk.say()
+    world.c.ip("link", "set", "eth0", "down")
+    talk.say(10)
+    talk.say()
+    equal(client.count("connected"), 1, "how often the client connected")
+
+
+@test("a server that was killed and started again has its client back at its next packet", limit=60)
+def restart(world):
+    world.veth()
+    server, client = tunnel(world)
+    world.c.can_ping(TUN_SERVER)
+    time.sleep(6 * TIME_FACTOR)  # handshakes lie five seconds apart
+    server.send(signal.SIGKILL)
+    server.wait_exit()
+    world.server(*SERVER, name="server2", **NATIVE)
+    start = time.monotonic()
+    wait_until(lambda: world.c.ping(TUN_SERVER, 1, seconds=1)[0] == 0, 15, "pings pass again")
+    took = time.monotonic() - start
+    print(f"        {took:.2f} s", flush=True)
+    check(took < RESTART_SECONDS * TIME_FACTOR, f"it took {took:.1f} s")
+    equal(client.count("connected"), 1, "how often the client connected")
+    equal([a[0] for a in world.c.ipv4("kvc0")], [TUN_CLIENT], "the client's address")
+
+
+@test("a client that stops is gone at the server at once, and the other way round", limit=60)
+def goodbye(world):
+    world.veth()
+    server, client = tunnel(world)
+    world.c.can_ping(TUN_SERVER)
+    equal(client.stop(), 0, "the client's exit status")
+    server.wait_event("client-disconnected", 3)
+    client = world.client(name="client2", **NATIVE)
+    world.c.can_ping(TUN_SERVER)
+    server.stop()
+    client.expect_exit(LOST, 5)
+    check(not world.c.has_link("kvc0"), "the interface is gone")
+
+
+@test("an idle tunnel is silent, and no byte of what it says is constant", limit=90)
+def silence(world):
+    world.veth()
+    tunnel(world)
+    capture = Capture(world, world.c, "eth0")
+    world.c.can_ping(TUN_SERVER, count=50)
+    # Path MTU discovery, and the last answers to what was asked.
+    time.sleep(12 * TIME_FACTOR)
+    before = len(capture.frames)
+    time.sleep(20 * TIME_FACTOR)
+    quiet = [frame for frame in capture.stop()[before:] if frame[12:14] == b"\x08\x00"]
+    equal(len(quiet), 0, "datagrams in twenty seconds")
+    said = [payload for _, payload in capture.udp() if len(payload) >= 32]
+    check(len(said) >= 100, f"{len(said)} datagrams were seen")
+    for at in range(32):
+        check(len({payload[at] for payload in said}) > len(said) / 8, f"byte {at} differs")
+
+
+@test("with keys, too, a client that moves keeps its TCP connection, and a restarted server gets it back",
+      limit=90)
+def keys(world):
+    world.veth()
+    private, public = zip(*(key_pair() for _ in range(2)))
+    path = os.path.join(world.dir, "server.kcpvpn")
+    with open(path, "w", encoding="ascii", opener=lambda p, flags: os.open(p, flags, 0o600)) as f:
+        f.write(f"[tunnel]\nrole=server\ncrypt=auto\nprivate-key={private[0]}\nlocal-ip={TUN_SERVER}\n"
+                f"assignable-ips={POOL}\n\n[peer laptop]\npublic-key={public[1]}\n")
+    server = world.server("--config", path, secret=None, **NATIVE)
+    client = world.client("--private-key", private[1], "--public-key", public[0], secret=None, **NATIVE)
+    talk = Chatter(world, world.s, world.c, TUN_SERVER)
+    talk.say()
+    world.c.ip("addr", "del", "10.77.0.2/24", "dev", "eth0")
+    world.c.ip("addr", "add", "10.77.0.3/24", "dev", "eth0")
+    talk.say(10)
+    server.send(signal.SIGKILL)
+    server.wait_exit()
+    world.server("--config", path, secret=None, name="server2", **NATIVE)
+    wait_until(lambda: world.c.ping(TUN_SERVER, 1, seconds=1)[0] == 0, 15, "pings pass again")
+    equal(client.count("connected"), 1, "how often the client connected")
+
+
+if __name__ == "__main__":
+    main()
