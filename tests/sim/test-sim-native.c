@@ -217,6 +217,30 @@ test_server_restart(void)
     run_clear(&run);
 }
 
+/* Proves: a client that ends, and whose server knows nothing of it any more and says so, does not
+ * come back for a last time. */
+static void
+test_close_after_restart(void)
+{
+    Run run;
+    guint n_ready;
+
+    run_init(&run, TRUE, &clean);
+    run.client.interval = 10 * MS;
+    run.client.to_send = 100000;
+    run.client.may_skip = run.server.may_skip = TRUE;
+    run_start(&run);
+    run_until(&run, 2, NULL);
+    kv_native_end_restart(&run.server, kv_sim_get_now(run.sim));
+    n_ready = run.server.n_events[KV_EVENT_READY];
+    kv_native_close(run.client.native, KV_CLOSE_GOING_DOWN, kv_sim_get_now(run.sim));
+    run_until(&run, 2, is_closed);
+    run_until(&run, 2, NULL);
+    g_assert_cmpuint(run.server.n_events[KV_EVENT_READY], ==, n_ready);
+    g_assert_null(run.server.native);
+    run_clear(&run);
+}
+
 /* Proves: a server's no reaches the client with its reason, and the client ends. */
 static void
 test_refused(void)
@@ -501,6 +525,7 @@ main(int argc, char **argv)
     g_test_add_func("/sim/native/rekey", test_rekey);
     g_test_add_func("/sim/native/silence", test_silence);
     g_test_add_func("/sim/native/server-restart", test_server_restart);
+    g_test_add_func("/sim/native/close-after-restart", test_close_after_restart);
     g_test_add_func("/sim/native/refused", test_refused);
     g_test_add_func("/sim/native/nobody", test_nobody);
     g_test_add_func("/sim/native/black-hole", test_black_hole);

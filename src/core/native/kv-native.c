@@ -475,7 +475,9 @@ kv_native_take_transport_events(KvNative *native, KvTime now)
     if (native->transport == NULL || native->state == KV_NATIVE_CLOSED)
         return;
     events = kv_transport_take_events(native->transport);
-    if ((events & KV_TRANSPORT_BEGIN) != 0 && native->initiator != NULL)
+    /* What ends does not come back, though the peer may have forgotten its session already. */
+    if ((events & KV_TRANSPORT_BEGIN) != 0 && native->initiator != NULL &&
+        native->state < KV_NATIVE_CLOSING)
         begin_handshake(native, now);
     if ((events & KV_TRANSPORT_SESSIONS) != 0)
         kv_native_push_event(native, KV_EVENT_SESSIONS);
@@ -723,6 +725,8 @@ kv_native_close(KvNative *native, KvCloseReason reason, KvTime now)
         kv_native_finish(native, KV_REASON_LOCAL);
         return;
     }
+    if (native->initiator != NULL)
+        kv_initiator_stop(native->initiator);
     native->state = KV_NATIVE_CLOSING;
     native->reason = KV_REASON_LOCAL;
     native->close_reason = reason;
