@@ -27,6 +27,12 @@ run_client(KvArgs *args)
 }
 
 static KvExit
+run_peer(KvArgs *args)
+{
+    return kv_cmd_run(KV_ROLE_PEER, args);
+}
+
+static KvExit
 run_version(KvArgs *args)
 {
     printf("kcpvpn %s\n", PACKAGE_VERSION);
@@ -66,10 +72,28 @@ print_saved_settings(void)
                        "list are options, too."));
 }
 
+static KvRole
+get_role(const KvVerb *verb)
+{
+    switch (verb->settings) {
+    case KV_VERB_SETTINGS_SERVER:
+        return KV_ROLE_SERVER;
+    case KV_VERB_SETTINGS_PEER:
+        return KV_ROLE_PEER;
+    default:
+        return KV_ROLE_CLIENT;
+    }
+}
+
+static gboolean
+runs_tunnel(const KvVerb *verb)
+{
+    return verb->id == KV_VERB_SERVER || verb->id == KV_VERB_CLIENT || verb->id == KV_VERB_PEER;
+}
+
 static void
 print_settings_help(const KvVerb *verb)
 {
-    KvRole role = verb->settings == KV_VERB_SETTINGS_SERVER ? KV_ROLE_SERVER : KV_ROLE_CLIENT;
     g_autofree char *text = NULL;
 
     if (verb->settings == KV_VERB_SETTINGS_NONE)
@@ -78,7 +102,7 @@ print_settings_help(const KvVerb *verb)
         print_saved_settings();
         return;
     }
-    text = kv_settings_format_help(role, HELP_WIDTH);
+    text = kv_settings_format_help(get_role(verb), HELP_WIDTH);
     printf("\n%s", text);
 }
 
@@ -132,17 +156,17 @@ run_help(KvArgs *args)
 
 /* What each command does. */
 static KvExit (*const runs[])(KvArgs *args) = {
-    [KV_VERB_SERVER] = run_server,      [KV_VERB_CLIENT] = run_client,
-    [KV_VERB_LIST] = kv_cmd_list,       [KV_VERB_SHOW] = kv_cmd_show,
-    [KV_VERB_STATUS] = kv_cmd_status,   [KV_VERB_ADD] = kv_cmd_add,
-    [KV_VERB_EDIT] = kv_cmd_edit,       [KV_VERB_DELETE] = kv_cmd_delete,
-    [KV_VERB_UP] = kv_cmd_up,           [KV_VERB_DOWN] = kv_cmd_down,
-    [KV_VERB_CLIENTS] = kv_cmd_clients, [KV_VERB_KICK] = kv_cmd_kick,
-    [KV_VERB_MONITOR] = kv_cmd_monitor, [KV_VERB_IMPORT] = kv_cmd_import,
-    [KV_VERB_EXPORT] = kv_cmd_export,   [KV_VERB_RELOAD] = kv_cmd_reload,
-    [KV_VERB_GENKEY] = kv_cmd_genkey,   [KV_VERB_PUBKEY] = kv_cmd_pubkey,
-    [KV_VERB_GENPSK] = kv_cmd_genpsk,   [KV_VERB_VERSION] = run_version,
-    [KV_VERB_HELP] = run_help,
+    [KV_VERB_SERVER] = run_server,    [KV_VERB_CLIENT] = run_client,
+    [KV_VERB_PEER] = run_peer,        [KV_VERB_LIST] = kv_cmd_list,
+    [KV_VERB_SHOW] = kv_cmd_show,     [KV_VERB_STATUS] = kv_cmd_status,
+    [KV_VERB_ADD] = kv_cmd_add,       [KV_VERB_EDIT] = kv_cmd_edit,
+    [KV_VERB_DELETE] = kv_cmd_delete, [KV_VERB_UP] = kv_cmd_up,
+    [KV_VERB_DOWN] = kv_cmd_down,     [KV_VERB_CLIENTS] = kv_cmd_clients,
+    [KV_VERB_KICK] = kv_cmd_kick,     [KV_VERB_MONITOR] = kv_cmd_monitor,
+    [KV_VERB_IMPORT] = kv_cmd_import, [KV_VERB_EXPORT] = kv_cmd_export,
+    [KV_VERB_RELOAD] = kv_cmd_reload, [KV_VERB_GENKEY] = kv_cmd_genkey,
+    [KV_VERB_PUBKEY] = kv_cmd_pubkey, [KV_VERB_GENPSK] = kv_cmd_genpsk,
+    [KV_VERB_VERSION] = run_version,  [KV_VERB_HELP] = run_help,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(runs) == KV_N_VERBS);
 
@@ -207,9 +231,8 @@ run_verb(const KvVerb *verb, int argc, char **argv)
         kv_cmd_complain(error->message);
         return KV_EXIT_USAGE;
     }
-    /* "server" and "client" see to signals themselves. */
-    if (kv_args_has(args, KV_OPTION_HELP) ||
-        (verb->settings != KV_VERB_SETTINGS_SERVER && verb->settings != KV_VERB_SETTINGS_CLIENT))
+    /* What runs in the foreground sees to signals itself. */
+    if (kv_args_has(args, KV_OPTION_HELP) || !runs_tunnel(verb))
         kv_signals_release();
     if (kv_args_has(args, KV_OPTION_HELP)) {
         print_help(verb);

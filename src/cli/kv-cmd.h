@@ -23,7 +23,7 @@ typedef enum {
 /**
  * kv_cmd_run:
  *
- * "server" and "client": runs one tunnel in the foreground until a signal or its end.
+ * "server", "client" and "peer": runs one tunnel in the foreground until a signal or its end.
  * Returns: the exit status.
  */
 KvExit kv_cmd_run(KvRole role, KvArgs *args);

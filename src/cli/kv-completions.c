@@ -55,6 +55,8 @@ has_setting(const KvVerb *verb, const KvSetting *row)
         return (row->side & KV_SIDE_SERVER) != 0 && (row->flags & KV_SETTING_FLAG_NO_ARGV) == 0;
     case KV_VERB_SETTINGS_CLIENT:
         return (row->side & KV_SIDE_CLIENT) != 0 && (row->flags & KV_SETTING_FLAG_NO_ARGV) == 0;
+    case KV_VERB_SETTINGS_PEER:
+        return (row->side & KV_SIDE_PEER) != 0 && (row->flags & KV_SETTING_FLAG_NO_ARGV) == 0;
     case KV_VERB_SETTINGS_ANY:
         break;
     }

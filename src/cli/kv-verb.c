@@ -63,7 +63,7 @@ static const KvOption options[] = {
             .kind = KV_VALUE_CHOICE,
             .value_name = "ROLE",
             .choices = roles,
-            .description = N_("Side of the tunnel: client or server"),
+            .description = N_("Side of the tunnel: client, server or peer"),
         },
     [KV_OPTION_UNSET] =
         {
@@ -204,6 +204,15 @@ static const KvVerb verbs[] = {
             .options = RUN | BIT(HELP),
             .settings = KV_VERB_SETTINGS_CLIENT,
             .summary = N_("Connect to a server in the foreground"),
+        },
+    [KV_VERB_PEER] =
+        {
+            .id = KV_VERB_PEER,
+            .name = "peer",
+            .alias = "p",
+            .options = RUN | BIT(HELP),
+            .settings = KV_VERB_SETTINGS_PEER,
+            .summary = N_("Connect equals that know each other's keys, in the foreground"),
         },
     [KV_VERB_LIST] =
         {

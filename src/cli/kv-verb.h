@@ -13,6 +13,7 @@
 typedef enum {
     KV_VERB_SERVER,
     KV_VERB_CLIENT,
+    KV_VERB_PEER,
     KV_VERB_LIST,
     KV_VERB_SHOW,
     KV_VERB_STATUS,
@@ -97,6 +98,7 @@ typedef enum {
     KV_VERB_SETTINGS_NONE,
     KV_VERB_SETTINGS_SERVER,
     KV_VERB_SETTINGS_CLIENT,
+    KV_VERB_SETTINGS_PEER,
     KV_VERB_SETTINGS_ANY,
 } KvVerbSettings;
 

@@ -7,6 +7,7 @@
 #include "kv-hook-process.h"
 #include "kv-ip4.h"
 #include "kv-log.h"
+#include "kv-settings.h"
 #include "kv-text.h"
 
 #include <string.h>
@@ -105,8 +106,7 @@ build_command(const Command *line, const char *event, const char *log_name,
     command->variables = g_new0(char *, 6);
     command->variables[0] = g_strconcat("KV_EVENT=", event, NULL);
     command->variables[1] = g_strconcat("KV_TUNNEL=", info->name, NULL);
-    command->variables[2] =
-        g_strconcat("KV_ROLE=", info->role == KV_ROLE_SERVER ? "server" : "client", NULL);
+    command->variables[2] = g_strconcat("KV_ROLE=", kv_role_to_string(info->role), NULL);
     command->variables[3] = g_strconcat("KV_VNI_INTERFACE_NAME=", info->interface_name, NULL);
     command->variables[4] = g_strconcat("KV_LOCAL_IP=", kv_ip4_to_string(info->local_ip, ip), NULL);
     return command;

@@ -123,7 +123,8 @@ typedef struct {
  *
  * Makes a link for a peer, which stays until kv_pump_forget_key(): its event READY follows at once.
  * CONFIGURED tells that the peer is there, LOST that it is not any more, UNANSWERED that it does
- * not answer. It may come from anywhere; it is called once kv_pump_call_peer() says where.
+ * not answer. It may come from anywhere; it is called once kv_pump_call_peer() says where. A link
+ * of the same key that is about to end does so at once.
  *
  * Returns: the link's id
  */

@@ -145,6 +145,16 @@ kv_tunnel_native_aead_to_string(KvAead aead)
     return aead == KV_AEAD_AES_256_GCM ? "aes-256-gcm" : "chacha20-poly1305";
 }
 
+KvAead
+kv_tunnel_native_find_aead(const KvTunnelNative *native, const KvNativeConfig *said)
+{
+    for (guint i = 0; i < KV_NATIVE_CIPHERS_MAX && said->ciphers[i] != 0; i++) {
+        if (memchr(native->ciphers, said->ciphers[i], sizeof native->ciphers) != NULL)
+            return said->ciphers[i];
+    }
+    return 0;
+}
+
 void
 kv_tunnel_native_fill(const KvTunnelNative *native, KvNoisePattern pattern, KvNativeParams *params)
 {

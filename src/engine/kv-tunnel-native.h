@@ -34,6 +34,10 @@ void kv_tunnel_native_free(KvTunnelNative *native);
 /* (transfer none): as the setting crypt names it. */
 const char *kv_tunnel_native_aead_to_string(KvAead aead);
 
+/* The cipher that a responder takes, or that the one who asked was given: the first of what @said
+ * names that this end wants; 0: none. */
+KvAead kv_tunnel_native_find_aead(const KvTunnelNative *native, const KvNativeConfig *said);
+
 /* What an association with a peer that uses keys, or only the secret, is made with; to be
  * completed. */
 void kv_tunnel_native_fill(const KvTunnelNative *native, KvNoisePattern pattern,

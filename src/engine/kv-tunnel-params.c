@@ -228,6 +228,19 @@ fill_client(KvTunnelParams *params, const KvSettings *settings)
     fill_client_info(params, settings);
 }
 
+static void
+fill_peer(KvTunnelParams *params, const KvSettings *settings)
+{
+    params->vni_mode = kv_settings_get_choice(settings, KV_SETTING_VNI_MODE) == KV_VNI_MODE_TAP
+                           ? KV_VNI_MODE_TAP
+                           : KV_VNI_MODE_TUN;
+    if (params->vni_mode == KV_VNI_MODE_TUN)
+        g_clear_pointer(&params->bridge, g_free);
+    params->vni_name = get_string(settings, KV_SETTING_VNI_NAME);
+    params->persistent_vni = kv_settings_get_boolean(settings, KV_SETTING_PERSISTENT_VNI);
+    params->workers = 1;
+}
+
 /* Settings that nothing reads yet. */
 static gboolean
 check_supported(const KvSettings *settings, GError **error)
@@ -236,11 +249,6 @@ check_supported(const KvSettings *settings, GError **error)
         g_set_error_literal(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
                             "tcp: imitating TCP is not supported by this version yet; leave it "
                             "out on both ends to use UDP");
-        return FALSE;
-    }
-    if (kv_settings_get_role(settings) == KV_ROLE_PEER) {
-        g_set_error_literal(error, KV_ERROR, KV_ERROR_NOT_SUPPORTED,
-                            "role: peer is not supported by this version yet");
         return FALSE;
     }
     return TRUE;
@@ -278,6 +286,8 @@ kv_tunnel_params_new(const KvSettings *settings, GError **error)
     fill_v1(params, settings);
     if (params->role == KV_ROLE_SERVER)
         fill_server(params, settings);
+    else if (params->role == KV_ROLE_PEER)
+        fill_peer(params, settings);
     else
         fill_client(params, settings);
     params->warnings = kv_settings_list_warnings(settings);

@@ -354,19 +354,6 @@ drop_old_offers(KvTunnelServerNative *self, KvTime now)
     }
 }
 
-/* The same that the pump's responder will choose. */
-static KvAead
-choose_aead(const KvTunnelServerNative *self, const KvNativeConfig *request)
-{
-    const uint8_t *own = get_params(self)->native->ciphers;
-
-    for (guint i = 0; i < KV_NATIVE_CIPHERS_MAX && request->ciphers[i] != 0; i++) {
-        if (memchr(own, request->ciphers[i], KV_NATIVE_CIPHERS_MAX) != NULL)
-            return request->ciphers[i];
-    }
-    return 0;
-}
-
 /* (transfer full) (nullable): a client with a key has the name that the server gave it; else it is
  * what it claims to be. */
 static char *
@@ -402,7 +389,7 @@ add_offer(KvTunnelServerNative *self, const KvPumpRequest *request, KvLeaseId le
     offer->client.address_mode =
         config->wants->len > 0 ? KV_ADDRESS_MODE_CLIENT_SET : KV_ADDRESS_MODE_ASSIGNED;
     offer->from = request->from;
-    offer->aead = choose_aead(self, config);
+    offer->aead = kv_tunnel_native_find_aead(get_params(self)->native, config);
     offer->since = kv_clock_now();
     offer->node.data = offer;
     drop_old_offers(self, offer->since);

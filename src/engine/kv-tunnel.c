@@ -11,6 +11,7 @@
 #include "kv-log.h"
 #include "kv-stats-rounds.h"
 #include "kv-tunnel-client.h"
+#include "kv-tunnel-peer.h"
 #include "kv-tunnel-private.h"
 #include "kv-tunnel-server.h"
 
@@ -95,7 +96,7 @@ forget_details(KvTunnelPrivate *priv)
     kv_tunnel_details_init(details);
     details->protocol = params->key != NULL ? "v1" : "native";
     details->cipher = kv_tunnel_params_get_cipher_name(params);
-    if (params->role != KV_ROLE_SERVER)
+    if (params->role == KV_ROLE_CLIENT)
         return;
     details->vni_mode = params->vni_mode;
     details->mtu = params->vni_mtu;
@@ -104,11 +105,23 @@ forget_details(KvTunnelPrivate *priv)
         params->vni_mode == KV_VNI_MODE_TUN ? 32 : kv_ip4_mask_to_prefix(params->netmask), 0);
 }
 
+static GType
+get_type(KvRole role)
+{
+    switch (role) {
+    case KV_ROLE_SERVER:
+        return KV_TYPE_TUNNEL_SERVER;
+    case KV_ROLE_PEER:
+        return KV_TYPE_TUNNEL_PEER;
+    default:
+        return KV_TYPE_TUNNEL_CLIENT;
+    }
+}
+
 KvTunnel *
 kv_tunnel_new_with_params(KvEngine *engine, KvTunnelParams *params)
 {
-    KvTunnel *self = g_object_new(
-        params->role == KV_ROLE_SERVER ? KV_TYPE_TUNNEL_SERVER : KV_TYPE_TUNNEL_CLIENT, NULL);
+    KvTunnel *self = g_object_new(get_type(params->role), NULL);
     KvTunnelPrivate *priv = get_private(self);
 
     priv->engine = kv_engine_ref(engine);

@@ -73,6 +73,7 @@ kv_native_peer_begin(KvNative *native, KvTime now)
     }
     native->call = *kv_native_get_remote(native);
     native->n_initiations = 0;
+    native->remote.refusal = KV_REFUSED_NOT;
     kv_initiator_start(native->initiator, now);
 }
 

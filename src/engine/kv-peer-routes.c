@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-peer-routes.h"
+
+#include <string.h>
+
+gboolean
+kv_peer_routes_have_default(const GArray *networks)
+{
+    for (guint i = 0; i < networks->len; i++) {
+        if (g_array_index(networks, KvNetwork, i).prefix == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+set_endpoint(KvAddressingPlan *plan, const KvSockaddr *place)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    KvEndpoint endpoint;
+    gboolean is_ip4;
+
+    kv_sockaddr_to_endpoint(place, &endpoint);
+    is_ip4 = memcmp(endpoint.ip, mapped, sizeof mapped) == 0;
+    plan->endpoint = (KvNetwork){.is_ip6 = !is_ip4, .prefix = is_ip4 ? 32 : 128};
+    memcpy(plan->endpoint.ip, endpoint.ip + (is_ip4 ? sizeof mapped : 0), is_ip4 ? 4 : 16);
+}
+
+void
+kv_peer_routes_add(const GArray *networks, const KvSockaddr *place, KvAddressingPlan *plan,
+                   GArray *routes)
+{
+    for (guint i = 0; i < networks->len; i++) {
+        const KvNetwork *network = &g_array_index(networks, KvNetwork, i);
+
+        if (network->prefix == 0 && place == NULL)
+            continue;
+        if (network->prefix == 0)
+            set_endpoint(plan, place);
+        g_array_append_val(routes, *network);
+    }
+}
