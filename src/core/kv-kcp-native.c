@@ -115,6 +115,38 @@ kv_kcp_next_segment(KvKcp *kcp, size_t room, KvFramePart *part, KvTime now)
     return TRUE;
 }
 
+gboolean
+kv_kcp_watch(KvKcp *kcp, uint32_t sn)
+{
+    const KvSegment *segment = kcp->ring[sn & (kcp->ring_size - 1)];
+
+    if (kcp->native.is_watching || segment == NULL || segment->xmit != 1)
+        return FALSE;
+    kcp->native.is_watching = TRUE;
+    kcp->native.watched = sn;
+    return TRUE;
+}
+
+gboolean
+kv_kcp_take_arrived(KvKcp *kcp)
+{
+    gboolean arrived = kcp->native.watched_arrived;
+
+    kcp->native.watched_arrived = FALSE;
+    return arrived;
+}
+
+void
+kv_kcp_native_settle(KvKcp *kcp, const KvSegment *segment, gboolean arrived)
+{
+    KvKcpNative *native = &kcp->native;
+
+    if (!native->is_watching || segment->sn != native->watched)
+        return;
+    native->is_watching = FALSE;
+    native->watched_arrived = arrived && segment->xmit == 1;
+}
+
 /* --- what the peer says --------------------------------------------------------------------- */
 
 static void

@@ -69,6 +69,16 @@ gboolean kv_kcp_begin_datagram(KvKcp *kcp, KvFrameHead *head, KvTime now);
  */
 gboolean kv_kcp_next_segment(KvKcp *kcp, size_t room, KvFramePart *segment, KvTime now);
 
+/**
+ * kv_kcp_watch:
+ * @sn: of a segment that has just left
+ *
+ * From now on kv_kcp_take_arrived() says, once, when the peer has told that it came by its first
+ * transmission. Returns: %FALSE if another one is watched, or this one left before.
+ */
+gboolean kv_kcp_watch(KvKcp *kcp, uint32_t sn) KV_MUST_USE;
+gboolean kv_kcp_take_arrived(KvKcp *kcp) KV_MUST_USE;
+
 /* --- receiving ------------------------------------------------------------------------------ */
 
 /* Takes a head. One out of a recovered datagram (@origin) is no measure of time. */

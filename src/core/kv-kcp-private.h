@@ -160,6 +160,9 @@ typedef struct {
      * @forward_at (again). */
     uint32_t forward_to;
     KvTime forward_at;
+    gboolean is_watching;
+    uint32_t watched;
+    gboolean watched_arrived;
 } KvKcpNative;
 
 struct _KvKcp {
@@ -345,6 +348,9 @@ KvTime kv_kcp_get_report_delay(const KvKcp *kcp);
 
 /* Gives up what is below @fwd and not there. */
 void kv_kcp_native_skip(KvKcp *kcp, uint32_t fwd, KvTime now);
+
+/* The peer has @segment, or never will. */
+void kv_kcp_native_settle(KvKcp *kcp, const KvSegment *segment, gboolean arrived);
 uint16_t kv_kcp_native_get_wnd(const KvKcp *kcp);
 
 /* kv-kcp-recv.c: the receive ring and the list of acks */

@@ -147,6 +147,7 @@ deliver(KvKcp *kcp, KvSegment *segment, gboolean which, KvTime now)
         rack->seen_order = segment->order;
     kv_kcp_copy_learn(kcp, segment->order < rack->settled_order, segment->copies);
     leave_flight(kcp, segment);
+    kv_kcp_native_settle(kcp, segment, TRUE);
     kv_kcp_segment_acked(kcp, segment);
 }
 
@@ -262,6 +263,7 @@ void
 kv_kcp_rack_abandon(KvKcp *kcp, KvSegment *segment)
 {
     leave_flight(kcp, segment);
+    kv_kcp_native_settle(kcp, segment, FALSE);
     kv_kcp_segment_acked(kcp, segment);
 }
 

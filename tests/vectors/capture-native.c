@@ -26,13 +26,14 @@ typedef struct {
     gboolean load; /* the server asks for cookies */
     guint data_shards, parity_shards;
     KvSimLink link;
-    size_t size_max; /* of an inner packet */
-    guint packets;   /* each way */
+    size_t size_min, size_max; /* of an inner packet */
+    guint packets;             /* each way */
     KvTime interval;
     guint routes;   /* that do not fit the handshake */
     guint restarts; /* of both ends: as many handshakes */
 } Scenario;
 
+/* clang-format off: one row each */
 static const Scenario scenarios[] = {
     {"keys",
      TRUE,
@@ -40,6 +41,7 @@ static const Scenario scenarios[] = {
      10,
      3,
      {.delay = 15 * MS, .loss = 0.08, .duplicate = 0.02},
+     40,
      1400,
      2200,
      140 * MS,
@@ -51,14 +53,17 @@ static const Scenario scenarios[] = {
      0,
      0,
      {.delay = 25 * MS, .loss = 0.1, .reorder = 0.05, .reorder_delay = 20 * MS},
+     40,
      4000,
      900,
      15 * MS,
      100,
      0},
-    {"handshakes-keys", TRUE, FALSE, 0, 0, {.delay = MS}, 100, 0, 0, 20, 1500},
-    {"handshakes-secret", FALSE, FALSE, 0, 0, {.delay = MS}, 100, 0, 0, 20, 1500},
+    {"bulk", TRUE, TRUE, 10, 3, {.delay = 20 * MS, .loss = 0.02}, 1300, 1300, 3000, 5 * MS, 100, 0},
+    {"handshakes-keys", TRUE, FALSE, 0, 0, {.delay = MS}, 40, 100, 0, 0, 20, 1500},
+    {"handshakes-secret", FALSE, FALSE, 0, 0, {.delay = MS}, 40, 100, 0, 0, 20, 1500},
 };
+/* clang-format on */
 
 typedef struct _Capture Capture;
 
@@ -244,6 +249,7 @@ side_init(Side *side, Capture *capture)
     end->tap = &side->tap;
     end->params.data_shards = scenario->data_shards;
     end->params.parity_shards = scenario->parity_shards;
+    end->size_min = scenario->size_min;
     end->size_max = scenario->size_max;
     end->n_routes = scenario->routes;
     end->to_send = scenario->packets;
@@ -339,6 +345,6 @@ main(int argc, char **argv)
             return 0;
         }
     }
-    g_printerr("usage: %s keys|secret|handshakes-keys|handshakes-secret FOLDER\n", argv[0]);
+    g_printerr("usage: %s keys|secret|bulk|handshakes-keys|handshakes-secret FOLDER\n", argv[0]);
     return 2;
 }

@@ -13,6 +13,7 @@ typedef struct {
     size_t len; /* of the plaintext so far */
     gboolean asks;
     gboolean has_segments;
+    uint32_t last_sn; /* of these */
     KvTime now;
 } Writing;
 
@@ -216,6 +217,7 @@ put_segments(Writing *writing, KvFrameWriter *frames)
             g_assert_not_reached();
         has_head = TRUE;
         writing->asks = writing->has_segments = TRUE;
+        writing->last_sn = segment.part.sn;
     }
 }
 
@@ -277,18 +279,36 @@ output_copy(Writing *writing, KvEndpoint *to)
     return seal(writing, NULL, to);
 }
 
+/* When the peer has the last segment of a long datagram, such ones pass; parity that might have
+ * brought it in its place would be as long. */
+static void
+watch_length(Writing *writing, size_t sealed)
+{
+    KvNative *native = writing->native;
+
+    if (kv_transport_is_unknown(native->transport, sealed) &&
+        kv_kcp_watch(native->kcp, writing->last_sn))
+        native->watched_len = sealed;
+}
+
 static size_t
 output_frames(Writing *writing, KvEndpoint *to)
 {
+    size_t bare, sealed;
+
     writing->len = 0;
     write_bare(writing);
+    bare = writing->len;
     if (writing->native->state < KV_NATIVE_CLOSING)
         write_segments(writing);
     if (writing->len == 0)
         return 0;
     if (writing->has_segments)
         keep_copies(writing, writing->len + KV_SEAL_OVERHEAD);
-    return seal(writing, NULL, to);
+    sealed = seal(writing, NULL, to);
+    if (writing->has_segments && bare == 0)
+        watch_length(writing, sealed);
+    return sealed;
 }
 
 /* Something waits, and there is no session to send it under. */
@@ -309,6 +329,8 @@ settle_input(KvNative *native, KvTime now)
     if (native->input_due) {
         kv_kcp_input_end(native->kcp, now);
         kv_transport_set_rtt(native->transport, kv_native_get_rtt(native));
+        if (kv_kcp_take_arrived(native->kcp))
+            kv_transport_arrived(native->transport, native->watched_len);
     }
     if (native->flush_due)
         kv_kcp_flush(native->kcp, now);

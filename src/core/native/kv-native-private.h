@@ -72,6 +72,7 @@ struct _KvNative {
     KvLanes *lanes;
     KvControlStream *control;
     KvShard recovered[KV_GROUP_PARITY_MAX];
+    size_t watched_len; /* of the datagram whose last segment is watched */
     gboolean flush_due; /* something was written */
     gboolean input_due; /* something came in */
     gboolean muted;     /* there was no session to send under, and none came since */

@@ -99,10 +99,16 @@ kv_path_mtu_sent(KvPathMtu *mtu, guint len, KvTime now)
     mtu->long_sent = MAX(mtu->long_sent, len);
 }
 
+gboolean
+kv_path_mtu_is_unknown(const KvPathMtu *mtu, guint len)
+{
+    return len > KV_PATH_MTU_BASE && mtu->long_sent > 0 && len + GRAIN >= mtu->long_sent;
+}
+
 void
 kv_path_mtu_arrived(KvPathMtu *mtu, guint len)
 {
-    if (len >= mtu->long_sent)
+    if (len + GRAIN >= mtu->long_sent)
         forget_long(mtu);
 }
 

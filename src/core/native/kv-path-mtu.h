@@ -48,11 +48,14 @@ void kv_path_mtu_restart(KvPathMtu *mtu, KvTime now);
 /* A datagram of @len bytes was sent, which was not one of the search's pings. */
 void kv_path_mtu_sent(KvPathMtu *mtu, guint len, KvTime now);
 
+/* Whether kv_path_mtu_arrived() of @len bytes would tell anything now. */
+gboolean kv_path_mtu_is_unknown(const KvPathMtu *mtu, guint len);
+
 /**
  * kv_path_mtu_arrived:
  *
- * The peer has acknowledged what only a datagram of @len bytes brought. Not needed, but spares
- * the pings that else ask once a second whether long datagrams still pass.
+ * The peer has acknowledged what only a datagram of @len bytes brought. It spares the pings that
+ * else ask once a second whether long datagrams still pass.
  */
 void kv_path_mtu_arrived(KvPathMtu *mtu, guint len);
 

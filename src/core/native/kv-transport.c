@@ -457,6 +457,12 @@ kv_transport_next_probe(KvTransport *transport, KvProbe *probe, KvTime now)
     return take_keepalive(transport, probe, now);
 }
 
+gboolean
+kv_transport_is_unknown(const KvTransport *transport, size_t len)
+{
+    return kv_path_mtu_is_unknown(&transport->mtu, (guint) len);
+}
+
 void
 kv_transport_arrived(KvTransport *transport, size_t len)
 {

@@ -124,6 +124,9 @@ size_t kv_transport_seal(KvTransport *transport, uint8_t *datagram, size_t len, 
 /* Takes a datagram to write and seal now; %FALSE: none. */
 gboolean kv_transport_next_probe(KvTransport *transport, KvProbe *probe, KvTime now) KV_MUST_USE;
 
+/* Whether kv_transport_arrived() of a datagram of @len bytes, just sealed, would tell anything. */
+gboolean kv_transport_is_unknown(const KvTransport *transport, size_t len);
+
 /* A datagram of @len bytes was acknowledged: kv_path_mtu_arrived(). */
 void kv_transport_arrived(KvTransport *transport, size_t len);
 
