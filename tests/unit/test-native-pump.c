@@ -312,7 +312,8 @@ test_restart(Fixture *f, gconstpointer with_keys)
     wait_for(&f->client.n_reconfigured, 1);
     g_assert_cmpint(g_get_monotonic_time() - start, <, 6 * G_USEC_PER_SEC);
     g_assert_cmpuint(f->client.n_ended, ==, 0);
-    g_assert_cmpuint(f->server.n_requests, ==, 2);
+    /* On a slow machine an initiation is repeated before its answer comes. */
+    g_assert_cmpuint(f->server.n_requests, >=, 2);
     g_assert_cmpuint(f->server.asked_for, ==, 0);
 }
 
