@@ -403,3 +403,31 @@ kv_nm_ip_config_equal(const KvNmIpConfig *a, const KvNmIpConfig *b)
     return a != NULL && b != NULL && equal(a->config, b->config) && equal(a->ip4, b->ip4) &&
            equal(a->ip6, b->ip6);
 }
+
+/* (transfer full) (nullable): %NULL also for an empty list. */
+static GVariant *
+get_list(GVariant *dict, const char *key)
+{
+    g_autoptr(GVariant) list = dict != NULL ? g_variant_lookup_value(dict, key, NULL) : NULL;
+
+    return list != NULL && g_variant_n_children(list) > 0 ? g_steal_pointer(&list) : NULL;
+}
+
+static gboolean
+equal_list(GVariant *a, GVariant *b, const char *key)
+{
+    g_autoptr(GVariant) list_a = get_list(a, key);
+    g_autoptr(GVariant) list_b = get_list(b, key);
+
+    return equal(list_a, list_b);
+}
+
+gboolean
+kv_nm_ip_config_equal_dns(const KvNmIpConfig *a, const KvNmIpConfig *b, gboolean is_ip4)
+{
+    GVariant *dict_a = is_ip4 ? a->ip4 : a->ip6;
+    GVariant *dict_b = is_ip4 ? b->ip4 : b->ip6;
+
+    return equal_list(dict_a, dict_b, NM_VPN_PLUGIN_IP4_CONFIG_DNS) &&
+           equal_list(dict_a, dict_b, NM_VPN_PLUGIN_IP4_CONFIG_DOMAINS);
+}

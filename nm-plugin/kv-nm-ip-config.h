@@ -43,4 +43,7 @@ void kv_nm_ip_config_free(KvNmIpConfig *config);
 /* Whether both say the same; %NULL is equal to nothing. */
 gboolean kv_nm_ip_config_equal(const KvNmIpConfig *a, const KvNmIpConfig *b);
 
+/* Whether name servers and domains of IPv4, or else of IPv6, are the same. */
+gboolean kv_nm_ip_config_equal_dns(const KvNmIpConfig *a, const KvNmIpConfig *b, gboolean is_ip4);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvNmIpConfig, kv_nm_ip_config_free)

@@ -12,6 +12,7 @@
 #include "kv-nm-tunnel.h"
 
 #include <net/if.h>
+#include <string.h>
 
 /* NetworkManager changes routes when it is idle. */
 #define ROUTE_GONE_MS 300
@@ -23,7 +24,8 @@ struct _KvNmService {
     KvNmIpConfig *told; /* NetworkManager, last */
     guint told_index;   /* of the interface then: another one of the same name has nothing yet */
     guint tell_id;      /* while NetworkManager is to take the way to the server away */
-    gboolean may_ask;   /* for another secret: a person is there who gave this one */
+    gboolean wants_dns4, wants_dns6;
+    gboolean may_ask; /* for another secret: a person is there who gave this one */
     KvSecret *tried;
 };
 
@@ -122,6 +124,23 @@ tell(KvNmService *self, const KvNmIpConfig *config)
         nm_vpn_service_plugin_set_ip6_config(plugin, config->ip6);
 }
 
+/* Of the families whose name servers the profile wants: NetworkManager does not see the others. */
+static gboolean
+has_other_dns(const KvNmService *self, const KvNmIpConfig *config)
+{
+    return (self->wants_dns4 && !kv_nm_ip_config_equal_dns(config, self->told, TRUE)) ||
+           (self->wants_dns6 && !kv_nm_ip_config_equal_dns(config, self->told, FALSE));
+}
+
+/* NetworkManager takes a VPN's name servers when it becomes active, and at no other time. So it is
+ * for the moment that it takes to tell the others; in all other changes the VPN just stays active.
+ */
+static void
+become_active_anew(KvNmService *self)
+{
+    g_object_set(self, NM_VPN_SERVICE_PLUGIN_STATE, NM_VPN_SERVICE_STATE_STARTING, NULL);
+}
+
 static void
 tunnel_configured(GVariant *properties, gpointer data)
 {
@@ -147,6 +166,8 @@ tunnel_configured(GVariant *properties, gpointer data)
         return;
     g_message("connected, interface %s", interface);
     g_clear_handle_id(&self->tell_id, g_source_remove);
+    if (self->told != NULL && has_other_dns(self, config))
+        become_active_anew(self);
     tell(self, config);
     g_clear_pointer(&self->told, kv_nm_ip_config_free);
     self->told = g_steal_pointer(&config);
@@ -260,6 +281,16 @@ read_profile(KvNmService *self, NMConnection *connection, GError **error)
     return NULL;
 }
 
+/* Whether a profile takes name servers from us for a family: others' are left out by
+ * NetworkManager. */
+static gboolean
+wants_dns(NMSettingIPConfig *family)
+{
+    return family == NULL || (strcmp(nm_setting_ip_config_get_method(family),
+                                     NM_SETTING_IP4_CONFIG_METHOD_AUTO) == 0 &&
+                              !nm_setting_ip_config_get_ignore_auto_dns(family));
+}
+
 static gboolean
 begin(KvNmService *self, NMConnection *connection, gboolean interactive, GError **error)
 {
@@ -268,6 +299,8 @@ begin(KvNmService *self, NMConnection *connection, gboolean interactive, GError 
 
     if (settings == NULL)
         return FALSE;
+    self->wants_dns4 = wants_dns(nm_connection_get_setting_ip4_config(connection));
+    self->wants_dns6 = wants_dns(nm_connection_get_setting_ip6_config(connection));
     /* With keys there is nothing that a person could have mistyped. */
     secret = kv_settings_get_secret(settings, KV_SETTING_SECRET);
     /* An agent that gives the same secret again has no other. */

@@ -377,6 +377,44 @@ test_without_way(void)
     }
 }
 
+static KvNmIpConfig *
+make_with_dns(const char *dns)
+{
+    g_autofree char *text =
+        g_strdup_printf("{" BASE TUN "'Addresses': <[" IP4 ", " IP6 "]>%s}", dns);
+    g_autoptr(GVariant) tunnel = g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, NULL);
+    KvNmIpConfig *config = kv_nm_ip_config_new(tunnel, NULL);
+
+    g_assert_nonnull(config);
+    return config;
+}
+
+/* Proves: another name server is one of its family alone, another domain one of both; none and an
+ * empty list are the same. */
+static void
+test_equal_dns(void)
+{
+    static const struct {
+        const char *dns;
+        gboolean equal4, equal6;
+    } cases[] = {
+        {"", TRUE, TRUE},
+        {", 'Dns': <{'servers': <@as []>}>", TRUE, TRUE},
+        {", 'Mtu': <uint32 1200>", TRUE, TRUE},
+        {", 'Dns': <{'servers': <['10.1.0.53']>}>", FALSE, TRUE},
+        {", 'Dns': <{'servers': <['fd00::53']>}>", TRUE, FALSE},
+        {", 'Dns': <{'search': <['corp.example']>}>", FALSE, FALSE},
+    };
+    g_autoptr(KvNmIpConfig) none = make_with_dns("");
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(KvNmIpConfig) other = make_with_dns(cases[i].dns);
+
+        g_assert_cmpint(kv_nm_ip_config_equal_dns(none, other, TRUE), ==, cases[i].equal4);
+        g_assert_cmpint(kv_nm_ip_config_equal_dns(other, none, FALSE), ==, cases[i].equal6);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -388,6 +426,7 @@ main(int argc, char **argv)
     g_test_add_func("/nm-ip-config/config", test_config);
     g_test_add_func("/nm-ip-config/mistakes", test_mistakes);
     g_test_add_func("/nm-ip-config/equal", test_equal);
+    g_test_add_func("/nm-ip-config/equal-dns", test_equal_dns);
     g_test_add_func("/nm-ip-config/without-way", test_without_way);
     return kv_test_main(&argc, &argv);
 }
