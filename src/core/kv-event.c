@@ -14,6 +14,8 @@ static const char *const reasons[] = {
     [KV_REASON_LOCAL] = "ended by this side",
     [KV_REASON_NO_MEMORY] = "out of packet memory",
     [KV_REASON_REPLACED] = "the peer has a newer session",
+    [KV_REASON_REMOVED] = "removed by an administrator",
+    [KV_REASON_OUTDONE] = "replaced by a newer session of the same client",
     [KV_REASON_REFUSED] = "the server refused",
 };
 

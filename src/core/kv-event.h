@@ -29,6 +29,8 @@ typedef enum {
     KV_REASON_LOCAL,             /* this end ended it */
     KV_REASON_NO_MEMORY,
     KV_REASON_REPLACED, /* native: a newer session of the same peer took its place */
+    KV_REASON_REMOVED,  /* native: the peer's administrator ended it */
+    KV_REASON_OUTDONE,  /* native: the peer has a newer session that is this end's as well */
     KV_REASON_REFUSED,  /* native: the server refused for another reason, which it says */
 } KvReason;
 

@@ -638,9 +638,14 @@ kv_link_poke(KvLink *link, KvTime now)
 }
 
 void
-kv_link_close(KvLink *link, KvTime now)
+kv_link_close(KvLink *link, KvCloseReason reason, KvTime now)
 {
-    kv_session_close(link->session, now);
+    KvNative *native = kv_link_get_native(link);
+
+    if (native != NULL)
+        kv_native_close(native, reason, now);
+    else
+        kv_session_close(link->session, now);
     kv_worker_add_idle(link->context->worker, &link->idle);
 }
 

@@ -92,7 +92,8 @@ KvTun *kv_link_steal_tun(KvLink *link);
 
 /* Makes the peer say something, and asks for nothing else. */
 void kv_link_poke(KvLink *link, KvTime now);
-void kv_link_close(KvLink *link, KvTime now);
+/* @reason: for the peer, if the protocol can tell it. */
+void kv_link_close(KvLink *link, KvCloseReason reason, KvTime now);
 
 /* Native: tells the peer, once, that a newer session took the place of this one; to be freed
  * then. */

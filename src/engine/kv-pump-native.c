@@ -358,7 +358,7 @@ worker_forget_key(KvWorker *worker, gpointer data)
         return;
     entry = kv_native_door_forget(pump->door, message->key);
     if (entry != NULL)
-        kv_link_close(kv_link_from_door_entry(entry), kv_worker_get_now(worker));
+        kv_link_close(kv_link_from_door_entry(entry), KV_CLOSE_REMOVED, kv_worker_get_now(worker));
 }
 
 /* What an administrator wants the clients to know is more than the protocol can tell. */

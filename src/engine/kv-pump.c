@@ -44,6 +44,7 @@ typedef struct {
     KvEvent event;
     KvAnswer answer;
     KvReason reason;
+    KvCloseReason close_reason;
     KvTun *tun;
 } Message;
 
@@ -594,7 +595,7 @@ worker_close_link(KvWorker *worker, gpointer data)
     KvLink *link = kv_pump_find_link(message->pump, message->link);
 
     if (link != NULL)
-        kv_link_close(link, kv_worker_get_now(worker));
+        kv_link_close(link, message->close_reason, kv_worker_get_now(worker));
 }
 
 static void
@@ -659,7 +660,7 @@ worker_shutdown(KvWorker *worker, gpointer data)
     pump->shutting_down = TRUE;
     g_hash_table_iter_init(&iter, pump->links);
     while (g_hash_table_iter_next(&iter, NULL, &link))
-        kv_link_close(link, now);
+        kv_link_close(link, KV_CLOSE_GOING_DOWN, now);
     kv_worker_set_timer(worker, &pump->shutdown_timer, now + SHUTDOWN_PATIENCE);
     kv_worker_add_idle(worker, &pump->reap_idle);
 }
@@ -753,9 +754,12 @@ kv_pump_poke_link(KvPump *pump, KvLinkId link)
 }
 
 void
-kv_pump_close_link(KvPump *pump, KvLinkId link)
+kv_pump_close_link(KvPump *pump, KvLinkId link, KvCloseReason reason)
 {
-    kv_worker_send(pump->worker, worker_close_link, message_new(pump, link));
+    Message *message = message_new(pump, link);
+
+    message->close_reason = reason;
+    kv_worker_send(pump->worker, worker_close_link, message);
 }
 
 void

@@ -181,8 +181,9 @@ void kv_pump_poke_link(KvPump *pump, KvLinkId link);
 /* Asks for @callbacks->link_state of one link; no answer if it is gone. O(1). */
 void kv_pump_query_link(KvPump *pump, KvLinkId link);
 
-/* Ends a session in good order; @callbacks->ended follows. */
-void kv_pump_close_link(KvPump *pump, KvLinkId link);
+/* Ends a session in good order; @callbacks->ended follows. @reason: which the peer of a native link
+ * is told */
+void kv_pump_close_link(KvPump *pump, KvLinkId link, KvCloseReason reason);
 
 /* Ends a session at once, without a word to the peer; @callbacks->ended follows. */
 void kv_pump_drop_link(KvPump *pump, KvLinkId link);

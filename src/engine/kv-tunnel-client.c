@@ -338,7 +338,7 @@ connected(KvTunnelClient *self)
     if (!prepare_device(self, &error)) {
         self->failure = error;
         self->fatal = !g_error_matches(error, KV_ERROR, KV_ERROR_PROTOCOL);
-        kv_pump_close_link(self->pump, self->link);
+        kv_pump_close_link(self->pump, self->link, KV_CLOSE_NONE);
         return;
     }
     warn_about_tap_only(self);
@@ -376,7 +376,7 @@ reconfigured(KvTunnelClient *self)
         !kv_device_reconfigure(get_netlink(self), &self->plan, &plan, &error) ||
         !apply_grant(self, TRUE, &error)) {
         self->failure = error;
-        kv_pump_close_link(self->pump, self->link);
+        kv_pump_close_link(self->pump, self->link, KV_CLOSE_NONE);
         return;
     }
     self->plan = plan;

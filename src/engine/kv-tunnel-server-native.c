@@ -292,7 +292,7 @@ refresh_living(KvTunnelServerNative *self)
         if (kv_grants_is_up_to_date(self->server->grants, kv_peer_get_lease(peer), key))
             join(self, peer);
         else
-            kv_pump_close_link(self->pump, kv_peer_get_link(peer));
+            kv_pump_close_link(self->pump, kv_peer_get_link(peer), KV_CLOSE_NONE);
     }
 }
 
@@ -556,7 +556,7 @@ end_replaced(KvTunnelServerNative *self, KvLeaseId lease)
     if (peer == NULL)
         return;
     kv_peer_set_lease(peer, 0);
-    kv_pump_close_link(kv_peer_get_pump(peer), kv_peer_get_link(peer));
+    kv_pump_close_link(kv_peer_get_pump(peer), kv_peer_get_link(peer), KV_CLOSE_REPLACED);
 }
 
 static gboolean
@@ -582,7 +582,7 @@ kv_tunnel_server_native_confirmed(KvTunnelServerNative *self, KvLinkId link, uin
         return;
     /* It comes again, and is offered something else. */
     if (offer == NULL || !settle_offer(self, offer))
-        kv_pump_close_link(self->pump, link);
+        kv_pump_close_link(self->pump, link, KV_CLOSE_NONE);
     else
         kv_tunnel_server_add_peer(self->server, make_peer(self, link, offer));
     if (offer == NULL)
@@ -602,7 +602,7 @@ kv_tunnel_server_native_ready(KvTunnelServerNative *self, KvPeer *peer)
         kv_log(KV_LOG_ERROR, "client-failed", kv_tunnel_server_get_log_name(self->server, NULL),
                kv_peer_get_label(peer), "client %s at %s: no interface for it: %s",
                kv_peer_get_label(peer), kv_peer_get_remote(peer), error->message);
-        kv_pump_close_link(self->pump, kv_peer_get_link(peer));
+        kv_pump_close_link(self->pump, kv_peer_get_link(peer), KV_CLOSE_NONE);
         return;
     }
     kv_peer_set_interface(peer, self->interface);

@@ -260,7 +260,7 @@ kv_tunnel_server_v1_ready(KvTunnelServer *self, KvPeer *peer)
         kv_log(KV_LOG_ERROR, "client-failed", kv_tunnel_server_get_log_name(self, NULL),
                kv_peer_get_label(peer), "client %s at %s: no interface for it: %s",
                kv_peer_get_label(peer), kv_peer_get_remote(peer), error->message);
-        kv_pump_close_link(kv_peer_get_pump(peer), kv_peer_get_link(peer));
+        kv_pump_close_link(kv_peer_get_pump(peer), kv_peer_get_link(peer), KV_CLOSE_NONE);
         return;
     }
     kv_pump_attach(kv_peer_get_pump(peer), kv_peer_get_link(peer), tun);

@@ -575,7 +575,7 @@ server_disconnect_peer(KvTunnel *tunnel, KvPeer *peer)
 
     /* A peer that is gone may name a pump that is gone, too. */
     if (kv_tunnel_server_find_peer(self, pump, link) == peer)
-        kv_pump_close_link(pump, link);
+        kv_pump_close_link(pump, link, KV_CLOSE_REMOVED);
 }
 
 static void

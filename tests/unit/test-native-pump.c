@@ -275,7 +275,7 @@ test_connect(Fixture *f, gconstpointer with_keys)
     kv_native_config_clear(&more);
     wait_for(&f->client.n_reconfigured, 1);
     g_assert_cmpuint(f->client.mtu, ==, 1300);
-    kv_pump_close_link(f->client.pump, f->client.link);
+    kv_pump_close_link(f->client.pump, f->client.link, KV_CLOSE_NONE);
     wait_for(&f->client.n_ended, 1);
     wait_for(&f->server.n_ended, 1);
     g_assert_cmpint(f->client.reason, ==, KV_REASON_LOCAL);
@@ -336,7 +336,7 @@ test_one_each(Fixture *f, gconstpointer with_keys)
     kv_pump_forget_key(f->server.pump, f->public);
     wait_for(&f->server.n_ended, 2);
     wait_for(&f->client.n_ended, 2);
-    g_assert_cmpint(f->client.reason, ==, KV_REASON_PEER_CLOSED);
+    g_assert_cmpint(f->client.reason, ==, KV_REASON_REMOVED);
     dial(f);
     g_usleep(300000);
     while (g_main_context_iteration(NULL, FALSE))

@@ -174,7 +174,7 @@ test_dropped_link(Fixture *fixture, gconstpointer unused)
     link = kv_pump_connect(fixture->pump, &remote);
     kv_pump_drop_link(fixture->pump, link);
     kv_pump_drop_link(fixture->pump, link);
-    kv_pump_close_link(fixture->pump, link);
+    kv_pump_close_link(fixture->pump, link, KV_CLOSE_NONE);
     kv_pump_shutdown(fixture->pump);
     wait_until_gone(fixture);
     g_assert_cmpuint(fixture->n_ended, ==, 1);

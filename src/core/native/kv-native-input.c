@@ -90,6 +90,14 @@ take_ping(Reading *reading, const uint8_t *body)
     native->n_pongs++;
 }
 
+static KvReason
+get_close_reason(guint reason)
+{
+    if (reason == KV_CLOSE_REMOVED)
+        return KV_REASON_REMOVED;
+    return reason == KV_CLOSE_REPLACED ? KV_REASON_OUTDONE : KV_REASON_PEER_CLOSED;
+}
+
 static void
 take_frame(Reading *reading, const KvFrame *frame)
 {
@@ -119,7 +127,7 @@ take_frame(Reading *reading, const KvFrame *frame)
         kv_transport_pong(native->transport, frame->token, reading->from, reading->now);
         break;
     case KV_FRAME_CLOSE:
-        kv_native_lose(native, KV_REASON_PEER_CLOSED);
+        kv_native_lose(native, get_close_reason(frame->reason));
         break;
     }
 }

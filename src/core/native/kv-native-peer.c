@@ -95,7 +95,7 @@ kv_native_peer_take_loss(KvNative *native, KvTime now)
     kv_initiator_stop(native->initiator);
     kv_native_forget(native, now);
     /* Who ended in good order may be back soon; else there is a pause before the next try. */
-    if (reason != KV_REASON_PEER_CLOSED)
+    if (reason != KV_REASON_PEER_CLOSED && reason != KV_REASON_REMOVED)
         kv_transport_handshake_failed(native->transport, now);
     if (native->params.keepalive > 0 && kv_native_peer_knows_remote(native))
         kv_transport_want(native->transport, now);

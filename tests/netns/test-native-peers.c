@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-error.h"
+#include "kv-test.h"
+#include "kv-tunnel.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A server whose peers change while it runs, and clients with keys, as tunnels of one engine over
+ * the loopback interface of a namespace of their own. */
+
+enum { ALICE, BOB, SERVER, N_KEYS };
+
+typedef struct {
+    KvEngine *engine;
+    uint8_t private_keys[N_KEYS][KV_KEY_BYTES];
+    KvTunnel *server;
+    KvTunnel *clients[2];
+    GString *events; /* of the server's peers */
+} Fixture;
+
+/* (transfer full): the text of a key, or of its public one. */
+static char *
+key_text(const Fixture *fixture, guint who, gboolean is_public)
+{
+    uint8_t key[KV_KEY_BYTES];
+    char text[KV_KEY_TEXT_BYTES];
+
+    if (is_public)
+        kv_key_get_public(fixture->private_keys[who], key);
+    return g_strdup(kv_key_to_string(is_public ? key : fixture->private_keys[who], text));
+}
+
+static KvSettings *
+load(KvRole role, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    KvSettings *settings = kv_settings_new(role);
+
+    g_assert_true(kv_settings_load_data(settings, text, strlen(text), "test", &error));
+    g_assert_no_error(error);
+    return settings;
+}
+
+/* @alice, @bob: lines of their groups; NULL: there is none. */
+static KvSettings *
+make_server_settings(const Fixture *fixture, const char *alice, const char *bob)
+{
+    g_autoptr(GString) text = g_string_new("[tunnel]\nip=127.0.0.1\nport=4100\ncrypt=auto\n"
+                                           "local-ip=10.8.0.1\nnetmask=255.255.255.0\n"
+                                           "assignable-ips=10.8.0.0/24\n");
+    const char *lines[] = {alice, bob};
+    g_autofree char *private_key = key_text(fixture, SERVER, FALSE);
+
+    g_string_append_printf(text, "private-key=%s\n", private_key);
+    for (guint i = 0; i < G_N_ELEMENTS(lines); i++) {
+        g_autofree char *public_key = key_text(fixture, i, TRUE);
+
+        if (lines[i] != NULL)
+            g_string_append_printf(text, "[peer %s]\npublic-key=%s\n%s",
+                                   i == ALICE ? "alice" : "bob", public_key, lines[i]);
+    }
+    return load(KV_ROLE_SERVER, text->str);
+}
+
+static KvTunnel *
+make_client(const Fixture *fixture, guint who)
+{
+    g_autofree char *private_key = key_text(fixture, who, FALSE);
+    g_autofree char *public_key = key_text(fixture, SERVER, TRUE);
+    g_autofree char *text = g_strdup_printf(
+        "[tunnel]\nip=127.0.0.1\nport=4100\ncrypt=auto\nprivate-key=%s\npublic-key=%s\n"
+        "vni-name=kvc%u\nauto-reconnect=true\n",
+        private_key, public_key, who);
+    g_autoptr(KvSettings) settings = load(KV_ROLE_CLIENT, text);
+    g_autoptr(GError) error = NULL;
+    KvTunnel *client = kv_tunnel_new(fixture->engine, settings, &error);
+
+    g_assert_no_error(error);
+    return client;
+}
+
+static void
+note(Fixture *fixture, KvPeer *peer, char sign)
+{
+    const KvTunnelNetwork *first = &g_array_index(kv_peer_get_addresses(peer), KvTunnelNetwork, 0);
+    char text[KV_NETWORK_TEXT_BYTES];
+
+    g_string_append_printf(fixture->events, "%c%s %s\n", sign, kv_peer_get_id(peer),
+                           kv_network_to_string(&first->network, text));
+}
+
+static void
+peer_added(KvTunnel *tunnel, KvPeer *peer, gpointer data)
+{
+    note(data, peer, '+');
+}
+
+static void
+peer_removed(KvTunnel *tunnel, KvPeer *peer, gpointer data)
+{
+    note(data, peer, '-');
+}
+
+static void
+run_until_event(Fixture *fixture, const char *event)
+{
+    while (strstr(fixture->events->str, event) == NULL)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+static void
+run_until_state(KvTunnel *tunnel, KvTunnelState state)
+{
+    while (kv_tunnel_get_state(tunnel) != state)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+static gboolean
+time_is_up(gpointer done)
+{
+    *(gboolean *) done = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
+static void
+run_for(guint ms)
+{
+    gboolean done = FALSE;
+
+    g_timeout_add(ms, time_is_up, &done);
+    while (!done)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+static void
+set_peers(Fixture *fixture, const char *alice, const char *bob)
+{
+    g_autoptr(KvSettings) settings = make_server_settings(fixture, alice, bob);
+
+    g_string_truncate(fixture->events, 0);
+    kv_tunnel_set_peers(fixture->server, kv_settings_get_peers(settings));
+}
+
+static void
+set_up(Fixture *fixture, gconstpointer unused)
+{
+    g_autoptr(KvSettings) settings = NULL;
+    g_autoptr(GError) error = NULL;
+
+    fixture->engine = kv_engine_new(&error);
+    g_assert_no_error(error);
+    fixture->events = g_string_new(NULL);
+    for (guint i = 0; i < N_KEYS; i++)
+        kv_key_generate_private(fixture->private_keys[i]);
+    settings = make_server_settings(fixture, "", "");
+    fixture->server = kv_tunnel_new(fixture->engine, settings, &error);
+    g_assert_no_error(error);
+    g_signal_connect(fixture->server, "peer-added", G_CALLBACK(peer_added), fixture);
+    g_signal_connect(fixture->server, "peer-removed", G_CALLBACK(peer_removed), fixture);
+    kv_tunnel_start(fixture->server);
+    run_until_state(fixture->server, KV_TUNNEL_STATE_CONNECTED);
+    for (guint i = 0; i < G_N_ELEMENTS(fixture->clients); i++) {
+        fixture->clients[i] = make_client(fixture, i);
+        kv_tunnel_start(fixture->clients[i]);
+        run_until_event(fixture, i == ALICE ? "+alice 10.8.0.2\n" : "+bob 10.8.0.3\n");
+        run_until_state(fixture->clients[i], KV_TUNNEL_STATE_CONNECTED);
+    }
+}
+
+static void
+tear_down(Fixture *fixture, gconstpointer unused)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(fixture->clients); i++) {
+        kv_tunnel_stop(fixture->clients[i]);
+        run_until_state(fixture->clients[i], KV_TUNNEL_STATE_STOPPED);
+        g_object_unref(fixture->clients[i]);
+    }
+    kv_tunnel_stop(fixture->server);
+    run_until_state(fixture->server, KV_TUNNEL_STATE_STOPPED);
+    g_object_unref(fixture->server);
+    g_string_free(fixture->events, TRUE);
+    kv_engine_unref(fixture->engine);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+}
+
+/* Proves: who is deleted while the server runs is disconnected at once and not let in again, until
+ * it is back among the peers, and then has the address it had; others notice nothing. */
+static void
+test_revoked(Fixture *fixture, gconstpointer unused)
+{
+    set_peers(fixture, NULL, "");
+    run_until_event(fixture, "-alice 10.8.0.2\n");
+    run_until_state(fixture->clients[ALICE], KV_TUNNEL_STATE_WAITING);
+    g_assert_nonnull(strstr(kv_tunnel_get_error(fixture->clients[ALICE])->message,
+                            "removed by an administrator"));
+    run_for(3000);
+    g_assert_cmpstr(fixture->events->str, ==, "-alice 10.8.0.2\n");
+    g_assert_cmpint(kv_tunnel_get_state(fixture->clients[ALICE]), !=, KV_TUNNEL_STATE_CONNECTED);
+    g_assert_cmpint(kv_tunnel_get_state(fixture->clients[BOB]), ==, KV_TUNNEL_STATE_CONNECTED);
+    set_peers(fixture, "", "");
+    run_until_event(fixture, "+alice 10.8.0.2\n");
+    g_assert_cmpstr(fixture->events->str, ==, "+alice 10.8.0.2\n");
+}
+
+/* Proves: other networks behind a client need no new connection; another fixed address does, and
+ * the client comes back to it. */
+static void
+test_changed(Fixture *fixture, gconstpointer unused)
+{
+    set_peers(fixture, "allowed-ips=192.168.7.0/24\n", "local-ip=10.8.0.99\n");
+    run_until_event(fixture, "-bob 10.8.0.3\n+bob 10.8.0.99\n");
+    g_assert_cmpstr(fixture->events->str, ==, "-bob 10.8.0.3\n+bob 10.8.0.99\n");
+    g_assert_cmpint(kv_tunnel_get_state(fixture->clients[ALICE]), ==, KV_TUNNEL_STATE_CONNECTED);
+}
+
+static void
+bring_loopback_up(void)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    g_assert_cmpint(ioctl(fd, SIOCSIFFLAGS, &request), ==, 0);
+    close(fd);
+}
+
+int
+main(int argc, char **argv)
+{
+    if (unshare(CLONE_NEWNET) < 0) {
+        fprintf(stderr, "skipped: no network namespace: %s\n", g_strerror(errno));
+        return KV_TEST_SKIPPED;
+    }
+    if (access("/dev/net/tun", R_OK | W_OK) < 0) {
+        fprintf(stderr, "skipped: /dev/net/tun: %s\n", g_strerror(errno));
+        return KV_TEST_SKIPPED;
+    }
+    bring_loopback_up();
+    g_test_add("/native-peers/revoked", Fixture, NULL, set_up, test_revoked, tear_down);
+    g_test_add("/native-peers/changed", Fixture, NULL, set_up, test_changed, tear_down);
+    return kv_test_main(&argc, &argv);
+}
