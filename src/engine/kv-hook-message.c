@@ -16,17 +16,12 @@
 
 /* All that a hook may be told; nothing else gets into its environment. */
 static const char *const variables[] = {
-    "KV_CLIENT_ID",
-    "KV_VNI_INTERFACE_NAME",
-    "KV_CLIENT_IP",
-    "KV_CLIENT_IP_MODE",
-    "KV_REMOTE_ADDR",
-    "KV_EVENT",
-    "KV_TUNNEL",
-    "KV_ROLE",
-    "KV_LOCAL_IP",
-    "KV_CLIENT_IP6",
-    NULL,
+    "KV_CLIENT_ID",   "KV_VNI_INTERFACE_NAME",
+    "KV_CLIENT_IP",   "KV_CLIENT_IP_MODE",
+    "KV_REMOTE_ADDR", "KV_EVENT",
+    "KV_TUNNEL",      "KV_ROLE",
+    "KV_LOCAL_IP",    "KV_CLIENT_IP6",
+    "KV_LOCAL_IP6",   NULL,
 };
 
 /* One field of a packet: a view, not terminated. */

@@ -103,12 +103,14 @@ build_command(const Command *line, const char *event, const char *log_name,
     command = kv_hook_command_new(line->program, log_name, NULL);
     kv_hook_command_set_arguments(command, line->words + 1, info->interface_name);
     g_strfreev(command->variables);
-    command->variables = g_new0(char *, 6);
+    command->variables = g_new0(char *, 7);
     command->variables[0] = g_strconcat("KV_EVENT=", event, NULL);
     command->variables[1] = g_strconcat("KV_TUNNEL=", info->name, NULL);
     command->variables[2] = g_strconcat("KV_ROLE=", kv_role_to_string(info->role), NULL);
     command->variables[3] = g_strconcat("KV_VNI_INTERFACE_NAME=", info->interface_name, NULL);
     command->variables[4] = g_strconcat("KV_LOCAL_IP=", kv_ip4_to_string(info->local_ip, ip), NULL);
+    if (info->local_ip6 != NULL)
+        command->variables[5] = g_strconcat("KV_LOCAL_IP6=", info->local_ip6, NULL);
     return command;
 }
 

@@ -38,7 +38,8 @@ typedef struct {
     const char *name; /* KV_TUNNEL, may be empty */
     KvRole role;      /* KV_ROLE: client or server */
     const char *interface_name;
-    KvIp4 local_ip; /* KV_LOCAL_IP: this end's tunnel address */
+    KvIp4 local_ip;        /* KV_LOCAL_IP: this end's tunnel address */
+    const char *local_ip6; /* (nullable): KV_LOCAL_IP6 */
 } KvHookTunnelInfo;
 
 /* All nullable. */

@@ -296,7 +296,10 @@ static void
 run_hook(KvTunnelClient *self)
 {
     char server_ip[KV_IP4_TEXT_BYTES];
+    char ip6[KV_NETWORK_TEXT_BYTES];
     KvHookInfo info = {
+        .client_ip6 =
+            kv_tunnel_networks_find_ip6(kv_tunnel_get_details((KvTunnel *) self)->addresses, ip6),
         .client_id = get_params(self)->v1.client.id,
         .interface_name = kv_tun_get_name(self->tun),
         .client_ip = self->configured.ip,
@@ -342,7 +345,9 @@ connected(KvTunnelClient *self)
         return;
     }
     warn_about_tap_only(self);
-    kv_tunnel_run_up((KvTunnel *) self, self->hooks, self->plan.name, self->plan.local);
+    tell_configuration(self);
+    kv_tunnel_run_up((KvTunnel *) self, self->hooks, self->plan.name,
+                     get_params(self)->native != NULL ? self->configured.ip : self->plan.local);
     run_hook(self);
     kv_log(KV_LOG_INFO, "connected", get_log_name(self), remote,
            "connected to %s: interface %s, address %s, MTU %u", remote, self->plan.name,
@@ -350,7 +355,6 @@ connected(KvTunnelClient *self)
     kv_log(KV_LOG_INFO, NULL, get_log_name(self), remote, "%s", protocol);
     self->connected_at = kv_clock_now();
     kv_pump_attach(self->pump, self->link, g_steal_pointer(&self->tun));
-    tell_configuration(self);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
 }
 

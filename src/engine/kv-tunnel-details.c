@@ -119,6 +119,20 @@ kv_tunnel_details_add_ip4(KvTunnelDetails *details, KvIp4 ip, guint prefix, KvIp
     g_array_append_val(details->addresses, address);
 }
 
+const char *
+kv_tunnel_networks_find_ip6(const GArray *networks, char text[KV_NETWORK_TEXT_BYTES])
+{
+    for (guint i = 0; i < networks->len; i++) {
+        KvNetwork address = g_array_index(networks, KvTunnelNetwork, i).network;
+
+        if (!address.is_ip6)
+            continue;
+        address.prefix = (uint8_t) kv_network_get_bits(&address);
+        return kv_network_to_string(&address, text);
+    }
+    return NULL;
+}
+
 static KvNetwork
 find_gateway(const KvNativeConfig *grant, gboolean is_ip6)
 {

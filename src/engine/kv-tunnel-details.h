@@ -42,6 +42,10 @@ gboolean kv_tunnel_details_equal(const KvTunnelDetails *a, const KvTunnelDetails
 /* No addresses any more, nor what else a server grants. */
 void kv_tunnel_details_forget_grant(KvTunnelDetails *details);
 
+/* (transfer none) (nullable): @text, with the first IPv6 address, without its prefix. @networks:
+ * (element-type KvTunnelNetwork) */
+const char *kv_tunnel_networks_find_ip6(const GArray *networks, char text[KV_NETWORK_TEXT_BYTES]);
+
 /* Adds an address of IPv4, if @ip is not 0. @peer: 0: none */
 void kv_tunnel_details_add_ip4(KvTunnelDetails *details, KvIp4 ip, guint prefix, KvIp4 peer);
 

@@ -72,21 +72,6 @@ get_params(KvTunnelServer *self)
 
 /* --- a client's interface ------------------------------------------------------------------- */
 
-/* (transfer none) (nullable): @text, with its address of IPv6. */
-static const char *
-find_ip6(KvPeer *peer, char text[KV_NETWORK_TEXT_BYTES])
-{
-    const GArray *addresses = kv_peer_get_addresses(peer);
-
-    for (guint i = 0; i < addresses->len; i++) {
-        const KvNetwork *address = &g_array_index(addresses, KvTunnelNetwork, i).network;
-
-        if (address->is_ip6)
-            return kv_network_to_string(address, text);
-    }
-    return NULL;
-}
-
 static void
 run_hook(KvTunnelServer *self, KvPeer *peer, KvHookEvent event)
 {
@@ -98,7 +83,7 @@ run_hook(KvTunnelServer *self, KvPeer *peer, KvHookEvent event)
         .client_id = id != NULL ? id : "",
         .interface_name = kv_peer_get_interface(peer),
         .client_ip = kv_peer_get_ip(peer),
-        .client_ip6 = find_ip6(peer, ip6),
+        .client_ip6 = kv_tunnel_networks_find_ip6(kv_peer_get_addresses(peer), ip6),
         .address_mode = kv_peer_get_client(peer)->address_mode,
         .remote_addr = kv_peer_get_remote(peer),
     };

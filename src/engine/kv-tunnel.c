@@ -85,6 +85,18 @@ kv_tunnel_init(KvTunnel *self)
     kv_tunnel_details_init(&priv->details);
 }
 
+static void
+add_locals(KvTunnelDetails *details, const KvTunnelParams *params)
+{
+    g_autoptr(GArray) locals = kv_tunnel_params_list_locals(params);
+
+    for (guint i = 0; i < locals->len; i++) {
+        KvTunnelNetwork local = {.network = g_array_index(locals, KvNetwork, i)};
+
+        g_array_append_val(details->addresses, local);
+    }
+}
+
 /* Back to what is known without running. */
 static void
 forget_details(KvTunnelPrivate *priv)
@@ -100,6 +112,10 @@ forget_details(KvTunnelPrivate *priv)
         return;
     details->vni_mode = params->vni_mode;
     details->mtu = params->vni_mtu;
+    if (params->native != NULL) {
+        add_locals(details, params);
+        return;
+    }
     kv_tunnel_details_add_ip4(
         details, params->local_ip,
         params->vni_mode == KV_VNI_MODE_TUN ? 32 : kv_ip4_mask_to_prefix(params->netmask), 0);
@@ -242,11 +258,13 @@ void
 kv_tunnel_run_up(KvTunnel *self, KvHooks *hooks, const char *interface, KvIp4 local_ip)
 {
     KvTunnelParams *params = get_private(self)->params;
+    char ip6[KV_NETWORK_TEXT_BYTES];
     const KvHookTunnelInfo info = {
         .name = params->name != NULL ? params->name : "",
         .role = params->role,
         .interface_name = interface,
         .local_ip = local_ip,
+        .local_ip6 = kv_tunnel_networks_find_ip6(get_private(self)->details.addresses, ip6),
     };
 
     if (hooks != NULL)

@@ -213,6 +213,35 @@ routes=192.168.60.0/24
     equal(server.count("client-connected"), 1, "clients let in")
 
 
+@test("hooks are told the addresses of both families, on a server and on a client")
+def hooks(world):
+    world.veth()
+    folder = os.path.join(world.dir, "hooks")
+    log = os.path.join(world.dir, "log")
+    os.mkdir(folder, 0o755)
+    for name, words in (("on_connected", "client $KV_CLIENT_ID $KV_VNI_INTERFACE_NAME $KV_CLIENT_IP $KV_CLIENT_IP6"),
+                        ("on_disconnected", "gone $KV_CLIENT_ID $KV_CLIENT_IP6"),
+                        ("up", "up $KV_ROLE $KV_VNI_INTERFACE_NAME $KV_LOCAL_IP $KV_LOCAL_IP6")):
+        path = os.path.join(folder, name)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o755), "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\necho {words} >>{log}\n")
+    up = ("--up", os.path.join(folder, "up"))
+    world.server(*POOLS, "--hook-dir", folder, *up, crypt="auto")
+    client = world.client("--client-id", "laptop", *up, crypt="auto")
+    has_addresses(world.c, "10.9.0.2/24", "fd09::2/64")
+    expected = ["client laptop kvs0 10.9.0.2 fd09::2", "up client kvc0 10.9.0.2 fd09::2",
+                "up server kvs0 10.9.0.1 fd09::1"]
+
+    def lines():
+        with open(log, encoding="ascii") as file:
+            return sorted(file.read().splitlines())
+
+    wait_until(lambda: os.path.exists(log) and len(lines()) == 3, 5, "three hooks have run")
+    equal(lines(), expected, "what the hooks were told")
+    client.stop()
+    wait_until(lambda: "gone laptop fd09::2" in lines(), 5, "the hook of the end has run")
+
+
 @test("in tap mode the clients are on one switch with the server", limit=60)
 def switch(world):
     clients = two_clients(world)
