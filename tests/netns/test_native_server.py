@@ -242,6 +242,44 @@ def hooks(world):
     wait_until(lambda: "gone laptop fd09::2" in lines(), 5, "the hook of the end has run")
 
 
+@test("when another program removes the shared interface the server says so, and ends")
+def interface_lost(world):
+    world.veth()
+    server = world.server(*POOLS, crypt="auto")
+    world.client(crypt="auto")
+    has_addresses(world.c, "10.9.0.2/24", "fd09::2/64")
+    world.s.ip("link", "del", "kvs0")
+    server.wait_text("another program removed the interface kvs0")
+    check(server.wait_exit(5) != 0, "it ends with an error")
+
+
+@test("without a pool a client has the address that it asks for; whoever is in no network has a route")
+def no_pool(world):
+    world.veth()
+    world.server("--local-ip", "10.9.0.1", crypt="auto")
+    client = world.client("--local-ip", "10.9.0.7", crypt="auto")
+    has_addresses(world.c, "10.9.0.7/32")
+    equal(routes(world.c, "kvc0"), ["10.9.0.1"], "the client's routes")
+    equal(routes(world.s, "kvs0"), ["10.9.0.7"], "the server's routes")
+    world.c.can_ping("10.9.0.1")
+    client.stop()
+    wait_until(lambda: routes(world.s, "kvs0") == [], 5, "the server's route is gone")
+
+
+@test("a bridge has the shared interface, which has no address then")
+def bridge(world):
+    world.veth()
+    world.s.ip("link", "add", "br0", "type", "bridge")
+    world.s.ip("link", "set", "br0", "up")
+    world.s.ip("addr", "add", "10.9.0.1/24", "dev", "br0")
+    world.server(*POOLS, "--bridge", "br0", crypt="auto", mode="tap")
+    world.client(crypt="auto")
+    has_addresses(world.c, "10.9.0.2/24", "fd09::2/64")
+    equal(addresses(world.s, "kvs0"), [], "the addresses of the shared interface")
+    equal(world.s.link("kvs0").get("master"), "br0", "the bridge that it is in")
+    world.c.can_ping("10.9.0.1")
+
+
 @test("in tap mode the clients are on one switch with the server", limit=60)
 def switch(world):
     clients = two_clients(world)
