@@ -127,6 +127,37 @@ def other_link(world):
     equal(client.count("connected"), 1, "how often the client connected")
 
 
+@test("with all traffic routed into the tunnel a client moves to another link, and back, and its own routes are "
+      "left as they were", limit=90)
+def full_tunnel(world):
+    world.veth()
+    world.veth(n=1)
+    world.s.ip("addr", "add", "10.99.0.1/32", "dev", "lo")
+    world.c.ip("route", "add", "default", "via", "10.77.0.1", "metric", "100")
+    world.c.ip("route", "add", "default", "via", "10.77.1.1", "metric", "200")
+    before = world.c.ip("route")
+    world.server(*SERVER, "--routes", "0.0.0.0/0", **NATIVE)
+    client = world.client(ip="10.99.0.1", **NATIVE)
+    talk = Chatter(world, world.s, world.c, TUN_SERVER)
+    talk.say()
+    check("dev kvc0" in world.c.ip("route", "get", "1.2.3.4"), "strangers are reached through the tunnel")
+    check("dev eth0" in world.c.ip("route", "get", "10.99.0.1"), "the server is not")
+    world.c.ip("link", "set", "eth0", "down")
+    talk.say(10)
+    check("dev eth1" in world.c.ip("route", "get", "10.99.0.1"), "the server is reached by the other link")
+    check("dev kvc0" in world.c.ip("route", "get", "1.2.3.4"), "strangers still through the tunnel")
+    world.c.ip("link", "set", "eth1", "down")
+    time.sleep(1)
+    world.c.ip("link", "set", "eth1", "up")
+    world.c.ip("route", "add", "default", "via", "10.77.1.1", "metric", "200")
+    talk.say(20)
+    check("dev kvc0" in world.c.ip("route", "get", "1.2.3.4"), "strangers through the tunnel again")
+    equal(client.count("connected"), 1, "how often the client connected")
+    client.stop()
+    left = [line for line in world.c.ip("route").splitlines() if "eth1" in line]
+    equal(left, [line for line in before.splitlines() if "eth1" in line], "routes of the other link in the end")
+
+
 @test("a server that was killed and started again has its client back at its next packet", limit=60)
 def restart(world):
     world.veth()

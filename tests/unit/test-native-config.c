@@ -91,6 +91,23 @@ assert_same(const KvNativeConfig *got, const KvNativeConfig *want)
     g_assert_cmpstr(got->refusal_text, ==, want->refusal_text);
 }
 
+/* Proves: a copy says the same, shares nothing, and replaces what was there. */
+static void
+test_copy(void)
+{
+    g_auto(KvNativeConfig) copy = {0};
+    g_auto(KvNativeConfig) want = {0};
+    KvNativeConfig config;
+
+    fill(&config);
+    fill(&want);
+    fill(&copy);
+    add_network(copy.routes, "10.9.0.0/16");
+    kv_native_config_copy(&config, &copy);
+    kv_native_config_clear(&config);
+    assert_same(&copy, &want);
+}
+
 /* Proves: all that one end may say arrives at the other, and padding says nothing. */
 static void
 test_round_trip(void)
@@ -414,6 +431,7 @@ int
 main(int argc, char **argv)
 {
     g_test_add_func("/native-config/round-trip", test_round_trip);
+    g_test_add_func("/native-config/copy", test_copy);
     g_test_add_func("/native-config/no-room", test_no_room);
     g_test_add_func("/native-config/padding", test_padding);
     g_test_add_func("/native-config/bad", test_bad);

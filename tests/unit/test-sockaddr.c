@@ -91,11 +91,43 @@ test_zone(void)
     g_assert_cmpstr(by_name, ==, "[fe80::1%lo]:1235");
 }
 
+/* Proves: core's form of an address is the same for IPv4 and IPv4 mapped into IPv6, and leads back
+ * to what the socket uses. */
+static void
+test_endpoint(void)
+{
+    static const struct {
+        const char *text;
+        const char *mapped; /* the same on an IPv6 socket */
+    } cases[] = {{"192.0.2.1", "::ffff:192.0.2.1"}, {"2001:db8::1", NULL}, {"fe80::1", NULL}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        KvSockaddr address = make(cases[i].text, 1235);
+        KvSockaddr back, mapped;
+        KvEndpoint endpoint, other;
+
+        if (address.sa.sa_family == AF_INET6 && i == 2)
+            address.v6.sin6_scope_id = 7;
+        kv_sockaddr_to_endpoint(&address, &endpoint);
+        g_assert_cmpuint(endpoint.port, ==, 1235);
+        kv_sockaddr_from_endpoint(&back, &endpoint, address.sa.sa_family);
+        g_assert_true(kv_sockaddr_equal(&back, &address));
+        if (cases[i].mapped == NULL)
+            continue;
+        mapped = make(cases[i].mapped, 1235);
+        kv_sockaddr_to_endpoint(&mapped, &other);
+        g_assert_true(kv_endpoint_equal(&other, &endpoint));
+        kv_sockaddr_from_endpoint(&back, &endpoint, AF_INET6);
+        g_assert_true(kv_sockaddr_equal(&back, &mapped));
+    }
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_add_func("/sockaddr/text", test_text);
     g_test_add_func("/sockaddr/equal", test_equal);
     g_test_add_func("/sockaddr/zone", test_zone);
+    g_test_add_func("/sockaddr/endpoint", test_endpoint);
     return kv_test_main(&argc, &argv);
 }

@@ -3,6 +3,7 @@
 
 #include "kv-bytes.h"
 #include "kv-cookie.h"
+#include "kv-key.h"
 #include "kv-noise.h"
 #include "kv-outer.h"
 #include "kv-seal.h"
@@ -97,6 +98,27 @@ test_keys(void)
         check_outer(json_array_get_object_element(outer, i));
     for (guint i = 0; i < json_array_get_length(reset); i++)
         check_reset_token(json_array_get_object_element(reset, i));
+}
+
+/* Proves: what a secret stands for is what the document says, of a key's text and of any other. */
+static void
+test_secrets(void)
+{
+    g_autoptr(JsonParser) parser = kv_vector_load("native/keys.json", "native-keys");
+    JsonArray *secrets = kv_vector_get_array(kv_vector_get_root(parser), "secrets");
+
+    for (guint i = 0; i < json_array_get_length(secrets); i++) {
+        JsonObject *one = json_array_get_object_element(secrets, i);
+        g_autoptr(GBytes) text = kv_vector_get_hex(one, "secret");
+        g_autoptr(GBytes) want = kv_vector_get_hex(one, "psk");
+        g_autoptr(KvSecret) secret = kv_secret_new(get_data(text), g_bytes_get_size(text));
+        g_autoptr(GError) error = NULL;
+        uint8_t key[KV_KEY_BYTES];
+
+        g_assert_true(kv_key_stretch(key, secret, &error));
+        g_assert_no_error(error);
+        kv_vector_assert_bytes(key, sizeof key, want, "key of a secret");
+    }
 }
 
 /* --- handshakes ----------------------------------------------------------------------------- */
@@ -494,6 +516,7 @@ int
 main(int argc, char **argv)
 {
     g_test_add_func("/vectors/native/keys", test_keys);
+    g_test_add_func("/vectors/native/secrets", test_secrets);
     g_test_add_func("/vectors/native/handshakes", test_handshakes);
     g_test_add_func("/vectors/native/cookies", test_cookies);
     g_test_add_func("/vectors/native/transport", test_transport);
