@@ -7,12 +7,13 @@ import pwd
 import random
 import resource
 import signal
+import subprocess
 import time
 
 import kvbus
-from kvbus import (CLIENT_SETTINGS, DAEMON, DAEMON_GID, DAEMON_UID, LONG, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib,
+from kvbus import (CLIENT, CLIENT_SETTINGS, DAEMON, DAEMON_GID, DAEMON_UID, LONG, MANAGER, NOBODY, ROOT, SERVER, TUNNEL, Error, GLib,
                    ServiceManager, check, equal, held, iterate, main, refused, tunnel_arguments, variants, wait_for)
-from kvnet import SANITIZED, shell, test, wait_held, wait_until
+from kvnet import PROGRAM, SANITIZED, shell, test, wait_held, wait_until
 
 EMPTY = GLib.Variant("(a{sv})", ({},))
 TRANSIENT = {"transient": True}
@@ -540,6 +541,50 @@ def credential(world):
         made = root.create({**{k: v for k, v in SERVER.items() if k != "secret"}, "name": "made"}, options)
         refused(lambda: root.tunnel(made, "Start"), "InvalidSetting", "secret: required")
         root.tunnel(made, "Delete")
+
+
+def key_pair():
+    private = shell(PROGRAM, "genkey").strip()
+    public = subprocess.run([PROGRAM, "pubkey"], input=private, capture_output=True, text=True, check=True).stdout
+    return private, public.strip()
+
+
+@test("a peer that is taken away is turned out of the running server at once, the others stay; one that is added "
+      "is let in", limit=90)
+def revoked(world):
+    world.veth()
+    elsewhere = world.namespace("c2")
+    world.veth(world.s, elsewhere, 1)
+    root = world.start_all()
+    (private, public), (ann, ann_public), (bob, bob_public) = key_pair(), key_pair(), key_pair()
+    peers = {"ann": variants({"public-key": ann_public, "local-ip": "192.168.88.7"}),
+             "bob": variants({"public-key": bob_public})}
+    path = root.create({key: value for key, value in SERVER.items() if key != "secret"} |
+                       {"crypt": "auto", "private-key": private, "peers": GLib.Variant("a{sa{sv}}", peers)})
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+
+    def client(key, name, **more):
+        return world.client("--private-key", key, "--public-key", public, "--vni-name", name, crypt="auto",
+                            secret=None, name=name, **more)
+
+    def addresses():
+        return [root.get(one, CLIENT, "Addresses")[0]["address"] for one in root.get(path, TUNNEL, "Clients")]
+
+    gone, stays = client(ann, "kvca"), client(bob, "kvcb", ip="10.77.1.1", namespace=elsewhere)
+    wait_until(lambda: len(addresses()) == 2, 10, "both clients are there")
+    check("192.168.88.7" in addresses(), "the fixed address was not given")
+    del peers["ann"]
+    root.tunnel(path, "Update", {"peers": GLib.Variant("a{sa{sv}}", peers)})
+    wait_until(lambda: "192.168.88.7" not in addresses(), 5, "the revoked client is gone")
+    equal(len(addresses()), 1, "the clients left")
+    gone.wait_exit(30)
+    client(ann, "kvca", wait=False).expect_exit(5, 25)
+    check(stays.alive(), "the other client ended, too")
+    root.tunnel(path, "Update", {"peers": GLib.Variant("a{sa{sv}}", {
+        **peers, "again": variants({"public-key": ann_public})})})
+    client(ann, "kvca")
+    wait_until(lambda: len(addresses()) == 2, 10, "the client is back")
 
 
 @test("a file with a secret is read for tunnels of the administrator only, whoever names it", limit=30)
