@@ -15,6 +15,7 @@ built with one: its reports fail a test, and it ends by request so that leaks ar
 import contextlib
 import ctypes
 import errno
+import fcntl
 import glob
 import hashlib
 import json
@@ -37,6 +38,7 @@ LINKEM = os.environ.get("KCPVPN_LINKEM", os.path.join(TOP, "build/tests/lib/link
 TIME_FACTOR = float(os.environ.get("KCPVPN_TIME_FACTOR", "1"))
 SANITIZED = os.environ.get("KCPVPN_SANITIZED") == "1"
 SECRET = "pre-shared-key-of-the-tests"
+FOLDER = "kvnet-world-"
 PORT = 1235
 
 # Tunnel addresses that most tests use.
@@ -332,7 +334,9 @@ class World:
     """Everything one test makes. close() removes all of it."""
 
     def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix=f"kvnet-{os.getpid()}-")
+        self.dir = tempfile.mkdtemp(prefix=FOLDER)
+        self.lock = os.open(self.dir, os.O_RDONLY)  # for sweep()
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
         os.chmod(self.dir, 0o755)
         self.processes, self.namespaces, self.sockets, self.undos = [], {}, [], []
         self.number = 0
@@ -433,6 +437,7 @@ class World:
         for undo in reversed(self.undos):
             undo()
         shutil.rmtree(self.dir, ignore_errors=True)
+        os.close(self.lock)
 
 
 # --- traffic -----------------------------------------------------------------------------------
@@ -600,14 +605,24 @@ def test(proves, limit=30):
 
 def sweep():
     """Removes the namespaces and folders of runs that were killed before they could."""
-    for path in glob.glob("/run/netns/kvt-*") + glob.glob(os.path.join(tempfile.gettempdir(), "kvnet-*-*")):
-        kind, pid = os.path.basename(path).split("-")[:2]
-        if os.path.exists(f"/proc/{pid}"):
-            continue
-        if kind == "kvt":
+    for path in glob.glob("/run/netns/kvt-*"):
+        pid = os.path.basename(path).split("-")[1]
+        if not os.path.exists(f"/proc/{pid}"):
             shell("ip", "netns", "del", os.path.basename(path), check_status=False)
-        else:
+    for path in glob.glob(os.path.join(tempfile.gettempdir(), FOLDER + "*")):
+        with contextlib.suppress(OSError):
+            sweep_folder(path)
+
+
+def sweep_folder(path):
+    """By its lock, which goes with who made it: in a box of its own that has a process number which is none here."""
+    lock = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if time.time() - os.fstat(lock).st_mtime > 60:  # else it may be about to be locked
             shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(lock)
 
 
 def _on_alarm(*_):
