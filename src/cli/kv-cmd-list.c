@@ -40,10 +40,10 @@ static void
 add_tunnel(KvTable *table, KvDbusTunnel1 *tunnel, gint64 now_us)
 {
     const char *state = kv_dbus_tunnel1_get_state(tunnel);
-    gboolean server = g_strcmp0(kv_dbus_tunnel1_get_role(tunnel), "server") == 0;
+    gboolean client = g_strcmp0(kv_dbus_tunnel1_get_role(tunnel), "client") == 0;
     const char *const *paths = kv_dbus_tunnel1_get_clients(tunnel);
     guint n_clients = paths != NULL ? g_strv_length((char **) paths) : 0;
-    g_autofree char *clients = server ? g_strdup_printf("%u", n_clients) : NULL;
+    g_autofree char *clients = client ? NULL : g_strdup_printf("%u", n_clients);
     g_autofree char *since =
         kv_property_format_since(kv_dbus_tunnel1_get_connected_since(tunnel), now_us);
     g_autofree char *addresses =

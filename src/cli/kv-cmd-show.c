@@ -103,7 +103,7 @@ add_clients(KvTable *table, KvDbusTunnel1 *tunnel)
     const char *const *paths = kv_dbus_tunnel1_get_clients(tunnel);
     g_autofree char *text = NULL;
 
-    if (g_strcmp0(kv_dbus_tunnel1_get_role(tunnel), "server") != 0 || paths == NULL)
+    if (g_strcmp0(kv_dbus_tunnel1_get_role(tunnel), "client") == 0 || paths == NULL)
         return;
     text = g_strdup_printf("%u", g_strv_length((char **) paths));
     add_row(table, _("clients"), text);

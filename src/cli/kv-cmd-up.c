@@ -137,13 +137,13 @@ print_text(const Up *up, const char *text)
 static void
 print_connected(const Up *up)
 {
-    gboolean server = get_role(up->tunnel) == KV_ROLE_SERVER;
+    gboolean listens = get_role(up->tunnel) != KV_ROLE_CLIENT;
     const char *interface = kv_dbus_tunnel1_get_interface(up->tunnel);
     g_autofree char *addresses =
         kv_property_format_addresses(kv_dbus_tunnel1_get_addresses(up->tunnel));
     g_autoptr(GString) text = g_string_new(NULL);
 
-    g_string_append_printf(text, server ? _("listening on %s") : _("connected to %s"),
+    g_string_append_printf(text, listens ? _("listening on %s") : _("connected to %s"),
                            kv_dbus_tunnel1_get_endpoint(up->tunnel));
     if (interface != NULL && interface[0] != '\0')
         g_string_append_printf(text, _(", interface %s"), interface);

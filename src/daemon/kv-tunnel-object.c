@@ -100,9 +100,9 @@ kv_tunnel_object_init(KvTunnelObject *self)
 static void
 set_stats(KvTunnelObject *self, const KvStats *total)
 {
-    GVariant *stats = kv_tunnel_get_role(self->tunnel) == KV_ROLE_SERVER
-                          ? kv_stats_to_server_variant(total, self->clients->len)
-                          : kv_stats_to_variant(total);
+    GVariant *stats = kv_tunnel_get_role(self->tunnel) == KV_ROLE_CLIENT
+                          ? kv_stats_to_variant(total)
+                          : kv_stats_to_server_variant(total, self->clients->len);
 
     kv_dbus_tunnel1_set_statistics(self->skeleton, stats);
 }

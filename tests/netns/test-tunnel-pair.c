@@ -2,6 +2,8 @@
 #include "config.h"
 
 #include "kv-error.h"
+#include "kv-key.h"
+#include "kv-peer-list.h"
 #include "kv-test.h"
 #include "kv-tunnel.h"
 
@@ -16,8 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Servers and clients as tunnels of one engine, so all on the same workers, over the loopback
- * interface of a namespace of their own. */
+/* Servers, clients and peers as tunnels of one engine, so all on the same workers, over the
+ * loopback interface of a namespace of their own. */
 
 #define SERVER_IP 0x0a4d0001 /* 10.77.0.1 */
 #define CROWD     60
@@ -483,6 +485,93 @@ set_loopback_up(void)
     g_assert_cmpint(ioctl(fd, SIOCSIFFLAGS, &request), ==, 0);
 }
 
+/* (transfer full): a list of the peer that has @public_key. */
+static KvPeerList *
+list_peer(const char *public_key, const char *endpoint, const char *network)
+{
+    KvPeerList *list = kv_peer_list_new();
+    g_autoptr(GError) error = NULL;
+    KvPeerSettings *peer = kv_peer_settings_new(KV_ROLE_PEER, "other", &error);
+
+    g_assert_true(kv_peer_settings_set_text(peer, KV_PEER_SETTING_PUBLIC_KEY, public_key, &error));
+    g_assert_true(kv_peer_settings_set_text(peer, KV_PEER_SETTING_ALLOWED_IPS, network, &error));
+    if (endpoint != NULL) {
+        g_assert_true(kv_peer_settings_set_text(peer, KV_PEER_SETTING_ENDPOINT, endpoint, &error));
+        g_assert_true(kv_peer_settings_set_text(peer, KV_PEER_SETTING_KEEPALIVE, "1", &error));
+    }
+    g_assert_true(kv_peer_list_add(list, peer, &error));
+    return list;
+}
+
+static KvTunnel *
+make_peer(Fixture *fixture, const char *port, const char *interface, const char *private_key,
+          KvPeerList *peers)
+{
+    const Value values[] = {
+        {KV_SETTING_CRYPT, "auto"},
+        {KV_SETTING_PORT, port},
+        {KV_SETTING_VNI_NAME, interface},
+        {KV_SETTING_PRIVATE_KEY, private_key},
+    };
+    g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_PEER);
+    g_autoptr(GError) error = NULL;
+    KvTunnel *tunnel;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(values); i++)
+        g_assert_true(kv_settings_set_text(settings, values[i].id, values[i].text, &error));
+    kv_settings_set_peers(settings, kv_peer_list_ref(peers));
+    tunnel = kv_tunnel_new(fixture->engine, settings, &error);
+    g_assert_no_error(error);
+    g_signal_connect(tunnel, "peer-added", G_CALLBACK(peer_added), fixture);
+    g_signal_connect(tunnel, "peer-removed", G_CALLBACK(peer_removed), fixture);
+    return tunnel;
+}
+
+/* Proves: a peer that is taken off the list is told so and gone at once, on either side; put back
+ * it is there again, as is one that was disconnected. */
+static void
+test_peers_live(Fixture *fixture, gconstpointer unused)
+{
+    char private_keys[2][KV_KEY_TEXT_BYTES], public_keys[2][KV_KEY_TEXT_BYTES];
+    g_autoptr(KvPeerList) nobody = kv_peer_list_new();
+    g_autoptr(KvPeerList) first = NULL;
+    g_autoptr(KvPeerList) second = NULL;
+    g_autoptr(KvTunnel) a = NULL;
+    g_autoptr(KvTunnel) b = NULL;
+
+    for (guint i = 0; i < 2; i++) {
+        uint8_t private[KV_KEY_BYTES], public[KV_KEY_BYTES];
+
+        kv_key_generate_private(private);
+        kv_key_get_public(private, public);
+        kv_key_to_string(private, private_keys[i]);
+        kv_key_to_string(public, public_keys[i]);
+    }
+    first = list_peer(public_keys[1], NULL, "10.77.9.2/32");
+    second = list_peer(public_keys[0], "127.0.0.1:4601", "10.77.9.1/32");
+    a = make_peer(fixture, "4601", "kvp0", private_keys[0], first);
+    b = make_peer(fixture, "4602", "kvp1", private_keys[1], second);
+    start_until(a, KV_TUNNEL_STATE_CONNECTED);
+    start_until(b, KV_TUNNEL_STATE_CONNECTED);
+    run_until_count(&fixture->n_added, 2);
+
+    kv_tunnel_set_peers(a, nobody);
+    g_assert_cmpuint(fixture->n_removed, ==, 1);
+    run_until_count(&fixture->n_removed, 2);
+    kv_tunnel_set_peers(a, first);
+    run_until_count(&fixture->n_added, 4);
+    kv_tunnel_disconnect_peer(a, fixture->peer);
+    kv_tunnel_disconnect_peer(b, fixture->peer);
+    run_until_count(&fixture->n_removed, 4);
+    run_until_count(&fixture->n_added, 6);
+
+    kv_tunnel_stop(a);
+    run_until_state(a, KV_TUNNEL_STATE_STOPPED);
+    kv_tunnel_stop(b);
+    run_until_state(b, KV_TUNNEL_STATE_STOPPED);
+    g_assert_cmpuint(fixture->n_removed, ==, 6);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -493,7 +582,7 @@ main(int argc, char **argv)
         {"/pair/details", test_details},       {"/pair/not-configured", test_not_configured},
         {"/pair/stats", test_stats},           {"/pair/disconnect", test_disconnect},
         {"/pair/neighbours", test_neighbours}, {"/pair/restarts", test_restarts},
-        {"/pair/crowd", test_crowd},
+        {"/pair/peers-live", test_peers_live}, {"/pair/crowd", test_crowd},
     };
 
     if (unshare(CLONE_NEWNET) < 0) {
