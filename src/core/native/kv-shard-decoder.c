@@ -5,7 +5,8 @@
 
 #include "native/kv-cauchy.h"
 
-#define SIZE_BYTES 2 /* with which a symbol begins: the length of its frames */
+#define SIZE_BYTES 2   /* with which a symbol begins: the length of its frames */
+#define HELD_MAX   640 /* shards of all groups: a MiB, whatever the peer sends */
 
 typedef enum {
     GROUP_NONE,
@@ -121,7 +122,7 @@ find_oldest(KvShardDecoder *decoder, const Group *except)
 static gboolean
 make_room(KvShardDecoder *decoder, const Group *group)
 {
-    while (decoder->held >= kv_packet_pool_get_share(decoder->pool)) {
+    while (decoder->held >= MIN(kv_packet_pool_get_share(decoder->pool), HELD_MAX)) {
         Group *oldest = find_oldest(decoder, group);
 
         if (oldest == NULL)
