@@ -134,6 +134,23 @@ def window_gtk3(box):
     check_toolkit(box, "gtk3")
 
 
+@test("with keys they are asked for one after the other, and what is no key once more", 60, OPTIONS)
+def keys(box):
+    start_display(box)
+    key, preshared = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=", "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
+    dialog = open_dialog(secrets="DATA_KEY=public-key\nDATA_VAL=x\n\nDATA_KEY=preshared-key-flags\nDATA_VAL=2\n\n")
+    for name, text in (("private", key[:-1]), ("again", key), ("preshared", preshared)):
+        take_picture("dialog-keys-" + name)
+        before = find_window()
+        type_text(text)
+        if text == preshared:
+            break
+        wait_until(lambda before=before: find_window() not in ([], before), 10, "the next window is there")
+        shell("xdotool", "search", "--sync", "--onlyvisible", "--name", TITLE, "windowfocus", "--sync")
+        time.sleep(0.3)
+    equal(end(dialog, 0), f"private-key\n{key}\npreshared-key\n{preshared}\n\n\n", "the answer")
+
+
 @test("without a display, and without any module, it says what is missing and shows nothing", 30, OPTIONS)
 def no_window(box):
     for what in ("display", "installed"):
