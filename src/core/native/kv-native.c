@@ -317,9 +317,7 @@ kv_native_add_keys(KvNative *native, KvNativeKeys *keys, const uint8_t *datagram
 {
     KvTransportInput input = {.data = datagram, .len = len, .from = *from};
 
-    if (native->state == KV_NATIVE_CLOSED)
-        return;
-    if (take_association(native, keys, now)) {
+    if (native->state != KV_NATIVE_CLOSED && take_association(native, keys, now)) {
         add_confirmed(native, keys, &input, now);
         kv_native_peer_stop_asking(native, now);
     }
