@@ -335,7 +335,7 @@ connected(KvTunnelClient *self)
     g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
     g_autofree char *protocol =
         kv_client_text_protocol(get_params(self), kv_client_grant_get(self->grant));
-    char ip[KV_IP4_TEXT_BYTES];
+    g_autofree char *addresses = NULL;
     GError *error = NULL;
 
     if (!prepare_device(self, &error)) {
@@ -349,9 +349,10 @@ connected(KvTunnelClient *self)
     kv_tunnel_run_up((KvTunnel *) self, self->hooks, self->plan.name,
                      get_params(self)->native != NULL ? self->configured.ip : self->plan.local);
     run_hook(self);
+    addresses = kv_tunnel_networks_describe(kv_tunnel_get_details((KvTunnel *) self)->addresses);
     kv_log(KV_LOG_INFO, "connected", get_log_name(self), remote,
-           "connected to %s: interface %s, address %s, MTU %u", remote, self->plan.name,
-           kv_ip4_to_string(self->configured.ip, ip), self->plan.mtu);
+           "connected to %s: interface %s, %s, MTU %u", remote, self->plan.name, addresses,
+           self->plan.mtu);
     kv_log(KV_LOG_INFO, NULL, get_log_name(self), remote, "%s", protocol);
     self->connected_at = kv_clock_now();
     kv_pump_attach(self->pump, self->link, g_steal_pointer(&self->tun));

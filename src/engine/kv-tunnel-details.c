@@ -133,6 +133,22 @@ kv_tunnel_networks_find_ip6(const GArray *networks, char text[KV_NETWORK_TEXT_BY
     return NULL;
 }
 
+char *
+kv_tunnel_networks_describe(const GArray *networks)
+{
+    GString *text = g_string_new(networks->len == 0 ? "no address" : NULL);
+
+    for (guint i = 0; i < networks->len; i++) {
+        KvNetwork address = g_array_index(networks, KvTunnelNetwork, i).network;
+        char one[KV_NETWORK_TEXT_BYTES];
+
+        address.prefix = (uint8_t) kv_network_get_bits(&address);
+        g_string_append_printf(text, "%s%s", i > 0 ? " and " : "address ",
+                               kv_network_to_string(&address, one));
+    }
+    return g_string_free(text, FALSE);
+}
+
 static KvNetwork
 find_gateway(const KvNativeConfig *grant, gboolean is_ip6)
 {

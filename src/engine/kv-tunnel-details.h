@@ -46,6 +46,10 @@ void kv_tunnel_details_forget_grant(KvTunnelDetails *details);
  * (element-type KvTunnelNetwork) */
 const char *kv_tunnel_networks_find_ip6(const GArray *networks, char text[KV_NETWORK_TEXT_BYTES]);
 
+/* (transfer full): "address A and B", without prefixes, or "no address", for the log. @networks:
+ * (element-type KvTunnelNetwork) */
+char *kv_tunnel_networks_describe(const GArray *networks);
+
 /* Adds an address of IPv4, if @ip is not 0. @peer: 0: none */
 void kv_tunnel_details_add_ip4(KvTunnelDetails *details, KvIp4 ip, guint prefix, KvIp4 peer);
 

@@ -108,30 +108,13 @@ kv_tunnel_server_take_name(KvTunnelServer *self, GError **error)
                              netlink, error);
 }
 
-/* (transfer full): its addresses, for people. */
-static char *
-list_addresses(KvPeer *peer)
-{
-    const GArray *addresses = kv_peer_get_addresses(peer);
-    GString *text = g_string_new(NULL);
-
-    for (guint i = 0; i < addresses->len; i++) {
-        char one[KV_NETWORK_TEXT_BYTES];
-
-        g_string_append_printf(
-            text, "%s%s", i > 0 ? " and " : "",
-            kv_network_to_string(&g_array_index(addresses, KvTunnelNetwork, i).network, one));
-    }
-    return g_string_free(g_string_append(text, addresses->len == 0 ? "0.0.0.0" : ""), FALSE);
-}
-
 void
 kv_tunnel_server_announce_peer(KvTunnelServer *self, KvPeer *peer)
 {
-    g_autofree char *addresses = list_addresses(peer);
+    g_autofree char *addresses = kv_tunnel_networks_describe(kv_peer_get_addresses(peer));
 
     kv_log(KV_LOG_INFO, "client-connected", kv_tunnel_server_get_log_name(self, peer),
-           kv_peer_get_label(peer), "client %s at %s connected: interface %s, address %s",
+           kv_peer_get_label(peer), "client %s at %s connected: interface %s, %s",
            kv_peer_get_label(peer), kv_peer_get_remote(peer), kv_peer_get_interface(peer),
            addresses);
     run_hook(self, peer, KV_HOOK_CONNECTED);

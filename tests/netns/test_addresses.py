@@ -80,10 +80,12 @@ def no_pool(world):
 @test("without a pool a client that asks for nothing gets no address, and stays connected")
 def no_pool_no_address(world):
     world.veth()
-    world.server("--local-ip", TUN_SERVER)
+    server = world.server("--local-ip", TUN_SERVER)
     client = world.client()
     equal(world.c.ipv4("kvc0"), [], "the client's addresses")
     check(client.alive(), "the client stays")
+    for process, name in ((client, "kvc0"), (server, "kvs0")):
+        wait_until(lambda p=process, n=name: f"interface {n}, no address" in p.text(), 5, f"the log says so of {name}")
 
 
 @test("--no-ip-configuration leaves the client's device alone, even with --local-ip")

@@ -75,9 +75,12 @@ def dropped(process, reason):
 @test("a client gets addresses of both families, of the server's networks, and reaches it by both")
 def both_families(world):
     world.veth()
-    world.server(*POOLS, crypt="auto")
-    world.client(crypt="auto")
+    server = world.server(*POOLS, crypt="auto")
+    client = world.client(crypt="auto")
     has_addresses(world.c, "10.9.0.2/24", "fd09::2/64")
+    for process in (client, server):
+        wait_until(lambda p=process: re.search(r"connected.*: interface kv[cs]0, address 10\.9\.0\.2 and fd09::2\b",
+                                               p.text()), 5, "the log has both")
     equal(addresses(world.s, "kvs0"), ["10.9.0.1/24", "fd09::1/64"], "the server's own addresses")
     world.c.can_ping("10.9.0.1")
     world.c.can_ping("fd09::1")

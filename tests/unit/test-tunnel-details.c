@@ -41,6 +41,28 @@ assert_variant(GVariant *variant, const char *expected)
     g_assert_cmpstr(text, ==, expected);
 }
 
+/* Proves: the log names every address of either family, and says it if there is none. */
+static void
+test_description(void)
+{
+    g_auto(KvTunnelDetails) details = {0};
+    g_autofree char *none = NULL;
+    g_autofree char *one = NULL;
+    g_autofree char *both = NULL;
+    g_auto(KvNativeConfig) grant;
+
+    kv_tunnel_details_init(&details);
+    none = kv_tunnel_networks_describe(details.addresses);
+    g_assert_cmpstr(none, ==, "no address");
+    kv_tunnel_details_add_ip4(&details, 0x0a000002, 24, 0);
+    one = kv_tunnel_networks_describe(details.addresses);
+    g_assert_cmpstr(one, ==, "address 10.0.0.2");
+    fill_grant(&grant, KV_VNI_MODE_TUN);
+    kv_tunnel_details_set_grant(&details, &grant);
+    both = kv_tunnel_networks_describe(details.addresses);
+    g_assert_cmpstr(both, ==, "address 10.0.0.2 and fd00::2");
+}
+
 /* Proves: what a server granted reaches the bus with all it says: gateways are the other end of a
  * tun device, and on the way of a tap device's routes. */
 static void
@@ -132,6 +154,7 @@ test_equal(void)
 int
 main(int argc, char **argv)
 {
+    g_test_add_func("/tunnel-details/description", test_description);
     g_test_add_func("/tunnel-details/grant", test_grant);
     g_test_add_func("/tunnel-details/replace", test_replace);
     g_test_add_func("/tunnel-details/equal", test_equal);
