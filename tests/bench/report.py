@@ -6,6 +6,7 @@ import statistics
 import svg
 
 OURS, THEIRS = "kcpvpn", "kcptun"
+COLUMNS = (OURS, "native", THEIRS, "bare")
 NOISE = 1.03  # what two medians of the same thing may differ by
 
 # Of a full datagram on the emulated wire: the bytes of one inner TCP segment.
@@ -49,22 +50,22 @@ def cell(value, digits):
     return "n/a" if value is None else f"{value:.{digits}f}"
 
 
-def row(name, ours, theirs, bare, unit, digits):
+def row(name, values, unit, digits):
+    """values: of each of COLUMNS"""
+    ours, theirs = (values[COLUMNS.index(p)] for p in (OURS, THEIRS))
     ratio = f"{ours / theirs:.2f}" if ours is not None and theirs else "-"
-    return f"| {name} ({unit}) | {cell(ours, digits)} | {cell(theirs, digits)} | {ratio} | {cell(bare, digits)} |"
+    return f"| {name} ({unit}) | {' | '.join(cell(v, digits) for v in values)} | {ratio} |"
 
 
 def table(results):
     out = [f"Medians of {results.passes()} interleaved passes; ratio is {OURS} to {THEIRS}.", ""]
-    head = [f"| | {OURS} | {THEIRS} | ratio | bare |", "|---|--:|--:|--:|--:|"]
+    head = [f"| | {' | '.join(COLUMNS)} | ratio |", "|---|" + "--:|" * (len(COLUMNS) + 1)]
     if any(r["suite"] == "clean" for r in results.records):
         out += ["Clean link (veth):", "", *head]
-        out += [row(name, *(results.median(p, path) for p in (OURS, THEIRS, "bare")), unit, digits)
-                for name, path, unit, digits, _ in CLEAN] + [""]
+        out += [row(name, [results.median(p, path) for p in COLUMNS], unit, digits) for name, path, unit, digits, _ in CLEAN] + [""]
     for loss in results.losses:
         out += [f"200 Mbit/s, 50 ms RTT, 100 ms queue, {loss:g} % loss each way:", "", *head]
-        out += [row(name, *(results.median(p, path, loss) for p in (OURS, THEIRS, "bare")), unit, digits)
-                for name, path, unit, digits, _ in LOSSY] + [""]
+        out += [row(name, [results.median(p, path, loss) for p in COLUMNS], unit, digits) for name, path, unit, digits, _ in LOSSY] + [""]
     out += [f"failed: {r['suite']} {r['peer']} pass {r['pass']}: {r['error']}" for r in results.errors]
     return "\n".join(out)
 
