@@ -547,7 +547,7 @@ make_peer(KvTunnelServerNative *self, KvLinkId link, const Offer *offer)
     return peer;
 }
 
-/* What it held is another's now. */
+/* What it held is another's now, and so are the routes there, also if it ends only later. */
 static void
 end_replaced(KvTunnelServerNative *self, KvLeaseId lease)
 {
@@ -555,6 +555,7 @@ end_replaced(KvTunnelServerNative *self, KvLeaseId lease)
 
     if (peer == NULL)
         return;
+    route_addresses(self, peer, FALSE);
     kv_peer_set_lease(peer, 0);
     kv_pump_close_link(kv_peer_get_pump(peer), kv_peer_get_link(peer), KV_CLOSE_REPLACED);
 }
@@ -631,8 +632,11 @@ kv_tunnel_server_native_link_state(KvTunnelServerNative *self, KvPeer *peer,
 void
 kv_tunnel_server_native_ended(KvTunnelServerNative *self, KvPeer *peer)
 {
-    route_addresses(self, peer, FALSE);
-    kv_leases_release(kv_grants_get_leases(self->server->grants), kv_peer_get_lease(peer));
+    KvLeaseId lease = kv_peer_get_lease(peer);
+
+    if (lease != 0)
+        route_addresses(self, peer, FALSE);
+    kv_leases_release(kv_grants_get_leases(self->server->grants), lease);
     if (self->pump != NULL)
         settle_claims(self, peer, 0, TRUE);
 }

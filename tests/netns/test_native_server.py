@@ -256,6 +256,17 @@ def interface_lost(world):
     check(server.wait_exit(5) != 0, "it ends with an error")
 
 
+@test("a client in no network that comes back while its former session stands is reached again", limit=60)
+def comes_back(world):
+    world.veth()
+    world.server("--local-ip", "10.9.0.1", "--assignable-ips", "10.9.0.2-10.9.0.9", crypt="auto")
+    for _ in range(2):
+        client = world.client("--client-id", "laptop", crypt="auto")
+        has_addresses(world.c, "10.9.0.2/32")
+        world.s.can_ping("10.9.0.2")
+        client.kill()
+
+
 @test("without a pool a client has the address that it asks for; whoever is in no network has a route")
 def no_pool(world):
     world.veth()
