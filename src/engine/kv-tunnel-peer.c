@@ -467,7 +467,11 @@ static KvUdp *
 open_socket(KvTunnelPeer *self, GError **error)
 {
     KvTunnelParams *params = get_params(self);
-    KvUdpConfig config = {.dscp = params->dscp, .socket_buffer = params->socket_buffer};
+    KvUdpConfig config = {
+        .no_fragments = TRUE,
+        .dscp = params->dscp,
+        .socket_buffer = params->socket_buffer,
+    };
     KvUdp *udp;
 
     if (params->host != NULL) {

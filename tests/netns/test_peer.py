@@ -203,6 +203,22 @@ def routes(world):
     equal(found(), [], "the routes afterwards")
 
 
+@test("datagrams are made as long as the path takes them, and none is cut", limit=60)
+def path_mtu(world):
+    net = Net(world)
+    a, b = net.space("a"), net.space("b")
+    net.middle.ip("link", "set", "eth2", "mtu", "1400")
+    net.start("a", net.group("b"))
+    net.start("b", net.group("a", net.outside("a")))
+    reaches(b, 1)
+    for _ in range(2):
+        a.ping("10.9.0.2", 10, size=1400, interval=0.2)
+        b.ping("10.9.0.1", 10, size=1400, interval=0.2)
+    for space in (a, b, net.middle):
+        names, values = (line.split() for line in space.run("grep", "^Ip:", "/proc/net/snmp").splitlines())
+        equal(values[names.index("FragCreates")], "0", f"the fragments that {space.name} made")
+
+
 @test("a default route leads into the tunnel, and the tunnel's own datagrams past it")
 def default_route(world):
     net = Net(world)
