@@ -258,6 +258,14 @@ kv_pump_native_find(KvPump *pump, const KvUdpDatagram *datagram)
     return entry != NULL ? kv_link_from_door_entry(entry) : NULL;
 }
 
+/* Whoever forges addresses that nobody has would else fill the socket, and stop all tunnels. */
+static void
+answer_stranger(KvPump *pump, const KvUdpPath *path, const uint8_t *answer, size_t len)
+{
+    if (len > 0 && !kv_udp_is_choked(pump->udp))
+        kv_pump_send(pump, path, answer, len);
+}
+
 KvDrop
 kv_pump_native_input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
 {
@@ -272,8 +280,7 @@ kv_pump_native_input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
         return KV_DROP_NONE;
     kv_native_door_input(pump->door, datagram, now, &news);
     set_door_timer(pump);
-    if (news.reply_len > 0)
-        kv_pump_send(pump, datagram->path, news.reply, news.reply_len);
+    answer_stranger(pump, datagram->path, news.reply, news.reply_len);
     if (news.request != NULL && is_peer)
         kv_pump_peers_answer(pump, news.request, now);
     else if (news.request != NULL)
@@ -287,8 +294,7 @@ kv_pump_native_input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
     if (!is_asking && link != NULL && kv_link_input(link, datagram, now) == KV_DROP_NONE)
         return KV_DROP_NONE;
     len = kv_native_door_reset(pump->door, datagram, now, reset);
-    if (len > 0)
-        kv_pump_send(pump, datagram->path, reset, len);
+    answer_stranger(pump, datagram->path, reset, len);
     return news.drop;
 }
 

@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <netinet/udp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 /* With UDP_GRO any message may be a coalesced one, so each has room for the largest; pages that
  * are not reached stay untouched. Without, what is cut off was too long anyway. */
@@ -21,6 +23,9 @@
 /* Of a type of service or a traffic class, RFC 3168. */
 #define ECN_MASK 3
 #define ECN_CE   3
+
+/* The part of the socket's buffer, one in so many, that is enough to be called choked. */
+#define CHOKED_SHARE 4
 
 /* Bounds on the messages asked for at a time, when they are coalesced. */
 #define GRO_MESSAGES_MIN 2
@@ -35,6 +40,7 @@ struct _KvUdp {
     gboolean connected;
     gboolean wants_local; /* bound to a wildcard, without a peer */
     gboolean gro;
+    int sndbuf; /* bytes that may wait to leave, as the kernel counts */
     KvSockaddr local;
     KvUdpPath peer_path; /* connected: where everything comes from */
     KvUdpSender *sender;
@@ -222,6 +228,7 @@ set_up(KvUdp *udp, const KvUdpConfig *config, GError **error)
 {
     int family = config->peer != NULL ? config->peer->sa.sa_family : config->local.sa.sa_family;
     socklen_t len = sizeof(udp->local);
+    socklen_t sndbuf_len = sizeof(udp->sndbuf);
 
     udp->fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (udp->fd < 0) {
@@ -230,6 +237,10 @@ set_up(KvUdp *udp, const KvUdpConfig *config, GError **error)
     }
     if (!set_options(udp->fd, family, config, error) || !bind_and_connect(udp->fd, config, error))
         return FALSE;
+    if (getsockopt(udp->fd, SOL_SOCKET, SO_SNDBUF, &udp->sndbuf, &sndbuf_len) < 0) {
+        kv_error_set_errno(error, errno, "cannot find out a UDP socket's buffer");
+        return FALSE;
+    }
     if (getsockname(udp->fd, &udp->local.sa, &len) < 0) {
         kv_error_set_errno(error, errno, "cannot find out a UDP socket's address");
         return FALSE;
@@ -281,6 +292,14 @@ const KvSockaddr *
 kv_udp_get_local(const KvUdp *udp)
 {
     return &udp->local;
+}
+
+gboolean
+kv_udp_is_choked(const KvUdp *udp)
+{
+    int waiting = 0;
+
+    return ioctl(udp->fd, SIOCOUTQ, &waiting) == 0 && waiting > udp->sndbuf / CHOKED_SHARE;
 }
 
 /* --- receiving ------------------------------------------------------------------------------ */

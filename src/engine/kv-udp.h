@@ -69,6 +69,10 @@ int kv_udp_get_fd(const KvUdp *udp);
 /* (transfer none): what it is bound to, with the real port. */
 const KvSockaddr *kv_udp_get_local(const KvUdp *udp);
 
+/* Whether much of what was sent waits in the kernel, as datagrams do whose next hop has yet to be
+ * found: what then goes to strangers takes the place of what goes to friends. */
+gboolean kv_udp_is_choked(const KvUdp *udp);
+
 /* One received datagram; @data and @path are valid until the next kv_udp_receive(). */
 typedef struct {
     const uint8_t *data;

@@ -4,7 +4,9 @@
 import os
 import re
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 from kvnet import (POOL, PORT, PROGRAM, TIME_FACTOR, TUN_CLIENT, TUN_SERVER, Capture, Chatter, check, equal,
@@ -229,6 +231,33 @@ def keys(world):
     world.server("--config", path, secret=None, name="server2", **NATIVE)
     wait_until(lambda: world.c.ping(TUN_SERVER, 1, seconds=1)[0] == 0, 15, "pings pass again")
     equal(client.count("connected"), 1, "how often the client connected")
+
+
+def replay_from_nobody(world, frame, seconds, rate=2000):
+    """The IPv4 packet of a frame again and again, from addresses of the link that nobody has."""
+    raw = world.keep(world.c.socket(kind=socket.SOCK_RAW, proto=socket.IPPROTO_RAW))
+    n, start = 0, time.monotonic()
+    while (now := time.monotonic()) < start + seconds:
+        while n < (now - start) * rate:
+            source = bytes((10, 77, 0, 10 + n % 200))
+            raw.sendto(frame[14:26] + source + frame[30:40] + bytes(2) + frame[42:], ("10.77.0.1", 0))
+            n += 1
+        time.sleep(0.002)
+
+
+@test("handshakes replayed from addresses that nobody has do not fill the server's socket", limit=60)
+def choked(world):
+    world.veth()
+    capture = Capture(world, world.c, "eth0")
+    tunnel(world, server=("--sockbuf", "200000"))
+    world.c.can_ping(TUN_SERVER)
+    hello = next(f for out, f in capture.stop() if out and f[12:14] == b"\x08\x00" and f[23] == 17)
+    replay = threading.Thread(target=replay_from_nobody, args=(world, hello, 6))
+    replay.start()
+    time.sleep(2)
+    lost, _ = world.c.ping(TUN_SERVER, 20, seconds=1)
+    replay.join()
+    check(lost <= 0.1, f"{lost:.0%} of the pings were lost")
 
 
 if __name__ == "__main__":
