@@ -587,6 +587,30 @@ def revoked(world):
     wait_until(lambda: len(addresses()) == 2, 10, "the client is back")
 
 
+@test("a client whose group is taken out of an administrator's key file goes with Reload, and the others stay", limit=60)
+def revoked_in_file(world):
+    world.veth()
+    elsewhere = world.namespace("c2")
+    world.veth(world.s, elsewhere, 1)
+    (private, public), (ann, ann_public), (bob, bob_public) = key_pair(), key_pair(), key_pair()
+    head = f"{server_file()}name=srv\ncrypt=auto\nprivate-key={private}\n".replace("crypt=aes\n", "")
+    groups = [f"[peer {name}]\npublic-key={key}\n" for name, key in (("ann", ann_public), ("bob", bob_public))]
+    write(world.config, "srv.kcpvpn", head + "".join(groups))
+    root = world.start_all()
+    path, = tunnels(root)
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    keys = ("--public-key", public, "--private-key")
+    gone = world.client(*keys, ann, crypt="auto", secret=None, name="ann")
+    stays = world.client(*keys, bob, crypt="auto", secret=None, name="bob", ip="10.77.1.1", namespace=elsewhere)
+    wait_until(lambda: len(root.get(path, TUNNEL, "Clients")) == 2, 10, "both clients are there")
+    write(world.config, "srv.kcpvpn", head + groups[1])
+    root.call(ROOT, MANAGER, "Reload", EMPTY)
+    wait_until(lambda: len(root.get(path, TUNNEL, "Clients")) == 1, 5, "one client is gone")
+    gone.wait_exit(30)
+    check(stays.alive(), "the other client ended, too")
+
+
 @test("a file with a secret is read for tunnels of the administrator only, whoever names it", limit=30)
 def secret_file(world):
     path = write(world.dir, "secret", SERVER["secret"] + "\n", 0o600)

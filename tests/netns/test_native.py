@@ -67,6 +67,17 @@ def lossy(world):
     transfer(world, world.c, world.s, TUN_SERVER, 1000000, 60)
 
 
+@test("ends that make groups of other sizes repair each other's losses", limit=60)
+def other_groups(world):
+    world.linkem("both delay=10ms loss=10", seed=7)
+    programs = tunnel(world, server=("--ds", "20", "--ps", "6"), client=("--ds", "4", "--ps", "2"))
+    transfer(world, world.c, world.s, TUN_SERVER, 2000000, 60)
+    transfer(world, world.s, world.c, TUN_CLIENT, 2000000, 60)
+    for process in programs:
+        process.send(signal.SIGUSR1)
+        wait_until(lambda p=process: re.search(r"recovered [1-9]", p.text()), 5, "something was recovered")
+
+
 @test("another secret gets no byte back, and a client that says what to look for", limit=60)
 def wrong_secret(world):
     world.veth()
