@@ -411,6 +411,7 @@ dial(KvTunnelClient *self, const KvSockaddr *address)
     KvUdpConfig config = {
         .local.sa.sa_family = address->sa.sa_family,
         .no_fragments = params->native != NULL,
+        .tells_marks = params->native != NULL,
         .dscp = params->dscp,
         .socket_buffer = params->socket_buffer,
     };

@@ -469,6 +469,7 @@ open_socket(KvTunnelPeer *self, GError **error)
     KvTunnelParams *params = get_params(self);
     KvUdpConfig config = {
         .no_fragments = TRUE,
+        .tells_marks = TRUE,
         .dscp = params->dscp,
         .socket_buffer = params->socket_buffer,
     };

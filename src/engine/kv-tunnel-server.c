@@ -362,6 +362,7 @@ open_sockets(KvTunnelServer *self, const KvSockaddr *address, GError **error)
         .reuse_port = params->workers > 1,
         .is_deaf = TRUE,
         .no_fragments = params->key == NULL,
+        .tells_marks = params->native != NULL,
         .dscp = params->dscp,
         .socket_buffer = params->socket_buffer,
     };

@@ -248,7 +248,7 @@ set_up(KvUdp *udp, const KvUdpConfig *config, GError **error)
     udp->wants_local = !udp->connected && kv_sockaddr_is_wildcard(&udp->local);
     if (udp->wants_local && !ask_for_local(udp->fd, family, error))
         return FALSE;
-    if (!ask_for_class(udp->fd, family, error))
+    if (config->tells_marks && !ask_for_class(udp->fd, family, error))
         return FALSE;
     udp->gro = !config->no_offload && knows_option(udp->fd, UDP_GRO, 1);
     udp->sender = kv_udp_sender_new(udp->fd, udp->connected,

@@ -26,6 +26,7 @@ typedef struct {
     gboolean is_first;      /* and this is the first of them: nobody else may have the port */
     gboolean is_deaf;       /* hears nothing until kv_udp_listen() */
     gboolean no_fragments; /* what is too long for the path is lost, so that its MTU can be found */
+    gboolean tells_marks;  /* datagrams say whether they came with a congestion mark */
     gboolean no_offload;   /* no UDP_GRO, no UDP_SEGMENT: for kernels that mangle batches */
     guint dscp;            /* 0 to 63 */
     guint socket_buffer;   /* bytes, each direction; 0: the system's default */

@@ -64,6 +64,7 @@ open_udp(const char *ip, const KvSockaddr *peer, gboolean no_offload)
     g_autoptr(GError) error = NULL;
     KvUdpConfig config = {.local = make_address(ip, 0),
                           .peer = peer,
+                          .tells_marks = TRUE,
                           .no_offload = no_offload,
                           .socket_buffer = BUFFER_BYTES};
     KvUdp *udp = kv_udp_open(&config, &error);
