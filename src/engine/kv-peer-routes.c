@@ -5,6 +5,15 @@
 
 #include <string.h>
 
+GArray *
+kv_peer_routes_list(const KvPeerSettings *peer)
+{
+    GArray *networks = kv_peer_settings_list_networks(peer, KV_PEER_SETTING_ALLOWED_IPS);
+    g_autoptr(GArray) routes = kv_peer_settings_list_networks(peer, KV_PEER_SETTING_ROUTES);
+
+    return g_array_append_vals(networks, routes->data, routes->len);
+}
+
 gboolean
 kv_peer_routes_have_default(const GArray *networks)
 {

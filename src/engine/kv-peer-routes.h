@@ -2,9 +2,14 @@
 #pragma once
 
 #include "kv-addressing.h"
+#include "kv-peer-settings.h"
 #include "kv-sockaddr.h"
 
 /* Routes to what lies behind a peer. Any thread. */
+
+/* (transfer full) (element-type KvNetwork): what is reached through @peer: its allowed-ips and its
+ * routes. */
+GArray *kv_peer_routes_list(const KvPeerSettings *peer) KV_MUST_USE;
 
 /* Whether any of @networks (element-type KvNetwork) is all there is. */
 gboolean kv_peer_routes_have_default(const GArray *networks);

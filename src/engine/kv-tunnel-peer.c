@@ -26,7 +26,7 @@ typedef struct {
     KvPeerSettings *settings;
     uint8_t public_key[KV_KEY_BYTES];
     KvLinkId link;
-    GArray *networks;        /* of KvNetwork: its allowed-ips */
+    GArray *networks;        /* of KvNetwork: its allowed-ips and routes */
     guint turn;              /* which address of its endpoint's name is to be tried */
     GCancellable *resolving; /* (nullable) */
     gboolean is_placed;
@@ -289,7 +289,7 @@ add_known(KvTunnelPeer *self, const KvPeerSettings *settings)
 
     known->tunnel = self;
     known->settings = kv_peer_settings_copy(settings);
-    known->networks = kv_peer_settings_list_networks(settings, KV_PEER_SETTING_ALLOWED_IPS);
+    known->networks = kv_peer_routes_list(settings);
     if (!kv_peer_settings_get_key(settings, KV_PEER_SETTING_PUBLIC_KEY, known->public_key))
         g_assert_not_reached(); /* no peer is valid without */
     memcpy(peer.public, known->public_key, sizeof peer.public);
@@ -671,7 +671,7 @@ update_known(Known *known, const KvPeerSettings *settings)
     kv_peer_settings_free(known->settings);
     known->settings = kv_peer_settings_copy(settings);
     g_array_unref(known->networks);
-    known->networks = kv_peer_settings_list_networks(settings, KV_PEER_SETTING_ALLOWED_IPS);
+    known->networks = kv_peer_routes_list(settings);
     join(known);
     if (same_endpoint)
         return;

@@ -187,17 +187,18 @@ def refused(world):
     equal(b.count("client-connected") + a.count("client-connected"), 0, "who is there")
 
 
-@test("the interface's routes are the allowed-ips, and go with it, also if it stays")
+@test("the interface's routes are the allowed-ips and the routes, and go with it, also if it stays")
 def routes(world):
     net = Net(world)
-    a = net.start("a", net.group("b", None, "10.9.0.2/32;192.168.60.0/24;2001:db8:60::/48"), more="persistent-vni=true")
+    a = net.start("a", net.group("b", None, "10.9.0.2/32;192.168.60.0/24;2001:db8:60::/48",
+                               more="routes=192.168.70.0/24\n"), more="persistent-vni=true")
     space = net.space("a")
 
     def found():
         return sorted(r["dst"] for family in ("-4", "-6")
                       for r in space.ip_json(family, "route", "show", "dev", "kvp0", "proto", "static"))
 
-    equal(found(), ["10.9.0.2", "192.168.60.0/24", "2001:db8:60::/48"], "the routes")
+    equal(found(), ["10.9.0.2", "192.168.60.0/24", "192.168.70.0/24", "2001:db8:60::/48"], "the routes")
     a.stop()
     check(space.has_link("kvp0"), "the interface stays")
     equal(found(), [], "the routes afterwards")
