@@ -77,10 +77,12 @@ get_route_watch(KvTunnelPeer *self)
     return kv_engine_get_route_watch(kv_tunnel_get_engine((KvTunnel *) self));
 }
 
+/* One that failed has taken away its addresses and routes, and is to set no others. */
 static gboolean
 is_stopping(KvTunnelPeer *self)
 {
-    return kv_tunnel_get_state((KvTunnel *) self) == KV_TUNNEL_STATE_STOPPING;
+    return self->failure != NULL ||
+           kv_tunnel_get_state((KvTunnel *) self) == KV_TUNNEL_STATE_STOPPING;
 }
 
 static const char *
@@ -407,7 +409,7 @@ pump_hub_failed(gpointer owner, KvPump *pump, const GError *error)
 {
     KvTunnelPeer *self = owner;
 
-    if (self->failure == NULL && !is_stopping(self))
+    if (!is_stopping(self))
         self->failure = g_error_copy(error);
     shut_down(self);
 }
