@@ -183,16 +183,12 @@ kv_pump_native_note_sessions(KvPump *pump, KvLink *link)
     kv_native_door_set_indexes(pump->door, kv_link_get_door_entry(link), indexes, n);
 }
 
-/* One of the same peer's that is alone in being told apart from the new one: with keys there is
- * one for each. */
-static void
-replace_living(KvPump *pump, const KvNativeKeys *keys, KvTime now)
+void
+kv_pump_native_replace(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES], KvTime now)
 {
-    KvNativeDoorEntry *entry = NULL;
+    KvNativeDoorEntry *entry = kv_native_door_find_peer(pump->door, public);
     KvLink *link;
 
-    if (keys->pattern == KV_NOISE_IKPSK2)
-        entry = kv_native_door_find_peer(pump->door, keys->remote_public);
     if (entry == NULL)
         return;
     link = kv_link_from_door_entry(entry);
@@ -215,7 +211,9 @@ add_native_link(KvPump *pump, KvNativeKeys *keys, const KvUdpDatagram *datagram,
     KvNativeKeys known = {.pattern = keys->pattern};
     KvLink *link;
 
-    replace_living(pump, keys, now);
+    /* Without keys nobody knows who is the same. */
+    if (keys->pattern == KV_NOISE_IKPSK2)
+        kv_pump_native_replace(pump, keys->remote_public, now);
     kv_tunnel_native_fill(pump->params->native, keys->pattern, &params);
     kv_sockaddr_to_endpoint(&datagram->path->remote, &from);
     memcpy(known.remote_public, keys->remote_public, sizeof known.remote_public);

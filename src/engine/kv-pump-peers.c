@@ -94,24 +94,6 @@ kv_pump_peers_note_place(KvPump *pump, KvLink *link)
 
 /* --- on the worker: what the main thread asks for ------------------------------------------- */
 
-/* One that is about to end. */
-static void
-remove_living(KvPump *pump, const uint8_t *public, KvTime now)
-{
-    KvNativeDoorEntry *entry = kv_native_door_find_peer(pump->door, public);
-    KvLink *link;
-
-    if (entry == NULL)
-        return;
-    link = kv_link_from_door_entry(entry);
-    if (kv_link_has_ended(link)) {
-        kv_native_door_remove(pump->door, entry);
-        return;
-    }
-    kv_link_replace(link, now);
-    kv_pump_remove_link(pump, link, KV_REASON_REPLACED);
-}
-
 static void
 worker_add_peer(KvWorker *worker, gpointer data)
 {
@@ -124,7 +106,7 @@ worker_add_peer(KvWorker *worker, gpointer data)
 
     if (pump->door == NULL)
         return;
-    remove_living(pump, message->peer.public, now);
+    kv_pump_native_replace(pump, message->peer.public, now);
     message->peer.psk = message->psk;
     path.remote.sa.sa_family = kv_udp_get_local(pump->udp)->sa.sa_family;
     kv_native_door_admit(pump->door, message->peer.public, message->psk);

@@ -91,6 +91,9 @@ void kv_pump_native_event(KvPump *pump, KvLink *link, const KvEvent *event);
 /* [worker] Datagrams of the sessions that @link has now are found. */
 void kv_pump_native_note_sessions(KvPump *pump, KvLink *link);
 
+/* [worker] Ends what lives with the owner of @public, who is told, and has one session at most. */
+void kv_pump_native_replace(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES], KvTime now);
+
 /* [worker] A native link has ended, and is about to be removed. */
 void kv_pump_native_ended(KvPump *pump, KvLink *link, KvReason reason);
 
