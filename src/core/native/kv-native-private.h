@@ -53,7 +53,6 @@ struct _KvNative {
     KvNativeConfig remote;
     uint8_t association[KV_NATIVE_ID_BYTES];
     gboolean is_fresh; /* what is carried begins from nothing, and waits for an association */
-    KvAead aead;
 
     /* peer */
     uint8_t local_public[KV_NATIVE_KEY_BYTES];

@@ -218,13 +218,10 @@ take_association(KvNative *native, KvNativeKeys *keys, KvTime now)
     gboolean is_first = native->transport == NULL;
     gboolean was_fresh = native->is_fresh;
 
-    if (!is_first && memcmp(native->association, keys->association, KV_NATIVE_ID_BYTES) == 0) {
-        native->aead = keys->aead;
+    if (!is_first && memcmp(native->association, keys->association, KV_NATIVE_ID_BYTES) == 0)
         return TRUE;
-    }
     if (is_peer && kv_native_peer_keeps(native, keys, now))
         return FALSE;
-    native->aead = keys->aead;
     if (!was_fresh)
         clear_carried(native);
     kv_native_config_clear(&native->remote);
@@ -752,12 +749,6 @@ const uint8_t *
 kv_native_get_association(const KvNative *native)
 {
     return native->association;
-}
-
-KvAead
-kv_native_get_aead(const KvNative *native)
-{
-    return native->aead;
 }
 
 guint

@@ -155,7 +155,6 @@ const KvNativeConfig *kv_native_get_remote_config(const KvNative *native);
 const KvEndpoint *kv_native_get_remote(const KvNative *native);
 /* (transfer none): KV_NATIVE_ID_BYTES; all zero until there is one. */
 const uint8_t *kv_native_get_association(const KvNative *native);
-KvAead kv_native_get_aead(const KvNative *native);
 
 /* MTU of the interfaces at both ends, as granted; 0: nobody has said. */
 guint kv_native_get_mtu(const KvNative *native);
