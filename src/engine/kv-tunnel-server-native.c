@@ -343,15 +343,24 @@ kv_tunnel_server_native_stop(KvTunnelServerNative *self)
 /* --- answering ------------------------------------------------------------------------------- */
 
 static void
+drop_offer(KvTunnelServerNative *self, uint32_t id)
+{
+    Offer *offer = g_hash_table_lookup(self->offers, &id);
+
+    if (offer == NULL)
+        return;
+    g_queue_unlink(&self->oldest, &offer->node);
+    g_hash_table_remove(self->offers, &id);
+}
+
+static void
 drop_old_offers(KvTunnelServerNative *self, KvTime now)
 {
     Offer *offer;
 
     while ((offer = g_queue_peek_head(&self->oldest)) != NULL &&
-           kv_time_elapsed(now, offer->since) >= KV_LEASES_OFFER_TIME) {
-        g_queue_unlink(&self->oldest, &offer->node);
-        g_hash_table_remove(self->offers, &offer->id);
-    }
+           kv_time_elapsed(now, offer->since) >= KV_LEASES_OFFER_TIME)
+        drop_offer(self, offer->id);
 }
 
 /* (transfer full) (nullable): a client with a key has the name that the server gave it; else it is
@@ -393,6 +402,8 @@ add_offer(KvTunnelServerNative *self, const KvPumpRequest *request, KvLeaseId le
     offer->since = kv_clock_now();
     offer->node.data = offer;
     drop_old_offers(self, offer->since);
+    /* The name of a request that was given up long ago may be drawn again. */
+    drop_offer(self, offer->id);
     g_hash_table_replace(self->offers, &offer->id, offer);
     g_queue_push_tail_link(&self->oldest, &offer->node);
 }
@@ -586,10 +597,7 @@ kv_tunnel_server_native_confirmed(KvTunnelServerNative *self, KvLinkId link, uin
         kv_pump_close_link(self->pump, link, KV_CLOSE_NONE);
     else
         kv_tunnel_server_add_peer(self->server, make_peer(self, link, offer));
-    if (offer == NULL)
-        return;
-    g_queue_unlink(&self->oldest, &offer->node);
-    g_hash_table_remove(self->offers, &id);
+    drop_offer(self, id);
 }
 
 void
