@@ -125,7 +125,9 @@ apply_addressing(KvTunnelServerNative *self, GError **error)
     /* A bridge port carries no address of its own. */
     if (params->bridge != NULL)
         g_array_set_size(locals, 0);
-    for (guint i = 0; i < kv_peer_list_get_length(self->peers); i++) {
+    /* On a switch what is behind a client has no gateway here that would be known. */
+    for (guint i = 0;
+         params->vni_mode == KV_VNI_MODE_TUN && i < kv_peer_list_get_length(self->peers); i++) {
         g_autoptr(GArray) behind = kv_peer_settings_list_networks(kv_peer_list_get(self->peers, i),
                                                                   KV_PEER_SETTING_ROUTES);
 

@@ -289,6 +289,28 @@ format_warning(const KvSettings *settings, const KvSetting *row)
     return NULL;
 }
 
+/* On a switch nobody is asked what may come from where, and who is behind which address. */
+static void
+warn_of_peers(const KvSettings *settings, GStrvBuilder *warnings)
+{
+    static const KvPeerSettingId of_tun[] = {KV_PEER_SETTING_ALLOWED_IPS, KV_PEER_SETTING_ROUTES};
+
+    if (kv_settings_get_choice(settings, KV_SETTING_VNI_MODE) != KV_VNI_MODE_TAP)
+        return;
+    for (guint i = 0; i < kv_peer_list_get_length(settings->peers); i++) {
+        const KvPeerSettings *peer = kv_peer_list_get(settings->peers, i);
+
+        for (guint j = 0; j < G_N_ELEMENTS(of_tun); j++) {
+            g_autofree char *warning = g_strdup_printf(
+                _("peer %s: %s: of no use with vni-mode tap, only with tun"),
+                kv_peer_settings_get_name(peer), kv_peer_setting_get(of_tun[j])->key);
+
+            if (kv_peer_settings_is_set(peer, of_tun[j]))
+                g_strv_builder_add(warnings, warning);
+        }
+    }
+}
+
 char **
 kv_settings_list_warnings(const KvSettings *settings)
 {
@@ -300,6 +322,7 @@ kv_settings_list_warnings(const KvSettings *settings)
         if (warning != NULL)
             g_strv_builder_add(warnings, warning);
     }
+    warn_of_peers(settings, warnings);
     return g_strv_builder_end(warnings);
 }
 

@@ -307,6 +307,26 @@ def switch(world):
     world.s.can_ping("10.9.0.2")
 
 
+@test("in tap mode a client's routes are told to be of no use, and are not set")
+def switch_routes(world):
+    world.veth()
+    (server_private, _), (_, public) = keys(2)
+    config = key_file(world, "server.kcpvpn", f"""[tunnel]
+role=server
+crypt=auto
+private-key={server_private}
+local-ip=10.9.0.1
+netmask=255.255.255.0
+
+[peer alice]
+public-key={public}
+routes=192.168.60.0/24
+""")
+    server = world.server("--config", config, crypt="auto", mode="tap", secret=None)
+    server.wait_text("peer alice: routes: of no use with vni-mode tap")
+    equal(routes(world.s, "kvs0"), [], "the server's routes")
+
+
 @test("clients of v1 and native ones live beside each other on one port, and share the pool", limit=60)
 def both_protocols(world):
     clients = two_clients(world)

@@ -602,13 +602,16 @@ static const struct {
      "prefix"},
 };
 
+/* @routes: (nullable) */
 static void
-add_peer(KvSettings *settings)
+add_peer(KvSettings *settings, const char *routes)
 {
     KvPeerList *peers = kv_peer_list_new();
     KvPeerSettings *peer = kv_peer_settings_new(kv_settings_get_role(settings), "one", NULL);
 
     g_assert_true(kv_peer_settings_set_text(peer, KV_PEER_SETTING_PUBLIC_KEY, KEY, NULL));
+    if (routes != NULL)
+        g_assert_true(kv_peer_settings_set_text(peer, KV_PEER_SETTING_ROUTES, routes, NULL));
     g_assert_true(kv_peer_list_add(peers, peer, NULL));
     kv_settings_set_peers(settings, peers);
 }
@@ -621,8 +624,8 @@ apply(KvSettings *settings, const char *text)
     for (guint i = 0; words[i] != NULL; i++) {
         g_auto(GStrv) pair = g_strsplit(words[i], "=", 2);
 
-        if (strcmp(words[i], "peer") == 0)
-            add_peer(settings);
+        if (strcmp(pair[0], "peer") == 0)
+            add_peer(settings, pair[1]);
         else if (words[i][0] == '-')
             kv_settings_unset(settings, find(words[i] + 1)->id);
         else
@@ -652,7 +655,7 @@ test_validate(void)
     }
 }
 
-/* Proves: what only a tap server has a use for is told of on a tun server, and nowhere else. */
+/* Proves: what is of no use beside the other settings is told of, and nothing else is. */
 static void
 test_warnings(void)
 {
@@ -687,6 +690,11 @@ test_warnings(void)
         {KV_ROLE_CLIENT, "crypt=auto secret=s public-key=" KEY,
          "secret: of no use with public-key"},
         {KV_ROLE_SERVER, "crypt=auto secret=s private-key=" KEY, ""},
+        {KV_ROLE_SERVER, "crypt=auto vni-mode=tap peer=10.1.0.0/16",
+         "peer one: routes: of no use with vni-mode tap, only with tun"},
+        {KV_ROLE_SERVER, "crypt=auto vni-mode=tun peer=10.1.0.0/16", ""},
+        {KV_ROLE_PEER, "crypt=auto vni-mode=tap peer=10.1.0.0/16",
+         "peer one: routes: of no use with vni-mode tap, only with tun"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(warning_cases); i++) {
