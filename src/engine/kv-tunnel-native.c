@@ -72,6 +72,7 @@ fill_secrets(KvTunnelNative *native, const KvSettings *settings, GError **error)
 {
     const KvSecret *secret = kv_settings_get_secret(settings, KV_SETTING_SECRET);
     gboolean is_client = kv_settings_get_role(settings) == KV_ROLE_CLIENT;
+    gboolean is_of_v1 = kv_settings_get_protocol(settings) == KV_PROTOCOL_V1;
 
     native->private_key = get_key(settings, KV_SETTING_PRIVATE_KEY);
     native->preshared_key = get_key(settings, KV_SETTING_PRESHARED_KEY);
@@ -82,7 +83,7 @@ fill_secrets(KvTunnelNative *native, const KvSettings *settings, GError **error)
                             "public-key: with a private-key the server's public key is needed");
         return FALSE;
     }
-    if (secret != NULL)
+    if (secret != NULL && !is_of_v1)
         return stretch_secret(native, secret, error);
     if (native->private_key != NULL)
         return TRUE;

@@ -172,9 +172,8 @@ is_native(const KvSettings *settings)
             kv_settings_is_set(settings, KV_SETTING_PRIVATE_KEY));
 }
 
-/* A client speaks one protocol. A server with a cipher of v1 speaks that, and native too if it has
- * a key: what it has else may be known to peers that use it with v1, whose datagrams anybody
- * forges. */
+/* A client speaks one protocol. A server with a cipher of v1 speaks that, and native with clients
+ * that have keys: its secret is as good as v1 keeps it, whose datagrams let it be guessed fast. */
 static gboolean
 make_keys(KvTunnelParams *params, const KvSettings *settings, GError **error)
 {

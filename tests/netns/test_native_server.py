@@ -351,6 +351,10 @@ public-key={public}
         client.can_ping("10.9.0.1")
     world.s.can_ping("10.9.0.0")
     world.s.can_ping("10.9.0.2")
+    # The secret is for v1 alone.
+    without_key = world.client("--vni-name", "kvc1", ip="10.77.2.1", namespace=clients[1], crypt="auto", wait=False)
+    without_key.expect_exit(5, 25)
+    equal(server.count("client-connected"), 2, "clients let in")
 
 
 if __name__ == "__main__":
