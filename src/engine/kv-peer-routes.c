@@ -14,11 +14,18 @@ kv_peer_routes_list(const KvPeerSettings *peer)
     return g_array_append_vals(networks, routes->data, routes->len);
 }
 
+/* Many write it in halves, which leave another default route as it is. */
+static gboolean
+is_default(const KvNetwork *network)
+{
+    return network->prefix <= 1;
+}
+
 gboolean
 kv_peer_routes_have_default(const GArray *networks)
 {
     for (guint i = 0; i < networks->len; i++) {
-        if (g_array_index(networks, KvNetwork, i).prefix == 0)
+        if (is_default(&g_array_index(networks, KvNetwork, i)))
             return TRUE;
     }
     return FALSE;
@@ -44,9 +51,9 @@ kv_peer_routes_add(const GArray *networks, const KvSockaddr *place, KvAddressing
     for (guint i = 0; i < networks->len; i++) {
         const KvNetwork *network = &g_array_index(networks, KvNetwork, i);
 
-        if (network->prefix == 0 && place == NULL)
+        if (is_default(network) && place == NULL)
             continue;
-        if (network->prefix == 0)
+        if (is_default(network))
             set_endpoint(plan, place);
         g_array_append_val(routes, *network);
     }

@@ -11,7 +11,7 @@
  * routes. */
 GArray *kv_peer_routes_list(const KvPeerSettings *peer) KV_MUST_USE;
 
-/* Whether any of @networks (element-type KvNetwork) is all there is. */
+/* Whether any of @networks (element-type KvNetwork) is a default route, or half of one. */
 gboolean kv_peer_routes_have_default(const GArray *networks);
 
 /**

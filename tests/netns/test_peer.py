@@ -220,14 +220,16 @@ def path_mtu(world):
         equal(values[names.index("FragCreates")], "0", f"the fragments that {space.name} made")
 
 
-@test("a default route leads into the tunnel, and the tunnel's own datagrams past it")
+@test("a default route, also in halves, leads into the tunnel, and the tunnel's own datagrams past it")
 def default_route(world):
     net = Net(world)
     net.start("a", net.group("b"))
     net.space("a").ip("addr", "add", "192.0.2.1/32", "dev", "lo")
-    net.start("b", net.group("a", net.outside("a"), "0.0.0.0/0;fd09::1/128"))
-    reaches(net.space("b"), 1)
-    net.space("b").can_ping("192.0.2.1")
+    for everywhere in ("0.0.0.0/0", "0.0.0.0/1;128.0.0.0/1"):
+        b = net.start("b", net.group("a", net.outside("a"), f"{everywhere};fd09::1/128"))
+        reaches(net.space("b"), 1)
+        net.space("b").can_ping("192.0.2.1")
+        b.stop()
 
 
 if __name__ == "__main__":
