@@ -503,7 +503,8 @@ start_claim(KvTunnelServerNative *self, const KvPumpRequest *request, KvPeer *ri
     kv_pump_poke_link(kv_peer_get_pump(rival), kv_peer_get_link(rival));
 }
 
-/* @is_alive: who only claims a name gets nothing that is a living client's. */
+/* Who only claims a name gets nothing of a client that was heard of since.
+ * @last_received: of @rival; counts unless it @is_gone */
 static void
 settle_claims(KvTunnelServerNative *self, const KvPeer *rival, KvTime last_received,
               gboolean is_gone)
