@@ -99,11 +99,11 @@ may_answer(const KvGsoLayout *layout, KvVniMode mode, const uint8_t *packet)
 static void
 put_ethernet(uint8_t *answer, const uint8_t *packet, size_t len)
 {
-    if (len == 0)
+    if (len < 2 * MAC_BYTES)
         return;
-    memcpy(answer, packet, len);
     memcpy(answer, packet + MAC_BYTES, MAC_BYTES);
     memcpy(answer + MAC_BYTES, packet, MAC_BYTES);
+    memcpy(answer + 2 * MAC_BYTES, packet + 2 * MAC_BYTES, len - 2 * MAC_BYTES);
 }
 
 static size_t
