@@ -217,6 +217,39 @@ list_wanted(KvAddressing *self, const KvAddressingPlan *plan, GError **error)
     return g_steal_pointer(&items);
 }
 
+/* Whether the item goes. With an interface's last address of a family the kernel takes its routes
+ * of that family, too, so they go before and come again. */
+static gboolean
+is_outdated(const GPtrArray *wanted, const Item *item, const gboolean *loses_address)
+{
+    if (item->is_route && item->interface == NULL && loses_address[item->network.is_ip6])
+        return TRUE;
+    return !g_ptr_array_find_with_equal_func((GPtrArray *) wanted, item, equal_items, NULL);
+}
+
+static gboolean
+unset_outdated(KvAddressing *self, const GPtrArray *wanted, GError **error)
+{
+    gboolean loses_address[2] = {FALSE}; /* by whether it is IPv6 */
+
+    for (guint i = 0; i < self->items->len; i++) {
+        const Item *item = g_ptr_array_index(self->items, i);
+
+        if (!item->is_route && is_outdated(wanted, item, loses_address))
+            loses_address[item->network.is_ip6] = TRUE;
+    }
+    for (guint i = self->items->len; i-- > 0;) {
+        const Item *item = g_ptr_array_index(self->items, i);
+
+        if (!is_outdated(wanted, item, loses_address))
+            continue;
+        if (!unset_item(self, item, error))
+            return FALSE;
+        g_ptr_array_remove_index(self->items, i);
+    }
+    return TRUE;
+}
+
 /* --- public ---------------------------------------------------------------------------------- */
 
 gboolean
@@ -224,17 +257,8 @@ kv_addressing_apply(KvAddressing *self, const KvAddressingPlan *plan, GError **e
 {
     g_autoptr(GPtrArray) wanted = list_wanted(self, plan, error);
 
-    if (wanted == NULL)
+    if (wanted == NULL || !unset_outdated(self, wanted, error))
         return FALSE;
-    for (guint i = self->items->len; i-- > 0;) {
-        const Item *item = g_ptr_array_index(self->items, i);
-
-        if (g_ptr_array_find_with_equal_func(wanted, item, equal_items, NULL))
-            continue;
-        if (!unset_item(self, item, error))
-            return FALSE;
-        g_ptr_array_remove_index(self->items, i);
-    }
     for (guint i = 0; i < wanted->len; i++) {
         const Item *item = g_ptr_array_index(wanted, i);
 

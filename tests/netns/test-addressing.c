@@ -155,6 +155,26 @@ test_change(void)
     tear_down();
 }
 
+/* Proves: routes stay when an interface gets another address in the place of its only one. */
+static void
+test_only_address(void)
+{
+    g_autoptr(KvAddressing) addressing = kv_addressing_new(netlink, "kvt0");
+
+    set_up();
+    assert_applies(addressing, KV_VNI_MODE_TUN, "10.0.0.2 fd00::2", "10.0.0.1 fd00::1",
+                   "192.168.0.0/16 2001:db8:1::/48", NULL);
+    assert_applies(addressing, KV_VNI_MODE_TUN, "10.0.0.3 fd00::3", "10.0.0.1 fd00::1",
+                   "192.168.0.0/16 2001:db8:1::/48", NULL);
+    assert_shows("addr show dev kvt0", "10.0.0.3/32", TRUE);
+    assert_shows("route", "10.0.0.1 dev kvt0", TRUE);
+    assert_shows("route", "192.168.0.0/16 dev kvt0", TRUE);
+    assert_shows("-6 route", "fd00::1 dev kvt0", TRUE);
+    assert_shows("-6 route", "2001:db8:1::/48 dev kvt0", TRUE);
+    g_assert_true(kv_addressing_clear(addressing, NULL));
+    tear_down();
+}
+
 /* Proves: the routes of a tap device lead over its gateway; one that is in no network of the
  * interface has a route of its own. */
 static void
@@ -254,6 +274,7 @@ main(int argc, char **argv)
         return KV_TEST_SKIPPED;
     }
     g_test_add_func("/addressing/change", test_change);
+    g_test_add_func("/addressing/only-address", test_only_address);
     g_test_add_func("/addressing/gateways", test_gateways);
     g_test_add_func("/addressing/full-tunnel", test_full_tunnel);
     g_test_add_func("/addressing/errors", test_errors);
