@@ -319,6 +319,14 @@ note_moved(KvLink *link)
                               link->path.remote.sa.sa_family);
 }
 
+/* To a peer: the routes choose where its datagrams leave, until it answers. */
+static void
+forget_local(KvLink *link)
+{
+    if (link->context->role == KV_ROLE_PEER)
+        link->path.local = link->other.local = (KvUdpLocal){0};
+}
+
 static void
 handle_events(KvLink *link)
 {
@@ -327,6 +335,8 @@ handle_events(KvLink *link)
     while (!link->ended && kv_session_next_event(link->session, &event)) {
         if (event.type == KV_EVENT_MOVED || event.type == KV_EVENT_CONFIGURED)
             note_moved(link);
+        if (event.type == KV_EVENT_LOST || event.type == KV_EVENT_UNANSWERED)
+            forget_local(link);
         if (event.type == KV_EVENT_CLOSED || event.type == KV_EVENT_REFUSED) {
             link->ended = TRUE;
             link->context->ended(link->context->pump, link, event.reason);
@@ -474,7 +484,7 @@ kv_link_get_last_received(const KvLink *link)
 static void
 note_native_path(KvLink *link, const KvEndpoint *from, const KvUdpPath *path)
 {
-    if (link->context->is_client)
+    if (link->context->role == KV_ROLE_CLIENT)
         return;
     if (kv_endpoint_equal(from, &link->to))
         link->path.local = path->local;
@@ -633,6 +643,7 @@ kv_link_steal_tun(KvLink *link)
 void
 kv_link_poke(KvLink *link, KvTime now)
 {
+    forget_local(link);
     kv_session_poke(link->session, now);
     kv_worker_add_idle(link->context->worker, &link->idle);
 }

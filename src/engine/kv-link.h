@@ -22,7 +22,7 @@ typedef struct {
     KvV1Crypt *crypt;
     KvGsoMerger *merger;
     const KvRandom *random;
-    gboolean is_client;
+    KvRole role;
     uint8_t *tx_buffer; /* KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX */
     uint8_t *rx_arena;  /* KV_LINK_RX_ARENA_BYTES */
     /* Something was put into the socket's arena: flush it at the end of the wake-up. */
@@ -90,7 +90,8 @@ KvLink *kv_link_from_port(KvHubPort *port);
 /* (transfer full) (nullable): the device, taken off the link. */
 KvTun *kv_link_steal_tun(KvLink *link);
 
-/* Makes the peer say something, and asks for nothing else. */
+/* Makes the peer say something, and asks for nothing else; between equals by the way that the
+ * routes are now. */
 void kv_link_poke(KvLink *link, KvTime now);
 /* @reason: for the peer, if the protocol can tell it. */
 void kv_link_close(KvLink *link, KvCloseReason reason, KvTime now);

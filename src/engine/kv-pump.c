@@ -700,7 +700,7 @@ kv_pump_new(KvWorker *worker, KvTunnelParams *params, KvUdp *udp, const KvPumpCa
         .udp = pump->udp,
         .crypt = crypt,
         .random = &pump->random,
-        .is_client = params->role != KV_ROLE_SERVER,
+        .role = params->role,
         .tx_buffer = g_malloc(KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX),
         .rx_arena = g_malloc(KV_LINK_RX_ARENA_BYTES),
         .wrote = link_wrote,

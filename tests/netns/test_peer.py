@@ -173,6 +173,19 @@ def roaming(world):
         reaches(net.space(other), n, 10)
 
 
+@test("one with several addresses answers from the one that it is called at")
+def several_addresses(world):
+    net = Net(world)
+    a, b = net.space("a"), net.space("b")
+    a.ip("addr", "add", "10.77.1.9/24", "dev", "eth1")
+    # As a NAT does: only who was called may answer.
+    net.middle.ip("rule", "add", "from", "10.77.1.2", "blackhole")
+    net.start("a", net.group("b"))
+    net.start("b", net.group("a", f"10.77.1.9:{PORT}"))
+    reaches(b, 1)
+    reaches(a, 2)
+
+
 @test("what is not allowed is told: another key, another mode; a stranger gets no answer", limit=60)
 def refused(world):
     net = Net(world)
