@@ -5,8 +5,10 @@
 
 #include "kv-error.h"
 #include "kv-i18n.h"
+#include "kv-key.h"
 #include "kv-settings-private.h"
 
+#include <sodium.h>
 #include <string.h>
 
 /* What Reed-Solomon over GF(256) can hold, and what a group of the native protocol can. */
@@ -44,12 +46,39 @@ require_peers(const KvSettings *settings, GError **error)
                                      "allowed: a group [peer NAME] for each"));
 }
 
+/* Somebody copied the wrong key, or one key file to both ends: they would never find each other. */
+static gboolean
+validate_own_key(const KvSettings *settings, GError **error)
+{
+    uint8_t private_key[KV_KEY_BYTES];
+    uint8_t own[KV_KEY_BYTES];
+    uint8_t remote[KV_KEY_BYTES];
+    const KvPeerSettings *peer;
+
+    if (!kv_settings_get_key(settings, KV_SETTING_PRIVATE_KEY, private_key))
+        return TRUE;
+    kv_key_get_public(private_key, own);
+    sodium_memzero(private_key, sizeof private_key);
+    if (kv_settings_get_key(settings, KV_SETTING_PUBLIC_KEY, remote) &&
+        memcmp(remote, own, sizeof own) == 0)
+        return kv_settings_fail(error, _("public-key: belongs to this end's own private-key; "
+                                         "allowed: the other end's"));
+    peer = kv_peer_list_find_key(settings->peers, own);
+    if (peer != NULL)
+        return kv_settings_fail(error,
+                                _("peer %s: public-key: belongs to this end's own private-key; "
+                                  "allowed: the other end's"),
+                                kv_peer_settings_get_name(peer));
+    return TRUE;
+}
+
 /* Without keys, and for what else a server admits, there must be a secret. */
 static gboolean
 validate_secrets(const KvSettings *settings, GError **error)
 {
     if (has_keys(settings)) {
-        if (!require(settings, KV_SETTING_PRIVATE_KEY, error) || !require_peers(settings, error))
+        if (!require(settings, KV_SETTING_PRIVATE_KEY, error) || !require_peers(settings, error) ||
+            !validate_own_key(settings, error))
             return FALSE;
         if (kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE)
             return TRUE;

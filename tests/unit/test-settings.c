@@ -18,7 +18,8 @@ typedef struct {
     const char *bad;  /* likewise; "~": the empty text */
 } RowCase;
 
-#define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define KEY         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define KEYS_PUBLIC "j0DFrbaPJWJK5bIU6nZ6bslNgp09e14a0bpvPiE4KF8="
 #define BAD_KEYS                                                                                   \
     "~ short AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 "                                         \
     "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9= AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=="
@@ -556,6 +557,8 @@ static const struct {
     {KV_ROLE_CLIENT, "crypt=auto public-key=" KEY,
      "private-key: required, but not given; allowed: a key of 32 bytes in base64, 44 characters, "
      "as kcpvpn genkey, pubkey and genpsk write them"},
+    {KV_ROLE_CLIENT, "crypt=auto -secret private-key=" KEY " public-key=" KEYS_PUBLIC,
+     "public-key: belongs to this end's own private-key; allowed: the other end's"},
     {KV_ROLE_CLIENT, "private-key=" KEY " public-key=" KEY,
      "private-key: protocol v1 has no keys, and crypt aes is one of its ciphers; allowed: with "
      "crypt auto, chacha20-poly1305 or aes-256-gcm"},
