@@ -12,10 +12,13 @@ typedef enum {
     KV_EVENT_RECONFIGURED, /* native: the peer said something new of itself, or began anew */
     KV_EVENT_SESSIONS,     /* native: indexes came or went */
     KV_EVENT_MOVED,        /* native: the peer is elsewhere */
-    KV_EVENT_UNANSWERED,   /* peer: nobody has answered for some seconds, again and again */
-    KV_EVENT_LOST,         /* peer: the association is over, or none came about; reason tells why */
-    KV_EVENT_REFUSED,      /* client: the server said no; reason tells why; CLOSED follows */
-    KV_EVENT_CLOSED,       /* the session is over; reason tells why */
+    KV_EVENT_UNANSWERED, /* native: nobody has answered for some seconds, again and again; a client:
+                            nor has anything come under its session */
+    KV_EVENT_ANSWERED,   /* native client: the server was heard again, after UNANSWERED */
+    KV_EVENT_LOST,       /* peer: the association is over, or none came about; native client: nobody
+                            answers, but it goes on if somebody does; reason tells why */
+    KV_EVENT_REFUSED,    /* client: the server said no; reason tells why; CLOSED follows */
+    KV_EVENT_CLOSED,     /* the session is over; reason tells why */
 } KvEventType;
 
 typedef enum {

@@ -54,6 +54,24 @@ kv_client_text_error(const KvTunnelParams *params, const KvSockaddr *address, Kv
     }
 }
 
+GError *
+kv_client_text_device_error(const char *interface)
+{
+    return g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST,
+                       "another program removed the interface %s", interface);
+}
+
+GError *
+kv_client_text_mode_error(const KvSockaddr *address, KvVniMode mode)
+{
+    g_autofree char *remote = kv_sockaddr_to_string(address);
+    gboolean is_tap = mode == KV_VNI_MODE_TAP;
+
+    return g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST,
+                       "%s has changed from %s to %s interfaces", remote, is_tap ? "tun" : "tap",
+                       is_tap ? "tap" : "tun");
+}
+
 const char *
 kv_client_text_cipher(const KvTunnelParams *params, const KvNativeConfig *said)
 {

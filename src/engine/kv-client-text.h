@@ -12,6 +12,12 @@
 GError *kv_client_text_error(const KvTunnelParams *params, const KvSockaddr *remote,
                              KvReason reason, const KvNativeConfig *said);
 
+/* (transfer full): somebody deleted a living client's interface. */
+GError *kv_client_text_device_error(const char *interface);
+
+/* (transfer full): the server at @remote has interfaces of another mode by now: of @mode. */
+GError *kv_client_text_mode_error(const KvSockaddr *remote, KvVniMode mode);
+
 /* (transfer none): the data cipher as the setting crypt names it. */
 const char *kv_client_text_cipher(const KvTunnelParams *params, const KvNativeConfig *said);
 

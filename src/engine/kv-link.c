@@ -333,7 +333,8 @@ handle_events(KvLink *link)
     KvEvent event;
 
     while (!link->ended && kv_session_next_event(link->session, &event)) {
-        if (event.type == KV_EVENT_MOVED || event.type == KV_EVENT_CONFIGURED)
+        if (event.type == KV_EVENT_MOVED || event.type == KV_EVENT_CONFIGURED ||
+            event.type == KV_EVENT_ANSWERED)
             note_moved(link);
         if (event.type == KV_EVENT_LOST || event.type == KV_EVENT_UNANSWERED)
             forget_local(link);

@@ -68,7 +68,7 @@ void kv_link_add_keys(KvLink *link, KvNativeKeys *keys, const KvUdpDatagram *dat
 /* Peer: @preshared_key: (nullable) (transfer full): of the session, which it outlives */
 void kv_link_keep_secret(KvLink *link, KvSecret *preshared_key);
 
-/* Peer: where the other is to be called: kv_native_call(). */
+/* Client and peer: where the other is to be called: kv_native_call(). */
 void kv_link_call(KvLink *link, const KvSockaddr *remote, KvTime now);
 
 /* Native: tells the peer what is different now: kv_native_say(). */

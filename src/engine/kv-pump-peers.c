@@ -118,7 +118,7 @@ worker_add_peer(KvWorker *worker, gpointer data)
 }
 
 static void
-worker_call_peer(KvWorker *worker, gpointer data)
+worker_call(KvWorker *worker, gpointer data)
 {
     g_autoptr(Message) message = data;
     KvPump *pump = message->pump;
@@ -128,6 +128,8 @@ worker_call_peer(KvWorker *worker, gpointer data)
     if (link == NULL || kv_link_has_ended(link))
         return;
     kv_link_call(link, &message->remote, kv_worker_get_now(worker));
+    if (pump->door == NULL)
+        return;
     kv_sockaddr_to_endpoint(&message->remote, &place);
     kv_native_door_place(pump->door, kv_link_get_door_entry(link), &place);
 }
@@ -148,10 +150,10 @@ kv_pump_add_peer(KvPump *pump, const KvPumpPeer *peer)
 }
 
 void
-kv_pump_call_peer(KvPump *pump, KvLinkId link, const KvSockaddr *remote)
+kv_pump_call(KvPump *pump, KvLinkId link, const KvSockaddr *remote)
 {
     Message *message = message_new(pump, link);
 
     message->remote = *remote;
-    kv_worker_send(pump->worker, worker_call_peer, message);
+    kv_worker_send(pump->worker, worker_call, message);
 }

@@ -123,15 +123,16 @@ typedef struct {
  *
  * Makes a link for a peer, which stays until kv_pump_forget_key(): its event READY follows at once.
  * CONFIGURED tells that the peer is there, LOST that it is not any more, UNANSWERED that it does
- * not answer. It may come from anywhere; it is called once kv_pump_call_peer() says where. A link
+ * not answer. It may come from anywhere; it is called once kv_pump_call() says where. A link
  * of the same key that is about to end does so at once.
  *
  * Returns: the link's id
  */
 KvLinkId kv_pump_add_peer(KvPump *pump, const KvPumpPeer *peer);
 
-/* @remote: of the family of the pump's socket, or mapped into that */
-void kv_pump_call_peer(KvPump *pump, KvLinkId link, const KvSockaddr *remote);
+/* Client and peer: where the other end is called from now on, until it is heard from elsewhere.
+ * @remote: of the family of the pump's socket, or mapped into that */
+void kv_pump_call(KvPump *pump, KvLinkId link, const KvSockaddr *remote);
 
 /* Admits the owner of @public. @psk: (nullable) (transfer none): 32 bytes that both ends share */
 void kv_pump_admit_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES],

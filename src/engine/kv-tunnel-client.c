@@ -7,6 +7,8 @@
 
 #include "kv-backoff.h"
 #include "kv-client-grant.h"
+#include "kv-client-plan.h"
+#include "kv-client-search.h"
 #include "kv-client-text.h"
 #include "kv-clock.h"
 #include "kv-device.h"
@@ -37,7 +39,8 @@ typedef struct {
     guint turn; /* which of the server's addresses to try */
     KvBackoff backoff;
     guint retry_id;
-    GCancellable *resolving;   /* while the name service is asked */
+    GCancellable *resolving;   /* while the name service is asked for an attempt */
+    KvClientSearch *search;    /* native: while there is a pump */
     gboolean finishing;        /* it is over, but for hooks that still run */
     gboolean has_ended;        /* the session of the attempt */
     gboolean moved;            /* the network changed under the attempt: connect again at once */
@@ -53,6 +56,7 @@ G_DEFINE_FINAL_TYPE(KvTunnelClient, kv_tunnel_client, KV_TYPE_TUNNEL)
 static const KvPumpCallbacks pump_callbacks;
 
 static void begin_attempt(KvTunnelClient *self);
+static void found(const KvSockaddr *address, gpointer data);
 
 static KvTunnelParams *
 get_params(KvTunnelClient *self)
@@ -121,52 +125,17 @@ finish(KvTunnelClient *self)
 
 /* --- the interface -------------------------------------------------------------------------- */
 
-/* Without an address from the server the user's own netmask stands; a server that names none does
- * not undo it either. */
-static KvIp4
-get_netmask(KvTunnelClient *self)
-{
-    KvTunnelParams *params = get_params(self);
-    KvIp4 netmask = self->configured.config.netmask;
-
-    if ((params->address_mode == KV_ADDRESS_MODE_OTHER && params->netmask != 0) || netmask == 0)
-        return params->netmask;
-    return netmask;
-}
-
-/* A bridge port carries no address of its own; neither does "no IP configuration". */
 static gboolean
 sets_addresses(KvTunnelClient *self)
 {
-    KvTunnelParams *params = get_params(self);
-    gboolean is_tap = self->configured.config.vni_mode == KV_VNI_MODE_TAP;
-
-    return (!is_tap || params->bridge == NULL) && params->address_mode != KV_ADDRESS_MODE_OTHER &&
-           kv_tunnel_get_configure((KvTunnel *) self);
+    return kv_tunnel_get_configure((KvTunnel *) self) &&
+           kv_client_plan_wants_addresses(get_params(self), &self->configured);
 }
 
 static void
 make_plan(KvTunnelClient *self, KvDevicePlan *plan)
 {
-    KvTunnelParams *params = get_params(self);
-    const KvNetworkConfig *config = &self->configured.config;
-    gboolean is_tap = config->vni_mode == KV_VNI_MODE_TAP;
-
-    *plan = (KvDevicePlan){
-        .mode = config->vni_mode,
-        .name = params->vni_name,
-        .persistent = params->persistent_vni,
-        .mtu = MIN(config->mtu, KV_VNI_MTU_MAX),
-        .bridge = is_tap ? params->bridge : NULL,
-    };
-    if (params->vni_mtu != 0)
-        plan->mtu = MIN(plan->mtu, params->vni_mtu);
-    /* A native grant may have more than one. */
-    if (params->native != NULL || !sets_addresses(self))
-        return;
-    plan->local = self->configured.ip;
-    plan->peer = is_tap || plan->local == 0 ? 0 : config->server_ip;
-    plan->netmask = is_tap ? get_netmask(self) : 0;
+    kv_client_plan_make(get_params(self), &self->configured, sets_addresses(self), plan);
 }
 
 /* What the server granted, whoever sets it. */
@@ -191,29 +160,10 @@ tell_configuration(KvTunnelClient *self)
         kv_tunnel_details_add_ip4(
             &details,
             params->address_mode == KV_ADDRESS_MODE_OTHER ? params->local_ip : self->configured.ip,
-            is_tap ? kv_ip4_mask_to_prefix(get_netmask(self)) : 32, config->server_ip);
+            is_tap ? kv_ip4_mask_to_prefix(kv_client_plan_get_netmask(params, &self->configured))
+                   : 32,
+            config->server_ip);
     kv_tunnel_set_details((KvTunnel *) self, &details);
-}
-
-/* What the user set has been checked long ago, so that this is the server's doing. */
-static gboolean
-check_announced(KvTunnelClient *self, const KvDevicePlan *plan, GError **error)
-{
-    g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
-    char netmask[KV_IP4_TEXT_BYTES];
-
-    if (plan->mtu < KV_VNI_MTU_MIN) {
-        g_set_error(error, KV_ERROR, KV_ERROR_PROTOCOL,
-                    "%s announced MTU %u, an interface needs %d at least", remote, plan->mtu,
-                    KV_VNI_MTU_MIN);
-        return FALSE;
-    }
-    if (!kv_ip4_is_netmask(plan->netmask)) {
-        g_set_error(error, KV_ERROR, KV_ERROR_PROTOCOL, "%s announced netmask %s, which has holes",
-                    remote, kv_ip4_to_string(plan->netmask, netmask));
-        return FALSE;
-    }
-    return TRUE;
 }
 
 /* Before the tunnel itself is over. */
@@ -280,7 +230,8 @@ prepare_device(KvTunnelClient *self, GError **error)
     KvDevicePlan plan;
 
     make_plan(self, &plan);
-    if (!check_announced(self, &plan, error) || !drop_unfit_device(self, &plan, error))
+    if (!kv_client_plan_check(&plan, &self->remote, error) ||
+        !drop_unfit_device(self, &plan, error))
         return FALSE;
     if (self->tun != NULL) {
         if (!kv_device_reconfigure(get_netlink(self), &self->plan, &plan, error))
@@ -314,22 +265,6 @@ run_hook(KvTunnelClient *self)
 
 /* Only the server knows the mode, so that this cannot be an error of the settings. */
 static void
-warn_about_tap_only(KvTunnelClient *self)
-{
-    KvTunnelParams *params = get_params(self);
-
-    if (self->plan.mode == KV_VNI_MODE_TAP)
-        return;
-    if (params->bridge != NULL)
-        kv_log(KV_LOG_WARNING, NULL, self->plan.name, NULL,
-               "bridge: the server is in tun mode, %s is not put into %s", self->plan.name,
-               params->bridge);
-    if (params->netmask != 0)
-        kv_log(KV_LOG_WARNING, NULL, self->plan.name, NULL,
-               "netmask: the server is in tun mode, where none is used");
-}
-
-static void
 connected(KvTunnelClient *self)
 {
     g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
@@ -344,7 +279,7 @@ connected(KvTunnelClient *self)
         kv_pump_close_link(self->pump, self->link, KV_CLOSE_NONE);
         return;
     }
-    warn_about_tap_only(self);
+    kv_client_plan_warn(&self->plan, get_params(self));
     tell_configuration(self);
     kv_tunnel_run_up((KvTunnel *) self, self->hooks, self->plan.name,
                      get_params(self)->native != NULL ? self->configured.ip : self->plan.local);
@@ -369,15 +304,12 @@ reconfigured(KvTunnelClient *self)
     KvDevicePlan plan;
     GError *error = NULL;
 
-    if (kv_tunnel_get_state((KvTunnel *) self) != KV_TUNNEL_STATE_CONNECTED)
+    if (self->connected_at == 0)
         return;
     make_plan(self, &plan);
     if (plan.mode != self->plan.mode)
-        error = g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST,
-                            "%s has changed from %s to %s interfaces", remote,
-                            self->plan.mode == KV_VNI_MODE_TAP ? "tap" : "tun",
-                            plan.mode == KV_VNI_MODE_TAP ? "tap" : "tun");
-    if (error != NULL || !check_announced(self, &plan, &error) ||
+        error = kv_client_text_mode_error(&self->remote, plan.mode);
+    if (error != NULL || !kv_client_plan_check(&plan, &self->remote, &error) ||
         !kv_device_reconfigure(get_netlink(self), &self->plan, &plan, &error) ||
         !apply_grant(self, TRUE, &error)) {
         self->failure = error;
@@ -424,6 +356,8 @@ dial(KvTunnelClient *self, const KvSockaddr *address)
     self->pump = kv_pump_new(worker, params, udp, &pump_callbacks, self, &self->failure);
     if (self->pump == NULL)
         return;
+    self->search =
+        kv_client_search_new(params->host, params->port, get_log_name(self), found, self);
     self->remote = *address;
     kv_route_source(address, &self->source);
     self->has_ended = FALSE;
@@ -506,6 +440,88 @@ begin_attempt(KvTunnelClient *self)
                resolved, g_object_ref(self));
 }
 
+/* --- a native server that does not answer --------------------------------------------------- */
+
+static void
+place(KvTunnelClient *self, const KvSockaddr *remote)
+{
+    self->remote = *remote;
+    change_routes(self, !self->routes_withdrawn);
+    tell_endpoint(self);
+}
+
+static void
+note_place(KvTunnelClient *self, const KvSockaddr *remote)
+{
+    g_autofree char *text = kv_sockaddr_to_string(remote);
+
+    place(self, remote);
+    kv_log(KV_LOG_INFO, NULL, get_log_name(self), text, "the server is at %s now", text);
+}
+
+/* Where the name leads by now. The socket is of one family: for the other there is another attempt,
+ * if a route leads there. */
+static void
+found(const KvSockaddr *address, gpointer data)
+{
+    KvTunnelClient *self = data;
+    KvSockaddr source;
+
+    if (self->has_ended || self->moved || is_stopping(self))
+        return;
+    if (address->sa.sa_family == self->remote.sa.sa_family) {
+        self->turn++;
+        place(self, address);
+        kv_pump_call(self->pump, self->link, address);
+    } else if (kv_route_source(address, &source)) {
+        self->moved = TRUE;
+        kv_pump_drop_link(self->pump, self->link);
+    } else {
+        self->turn++;
+    }
+}
+
+/* Interface, addresses and routes stay: the server may be back before long. */
+static void
+look_again(KvTunnelClient *self)
+{
+    g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
+    g_autoptr(GError) error = NULL;
+
+    if (!will_retry(self))
+        return;
+    if (kv_tunnel_get_state((KvTunnel *) self) == KV_TUNNEL_STATE_CONNECTED) {
+        error = g_error_new(KV_ERROR, KV_ERROR_TIMEOUT, "no answer from %s", remote);
+        kv_log(KV_LOG_WARNING, NULL, get_log_name(self), remote,
+               "no answer from %s, looking for it again", remote);
+        kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_WAITING, error);
+    }
+    kv_client_search_begin(self->search, self->turn);
+}
+
+static void
+answers_again(KvTunnelClient *self, const KvSockaddr *remote)
+{
+    g_autofree char *text = kv_sockaddr_to_string(remote);
+
+    if (!kv_sockaddr_equal(remote, &self->remote))
+        note_place(self, remote);
+    if (kv_tunnel_get_state((KvTunnel *) self) != KV_TUNNEL_STATE_WAITING)
+        return;
+    kv_log(KV_LOG_INFO, NULL, get_log_name(self), text, "%s answers again", text);
+    kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
+}
+
+/* The patience of a handshake is over. */
+static void
+lost(KvTunnelClient *self)
+{
+    if (will_retry(self))
+        return;
+    self->failure = kv_client_text_error(get_params(self), &self->remote, KV_REASON_TIMEOUT, NULL);
+    kv_pump_close_link(self->pump, self->link, KV_CLOSE_NONE);
+}
+
 /* --- what the pump says --------------------------------------------------------------------- */
 
 static void
@@ -522,6 +538,12 @@ pump_event(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote
         connected(self);
     else if (event->type == KV_EVENT_RECONFIGURED)
         reconfigured(self);
+    else if (event->type == KV_EVENT_UNANSWERED && self->connected_at != 0)
+        look_again(self);
+    else if (event->type == KV_EVENT_ANSWERED)
+        answers_again(self, remote);
+    else if (event->type == KV_EVENT_LOST)
+        lost(self);
 }
 
 static void
@@ -539,20 +561,10 @@ static void
 pump_moved(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote)
 {
     KvTunnelClient *self = owner;
-    g_autofree char *text = kv_sockaddr_to_string(remote);
 
-    if (pump != self->pump || link != self->link || is_stopping(self))
-        return;
-    self->remote = *remote;
-    kv_log(KV_LOG_INFO, NULL, get_log_name(self), text, "the server is at %s now", text);
-    tell_endpoint(self);
-}
-
-static GError *
-error_of_lost_device(KvTunnelClient *self)
-{
-    return g_error_new(KV_ERROR, KV_ERROR_CONNECTION_LOST,
-                       "another program removed the interface %s", self->plan.name);
+    if (pump == self->pump && link == self->link && !is_stopping(self) &&
+        !kv_sockaddr_equal(remote, &self->remote))
+        note_place(self, remote);
 }
 
 /* Of an attempt that another one follows; the last one's failure is for the caller to tell. */
@@ -587,7 +599,7 @@ error_of_end(KvTunnelClient *self, KvReason reason, gboolean tun_gone)
 
     if (failure != NULL)
         return g_error_copy(failure);
-    return tun_gone ? error_of_lost_device(self)
+    return tun_gone ? kv_client_text_device_error(self->plan.name)
                     : kv_client_text_error(get_params(self), &self->remote, reason,
                                            kv_client_grant_get(self->grant));
 }
@@ -636,6 +648,7 @@ pump_gone(gpointer owner, KvPump *pump, const KvPumpSnapshot *last)
     if (!self->has_ended && kv_pump_get_failure(pump) != NULL)
         note_failure(self, g_error_copy(kv_pump_get_failure(pump)));
     self->pump = NULL;
+    g_clear_pointer(&self->search, kv_client_search_free);
     attempt_over(self);
 }
 

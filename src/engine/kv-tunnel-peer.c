@@ -250,7 +250,7 @@ resolved(const KvSockaddr *address, const GError *error, gpointer data)
                "peer %s: its endpoint has an IPv6 address, and ip one of IPv4", get_name(known));
         return;
     }
-    kv_pump_call_peer(self->pump, known->link, address);
+    kv_pump_call(self->pump, known->link, address);
     if (known->peer == NULL)
         place(known, address);
 }

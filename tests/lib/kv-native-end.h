@@ -53,8 +53,9 @@ typedef struct {
 
     guint n_routes; /* that it says lie behind it */
 
-    /* peer */
     gboolean strays; /* datagrams may go where the other is no more */
+
+    /* peer */
     KvTime nat_time; /* datagrams come in only so long after one went out; 0: always */
     KvTime last_wrote;
 

@@ -421,6 +421,15 @@ class World:
         """Has a function called in the end, whatever happens."""
         self.undos.append(undo)
 
+    def write_hosts(self, namespace, *lines):
+        """Gives a namespace a hosts file of its own, for programs that are started there, or other lines in it."""
+        folder = f"/etc/netns/{namespace.id}"
+        if not os.path.isdir(folder):
+            os.makedirs(folder)
+            self.on_close(lambda: shutil.rmtree(folder))
+        with open(os.path.join(folder, "hosts"), "w", encoding="ascii") as f:
+            f.write("\n".join(["127.0.0.1 localhost", *lines, ""]))
+
     def keep(self, sock):
         self.sockets.append(sock)
         return sock

@@ -9,13 +9,15 @@ import subprocess
 import threading
 import time
 
-from kvnet import (POOL, PORT, PROGRAM, TIME_FACTOR, TUN_CLIENT, TUN_SERVER, Capture, Chatter, check, equal,
+from kvnet import (POOL, PORT, PROGRAM, TIME_FACTOR, TUN_CLIENT, TUN_SERVER, Capture, Chatter, Skipped, check, equal,
                    iperf, main, shell, test, transfer, wait_until)
 
 NATIVE = {"crypt": "auto"}
 SERVER = ("--local-ip", TUN_SERVER, "--assignable-ips", POOL)
 NO_ANSWER, LOST = 5, 6
 RESTART_SECONDS = 3
+SILENT_SECONDS = 18  # until a client looks for its server again: the silence, and the first tries of a handshake
+LONG = os.environ.get("KV_TEST_LONG") == "1"
 
 
 def key_pair():
@@ -270,6 +272,57 @@ def choked(world):
     lost, _ = world.c.ping(TUN_SERVER, 20, seconds=1)
     replay.join()
     check(lost <= 0.1, f"{lost:.0%} of the pings were lost")
+
+
+def move_server(world, old, new):
+    world.s.ip("addr", "del", f"{old}/24", "dev", "eth0")
+    world.s.ip("addr", "add", f"{new}/24", "dev", "eth0")
+    world.write_hosts(world.c, f"{new} gate.test")
+
+
+@test("a server that moved is found by its name, with all traffic routed into the tunnel, and a connection goes on; "
+      "so is another one in its place", limit=120)
+def found(world):
+    world.veth()
+    world.c.ip("route", "add", "default", "via", "10.77.0.1")
+    world.write_hosts(world.c, "10.77.0.1 gate.test")
+    server = world.server(*SERVER, "--routes", "0.0.0.0/0", **NATIVE)
+    client = world.client("--auto-reconnect", ip="gate.test", **NATIVE)
+    talk = Chatter(world, world.s, world.c, TUN_SERVER)
+    talk.say()
+    move_server(world, "10.77.0.1", "10.77.0.9")
+    start = time.monotonic()
+    talk.say(SILENT_SECONDS + 15)
+    print(f"        {time.monotonic() - start:.1f} s", flush=True)
+    client.wait_text("no answer from 10.77.0.1:1235, looking for it again")
+    client.wait_text("10.77.0.9:1235 answers again")
+    check("dev eth0" in world.c.ip("route", "get", "10.77.0.9"), "the server is reached outside the tunnel")
+    check("dev kvc0" in world.c.ip("route", "get", "1.2.3.4"), "strangers through the tunnel")
+    server.send(signal.SIGKILL)
+    server.wait_exit()
+    move_server(world, "10.77.0.9", "10.77.0.5")
+    world.server(*SERVER, name="server2", **NATIVE)
+    wait_until(lambda: world.c.ping(TUN_SERVER, 1, seconds=1)[0] == 0, SILENT_SECONDS + 15, "pings pass again")
+    client.wait_text("10.77.0.5:1235 answers again")
+    equal(client.count("connected"), 1, "how often the client connected")
+
+
+@test("without auto-reconnect a client whose server stays away ends when the patience of a handshake is over",
+      limit=150)
+def stays_away(world):
+    if not LONG:
+        raise Skipped("it takes two minutes: KV_TEST_LONG=1")
+    world.veth()
+    server, client = tunnel(world)
+    world.c.can_ping(TUN_SERVER)
+    server.send(signal.SIGKILL)
+    server.wait_exit()
+    end = time.monotonic() + 15 + 90 + 15
+    while client.alive() and time.monotonic() < end:
+        world.c.ping(TUN_SERVER, 1, seconds=1)
+    client.expect_exit(LOST, 1)
+    check("connection to 10.77.0.1:1235 lost: " in client.text(), client.tail())
+    check(not world.c.has_link("kvc0"), "the interface is gone")
 
 
 if __name__ == "__main__":

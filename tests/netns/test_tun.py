@@ -3,7 +3,6 @@
 """TUN mode: what stands on the devices, and what goes through them."""
 import os
 import re
-import shutil
 
 from kvnet import (POOL, PROGRAM, SANITIZED, TUN_CLIENT, TUN_SERVER, check, equal, iperf, main, test,
                    transfer, wait_until)
@@ -138,15 +137,6 @@ def old_habits(world):
     world.c.can_ping("192.168.88.0")
 
 
-def hosts_file(world, namespace, line):
-    """Gives a namespace a hosts file of its own, for programs that are started there."""
-    folder = f"/etc/netns/{namespace.id}"
-    os.makedirs(folder)
-    world.on_close(lambda: shutil.rmtree(folder))
-    with open(os.path.join(folder, "hosts"), "w", encoding="ascii") as f:
-        f.write(f"127.0.0.1 localhost\n{line}\n")
-
-
 def udp_buffers(namespace):
     """(receive, send) of each UDP socket in a namespace, as they were asked for: the kernel doubles them."""
     out = namespace.run("ss", "-Hunam")
@@ -172,7 +162,7 @@ def sockbuf(world):
       limit=60)
 def examples(world):
     world.veth()
-    hosts_file(world, world.c, "10.77.0.1 server1")
+    world.write_hosts(world.c, "10.77.0.1 server1")
     hooks = os.path.join(world.dir, "kcpvpn-hooks")
     os.mkdir(hooks, 0o755)
 

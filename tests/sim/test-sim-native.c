@@ -272,6 +272,107 @@ test_nobody(void)
     run_clear(&run);
 }
 
+static void
+set_links(Run *run, const KvSimLink *link)
+{
+    kv_sim_set_link(run->sim, 0, link);
+    kv_sim_set_link(run->sim, 1, link);
+}
+
+/* Proves: a client whose server stays away tells of it 18 s after what it sent, then each half
+ * minute, and that nobody answered when the patience of 90 s is over, but lives on; as soon as the
+ * server is back it tells that too, and what waited arrives. */
+static void
+test_away(void)
+{
+    KvSimLink down = {.down = TRUE};
+    Run run;
+    guint *n = run.client.n_events;
+
+    run_init(&run, TRUE, &clean);
+    run.client.to_send = 8;
+    run_start(&run);
+    run_until(&run, 2, is_all_there);
+    set_links(&run, &down);
+    run.client.to_send = 9;
+    run_until(&run, 17, NULL);
+    g_assert_cmpuint(n[KV_EVENT_UNANSWERED], ==, 0);
+    run_until(&run, 2, NULL);
+    g_assert_cmpuint(n[KV_EVENT_UNANSWERED], ==, 1);
+    run_until(&run, 84, NULL);
+    g_assert_cmpuint(n[KV_EVENT_UNANSWERED], ==, 3);
+    g_assert_cmpuint(n[KV_EVENT_LOST], ==, 0);
+    run_until(&run, 3, NULL);
+    g_assert_cmpuint(n[KV_EVENT_LOST], ==, 1);
+    g_assert_cmpint(run.client.last_event.reason, ==, KV_REASON_HANDSHAKE_TIMEOUT);
+    run_until(&run, 60, NULL);
+    g_assert_cmpuint(n[KV_EVENT_ANSWERED] + n[KV_EVENT_CLOSED], ==, 0);
+    set_links(&run, &clean);
+    run_until(&run, 6, is_all_there);
+    run_until(&run, 1, NULL);
+    g_assert_cmpuint(n[KV_EVENT_ANSWERED], ==, 1);
+    run_clear(&run);
+}
+
+/* Proves: a server that is heard is not away, though it answers no handshake. */
+static void
+test_no_rekey(void)
+{
+    KvResponder *responder;
+    Run run;
+
+    run_init(&run, TRUE, &clean);
+    run_start(&run);
+    run_until(&run, 1, NULL);
+    responder = g_steal_pointer(&run.server.responder);
+    run.client.interval = S;
+    run.client.to_send = 174;
+    run_until(&run, 176, is_all_there);
+    g_assert_true(kv_native_is_asking(run.client.native));
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_UNANSWERED], ==, 0);
+    run.server.responder = responder;
+    run_clear(&run);
+}
+
+/* Proves: a client that does not get an answer goes on where it is told to call instead, be its
+ * server the same or another one that knows nothing. */
+static void
+test_called(gconstpointer data)
+{
+    gboolean is_another = GPOINTER_TO_INT(data);
+    KvSimLink down = {.down = TRUE};
+    KvEndpoint there;
+    Run run;
+
+    run_init(&run, TRUE, &clean);
+    run.client.to_send = 8;
+    run_start(&run);
+    run_until(&run, 2, is_all_there);
+    if (is_another)
+        kv_native_end_restart(&run.server, kv_sim_get_now(run.sim));
+    set_links(&run, &down);
+    run.client.to_send = 9;
+    run.client.may_skip = run.server.may_skip = TRUE;
+    run_until(&run, 19, NULL);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_UNANSWERED], ==, 1);
+    there = run.client.peer_address;
+    there.port++;
+    run.client.peer_address = there;
+    run.client.strays = TRUE;
+    set_links(&run, &clean);
+    run_until(&run, 5, NULL);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_ANSWERED], ==, 0);
+    kv_native_call(run.client.native, &there, kv_sim_get_now(run.sim));
+    run_until(&run, 6, NULL);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_ANSWERED], ==, 1);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_RECONFIGURED], ==, is_another);
+    g_assert_true(kv_endpoint_equal(kv_native_get_remote(run.client.native), &there));
+    run.client.to_send = 17;
+    run_until(&run, 2, NULL);
+    g_assert_cmpuint(run.server.received, >=, 16);
+    run_clear(&run);
+}
+
 static const GArray *
 get_routes(KvNativeEnd *end)
 {
@@ -528,6 +629,10 @@ main(int argc, char **argv)
     g_test_add_func("/sim/native/close-after-restart", test_close_after_restart);
     g_test_add_func("/sim/native/refused", test_refused);
     g_test_add_func("/sim/native/nobody", test_nobody);
+    g_test_add_func("/sim/native/away", test_away);
+    g_test_add_func("/sim/native/no-rekey", test_no_rekey);
+    g_test_add_data_func("/sim/native/called/same", GINT_TO_POINTER(FALSE), test_called);
+    g_test_add_data_func("/sim/native/called/another", GINT_TO_POINTER(TRUE), test_called);
     g_test_add_func("/sim/native/black-hole", test_black_hole);
     g_test_add_func("/sim/native/more", test_more);
     g_test_add_func("/sim/native/say", test_say);

@@ -193,6 +193,7 @@ kv_native_read_plaintext(KvNative *native, KvPacket *packet, const KvEndpoint *f
     KvReader reader;
     KvItem item;
 
+    kv_native_heard(native);
     kv_reader_init(&reader, packet->data, packet->len);
     while (is_alive(native) && kv_item_next(&reader, &item)) {
         /* The frames first: a shard's head is no more when the decoder has it. */

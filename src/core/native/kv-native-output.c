@@ -67,13 +67,9 @@ output_initiation(Writing *writing, KvEndpoint *to)
     if (native->initiator == NULL)
         return 0;
     len = kv_initiator_output(native->initiator, writing->buf, writing->now);
-    if (native->params.role != KV_ROLE_PEER) {
-        *to = *kv_native_get_remote(native);
-        return len;
-    }
     *to = native->call;
     if (len > 0)
-        kv_native_peer_asked(native);
+        kv_native_asked(native);
     return len;
 }
 

@@ -8,10 +8,6 @@
 /* Two associations that begin closer together were begun at once, by either end. */
 #define AT_ONCE_TIME (5 * KV_TIME_S)
 
-/* An event tells of every so many initiations without an answer: after 3 s, then each half
- * minute. */
-#define UNANSWERED 6
-
 KvNative *
 kv_native_new_peer(const KvNativeParams *params, KvNativeConfig *say, KvPacketPool *pool,
                    const KvRandom *random, KvTime now)
@@ -49,12 +45,6 @@ kv_native_peer_knows_remote(const KvNative *native)
     return !native->is_fresh || native->params.remote.port != 0;
 }
 
-gboolean
-kv_native_is_asking(const KvNative *native)
-{
-    return kv_initiator_get_state(native->initiator) == KV_INITIATOR_WAITING;
-}
-
 void
 kv_native_peer_stop_asking(KvNative *native, KvTime now)
 {
@@ -62,26 +52,6 @@ kv_native_peer_stop_asking(KvNative *native, KvTime now)
         return;
     kv_initiator_stop(native->initiator);
     kv_transport_handshake_failed(native->transport, now);
-}
-
-void
-kv_native_peer_begin(KvNative *native, KvTime now)
-{
-    if (!kv_native_peer_knows_remote(native)) {
-        kv_transport_handshake_failed(native->transport, now);
-        return;
-    }
-    native->call = *kv_native_get_remote(native);
-    native->n_initiations = 0;
-    native->remote.refusal = KV_REFUSED_NOT;
-    kv_initiator_start(native->initiator, now);
-}
-
-void
-kv_native_peer_asked(KvNative *native)
-{
-    if (++native->n_initiations % UNANSWERED == 0)
-        kv_native_push_event(native, KV_EVENT_UNANSWERED);
 }
 
 void
@@ -115,16 +85,4 @@ kv_native_answer(const KvNative *native, const KvNativeConfig *asked, KvNativeCo
     if ((asked->said & KV_SAID_ASSOCIATION) == 0 ||
         memcmp(asked->association, native->association, KV_NATIVE_ID_BYTES) != 0)
         grant->said &= ~(guint) KV_SAID_ASSOCIATION;
-}
-
-void
-kv_native_call(KvNative *native, const KvEndpoint *remote, KvTime now)
-{
-    g_return_if_fail(native->params.role == KV_ROLE_PEER);
-
-    native->params.remote = *remote;
-    native->call = *remote;
-    if (native->is_fresh && native->params.keepalive > 0 && !kv_native_is_asking(native))
-        kv_transport_want(native->transport, now);
-    kv_native_take_transport_events(native, now);
 }

@@ -13,8 +13,8 @@
 #include "native/kv-shard-encoder.h"
 
 /* The inside of KvNative, for the files that make it up: kv-native.c has its life and its timers,
- * kv-native-input.c what comes in, kv-native-output.c what goes out, kv-native-peer.c what only
- * peers do. */
+ * kv-native-input.c what comes in, kv-native-output.c what goes out, kv-native-asking.c the
+ * handshakes that it begins, kv-native-peer.c what only peers do. */
 
 #define KV_NATIVE_EVENTS_MAX 16
 #define KV_NATIVE_PONGS_MAX  4
@@ -54,12 +54,15 @@ struct _KvNative {
     uint8_t association[KV_NATIVE_ID_BYTES];
     gboolean is_fresh; /* what is carried begins from nothing, and waits for an association */
 
+    /* of a client, of a peer */
+    KvEndpoint call;     /* where initiations go */
+    guint n_initiations; /* of the handshake under way; client: since it heard from the server */
+    gboolean unanswered; /* there were too many of them */
+
     /* peer */
     uint8_t local_public[KV_NATIVE_KEY_BYTES];
     gboolean began;       /* this end began the association */
     KvTime associated_at; /* when it went live */
-    KvEndpoint call;      /* where initiations go */
-    guint n_initiations;  /* of the handshake under way */
     KvReason lost;        /* the association is over, which is yet to be acted on */
 
     /* what is carried, from the outside in; NULL without a transport */
@@ -112,6 +115,20 @@ void kv_native_check_initiator(KvNative *native, const KvEndpoint *from, KvTime 
 
 void kv_native_push_event(KvNative *native, KvEventType type);
 
+/* --- kv-native-asking.c --- */
+
+/* Begins a handshake, if it knows with whom. */
+void kv_native_begin(KvNative *native, KvTime now);
+
+/* An initiation has left. */
+void kv_native_asked(KvNative *native);
+
+/* Something of the peer's came, or a handshake is through. */
+void kv_native_heard(KvNative *native);
+
+/* Nobody answered for the whole patience of a handshake. */
+void kv_native_gave_up(KvNative *native, KvTime now);
+
 /* --- kv-native-peer.c --- */
 
 /* Whether a peer keeps what it has, though @keys are of another association. */
@@ -122,12 +139,6 @@ gboolean kv_native_peer_knows_remote(const KvNative *native);
 
 /* There are new keys, so those that are asked for are not needed. */
 void kv_native_peer_stop_asking(KvNative *native, KvTime now);
-
-/* Begins a handshake, if it knows with whom. */
-void kv_native_peer_begin(KvNative *native, KvTime now);
-
-/* An initiation has left. */
-void kv_native_peer_asked(KvNative *native);
 
 /* Acts on what was lost. */
 void kv_native_peer_take_loss(KvNative *native, KvTime now);

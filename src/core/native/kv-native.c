@@ -280,7 +280,7 @@ kv_native_new_client(const KvNativeParams *params, KvNativeConfig *say, KvPacket
     KvNative *native = kv_native_new_beginner(params, say, pool, random);
 
     native->handshake_deadline = kv_time_add(now, params->handshake_timeout);
-    kv_initiator_start(native->initiator, now);
+    kv_native_begin(native, now);
     return native;
 }
 
@@ -361,6 +361,7 @@ initiator_done(KvNative *native, const KvEndpoint *from, KvTime now)
     }
     kv_transport_add(native->transport, kv_live_session_new(&keys, now), from, NULL, now);
     native->muted = FALSE;
+    kv_native_heard(native);
     if (native->state != KV_NATIVE_BEGINNING)
         return;
     native->state = KV_NATIVE_READY;
@@ -399,20 +400,6 @@ initiator_refused(KvNative *native)
     kv_native_finish(native, native->reason);
 }
 
-/* Nobody answered. What lives goes on, and asks again when there is something to send. */
-static void
-initiator_gave_up(KvNative *native, KvTime now)
-{
-    if (native->state == KV_NATIVE_BEGINNING) {
-        kv_native_finish(native, KV_REASON_HANDSHAKE_TIMEOUT);
-        return;
-    }
-    kv_initiator_stop(native->initiator);
-    kv_transport_handshake_failed(native->transport, now);
-    if (native->params.role == KV_ROLE_PEER && !kv_transport_can_send(native->transport, now))
-        kv_native_lose(native, KV_REASON_HANDSHAKE_TIMEOUT);
-}
-
 void
 kv_native_check_initiator(KvNative *native, const KvEndpoint *from, KvTime now)
 {
@@ -424,7 +411,7 @@ kv_native_check_initiator(KvNative *native, const KvEndpoint *from, KvTime now)
         initiator_refused(native);
         break;
     case KV_INITIATOR_GAVE_UP:
-        initiator_gave_up(native, now);
+        kv_native_gave_up(native, now);
         break;
     default:
         break;
@@ -453,15 +440,6 @@ expire(KvNative *native, KvTime now)
         kv_native_lose(native, KV_REASON_TIMEOUT);
 }
 
-static void
-begin_handshake(KvNative *native, KvTime now)
-{
-    if (native->params.role == KV_ROLE_PEER)
-        kv_native_peer_begin(native, now);
-    else
-        kv_initiator_start(native->initiator, now);
-}
-
 void
 kv_native_take_transport_events(KvNative *native, KvTime now)
 {
@@ -473,11 +451,13 @@ kv_native_take_transport_events(KvNative *native, KvTime now)
     /* What ends does not come back, though the peer may have forgotten its session already. */
     if ((events & KV_TRANSPORT_BEGIN) != 0 && native->initiator != NULL &&
         native->state < KV_NATIVE_CLOSING)
-        begin_handshake(native, now);
+        kv_native_begin(native, now);
     if ((events & KV_TRANSPORT_SESSIONS) != 0)
         kv_native_push_event(native, KV_EVENT_SESSIONS);
-    if ((events & KV_TRANSPORT_MOVED) != 0)
+    if ((events & KV_TRANSPORT_MOVED) != 0) {
+        native->call = *kv_native_get_remote(native);
         kv_native_push_event(native, KV_EVENT_MOVED);
+    }
     if ((events & KV_TRANSPORT_RESIZED) != 0)
         kv_kcp_set_mtu(native->kcp, kv_transport_get_size(native->transport), now);
     if ((events & KV_TRANSPORT_EXPIRED) != 0)

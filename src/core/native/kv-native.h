@@ -87,10 +87,11 @@ void kv_native_free(KvNative *native);
 /* Peer: what to answer when the other end begins; a refusal maybe. @grant: initialised */
 void kv_native_answer(const KvNative *native, const KvNativeConfig *asked, KvNativeConfig *grant);
 
-/* Peer: it waits for the answer to an initiation of its own. */
+/* Any but a server: it waits for the answer to an initiation of its own. */
 gboolean kv_native_is_asking(const KvNative *native);
 
-/* Peer: where the other is to be called from now on, unless it has been heard from elsewhere. */
+/* Any but a server: where the other is to be called from now on, unless it has been heard from
+ * elsewhere. */
 void kv_native_call(KvNative *native, const KvEndpoint *remote, KvTime now);
 
 /* Server: the same peer made a new handshake that names this association. Peer: the other end made

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kv-device.h"
+#include "kv-event.h"
+#include "kv-sockaddr.h"
+#include "kv-tunnel-params.h"
+
+/* What a client's interface is to be like, out of its settings and of what the server said, as v1
+ * would say it: %KV_EVENT_CONFIGURED. */
+
+/* A bridge port carries no address of its own; neither does "no IP configuration". */
+gboolean kv_client_plan_wants_addresses(const KvTunnelParams *params, const KvEvent *configured);
+
+/* In tap mode. */
+KvIp4 kv_client_plan_get_netmask(const KvTunnelParams *params, const KvEvent *configured);
+
+/* @with_address: in v1; of native, whose grant may have more than one, none is in the plan.
+ * @plan: (out): borrows from @params */
+void kv_client_plan_make(const KvTunnelParams *params, const KvEvent *configured,
+                         gboolean with_address, KvDevicePlan *plan);
+
+/* What the user set has been checked long ago, so that a plan that cannot be is the server's
+ * doing, which is at @remote. */
+gboolean kv_client_plan_check(const KvDevicePlan *plan, const KvSockaddr *remote,
+                              GError **error) KV_MUST_USE;
+
+/* Logs what was set for tap mode, and means nothing in the mode of @plan. */
+void kv_client_plan_warn(const KvDevicePlan *plan, const KvTunnelParams *params);
