@@ -8,6 +8,19 @@
 #include "kv-log.h"
 
 gboolean
+kv_client_plan_check_start(const KvTunnelParams *params, KvNetlink *netlink, GError **error)
+{
+    if (params->bridge != NULL && !kv_netlink_bridge_exists(netlink, params->bridge, error))
+        return FALSE;
+    if (!kv_netlink_tun_is_in_use(netlink, params->vni_name))
+        return TRUE;
+    g_set_error(error, KV_ERROR, KV_ERROR_EXISTS,
+                "vni-name: give this tunnel another one than %s: another tunnel or program uses it",
+                params->vni_name);
+    return FALSE;
+}
+
+gboolean
 kv_client_plan_wants_addresses(const KvTunnelParams *params, const KvEvent *configured)
 {
     gboolean is_tap = configured->config.vni_mode == KV_VNI_MODE_TAP;

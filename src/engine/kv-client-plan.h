@@ -9,6 +9,11 @@
 /* What a client's interface is to be like, out of its settings and of what the server said, as v1
  * would say it: %KV_EVENT_CONFIGURED. */
 
+/* Finds what would fail for certain once a server has answered: by then it would have taken the
+ * same client's other tunnel for a former one. Main thread. */
+gboolean kv_client_plan_check_start(const KvTunnelParams *params, KvNetlink *netlink,
+                                    GError **error) KV_MUST_USE;
+
 /* A bridge port carries no address of its own; neither does "no IP configuration". */
 gboolean kv_client_plan_wants_addresses(const KvTunnelParams *params, const KvEvent *configured);
 

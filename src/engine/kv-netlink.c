@@ -523,6 +523,16 @@ kv_netlink_link_exists(KvNetlink *netlink, const char *name)
 }
 
 gboolean
+kv_netlink_tun_is_in_use(KvNetlink *netlink, const char *name)
+{
+    g_autoptr(RtnlLink) link = get_link(netlink, name, NULL);
+
+    /* One that is only kept has no carrier. */
+    return link != NULL && g_strcmp0(rtnl_link_get_type(link), "tun") == 0 &&
+           rtnl_link_get_carrier(link) != 0;
+}
+
+gboolean
 kv_netlink_delete_link(KvNetlink *netlink, const char *name, GError **error)
 {
     g_autoptr(GError) local_error = NULL;

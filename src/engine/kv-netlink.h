@@ -86,6 +86,9 @@ gboolean kv_netlink_set_bridge(KvNetlink *netlink, const char *name, const char 
 gboolean kv_netlink_bridge_exists(KvNetlink *netlink, const char *bridge, GError **error);
 gboolean kv_netlink_link_exists(KvNetlink *netlink, const char *name);
 
+/* Whether @name is a TUN or TAP interface that a program has open, this one included. */
+gboolean kv_netlink_tun_is_in_use(KvNetlink *netlink, const char *name);
+
 /* Deletes an interface; an absent one is fine. */
 gboolean kv_netlink_delete_link(KvNetlink *netlink, const char *name, GError **error);
 

@@ -729,12 +729,8 @@ client_start(KvTunnel *tunnel)
     self->fatal = FALSE;
     self->moved = FALSE;
     self->connected_at = 0;
-    if (params->bridge != NULL &&
-        !kv_netlink_bridge_exists(get_netlink(self), params->bridge, &self->failure)) {
-        finish(self);
-        return;
-    }
-    if (!kv_tunnel_open_hooks(tunnel, &self->hooks, &self->failure)) {
+    if (!kv_client_plan_check_start(params, get_netlink(self), &self->failure) ||
+        !kv_tunnel_open_hooks(tunnel, &self->hooks, &self->failure)) {
         finish(self);
         return;
     }

@@ -128,7 +128,7 @@ def second_client(world):
     first, second = [root.create({**CLIENT_SETTINGS, "ip": "10.77.0.2", "name": name}) for name in ("one", "two")]
     root.tunnel(first, "Start")
     root.wait_state(first, "connected")
-    root.tunnel(second, "Start")
+    refused(lambda: root.tunnel(second, "Start"), "Exists", "vni-name: give this tunnel another one than kvc0: ")
     wait_until(lambda: root.state(second) == "failed", 20, "the second one fails")
     reason = root.get(second, TUNNEL, "Reason")
     check(reason.startswith("vni-name: give this tunnel another one than kvc0: "), reason)

@@ -118,6 +118,9 @@ test_taken_names(void)
     assert_open_fails(KV_VNI_MODE_TUN, "kvs0", KV_ERROR_EXISTS, "another tunnel or program");
     assert_open_fails(KV_VNI_MODE_TAP, "kvs0", KV_ERROR_EXISTS, "not a TAP");
     assert_open_fails(KV_VNI_MODE_TUN, "lo", KV_ERROR_EXISTS, "not a TUN");
+    g_assert_true(kv_netlink_tun_is_in_use(netlink, "kvs0"));
+    g_assert_false(kv_netlink_tun_is_in_use(netlink, "lo"));
+    g_assert_false(kv_netlink_tun_is_in_use(netlink, "kvs1"));
 }
 
 /* Makes a persistent interface the way other programs do. */
@@ -147,6 +150,7 @@ test_persistent(void)
         tun = open_device(KV_VNI_MODE_TUN, "kvc0", TRUE);
         kv_tun_close(g_steal_pointer(&tun));
         g_assert_true(kv_netlink_link_exists(netlink, "kvc0"));
+        g_assert_false(kv_netlink_tun_is_in_use(netlink, "kvc0"));
         tun = open_device(KV_VNI_MODE_TUN, "kvc0", FALSE);
         kv_tun_close(g_steal_pointer(&tun));
         g_assert_false(kv_netlink_link_exists(netlink, "kvc0"));

@@ -174,6 +174,19 @@ def full_tunnel(world):
     equal(left, [line for line in before.splitlines() if "eth1" in line], "routes of the other link in the end")
 
 
+@test("a client that is started a second time on the same machine leaves the first one alone", limit=60)
+def twice(world):
+    world.veth()
+    world.server(*SERVER, **NATIVE)
+    client = world.client("--client-id", "me", **NATIVE)
+    rival = world.client("--client-id", "me", name="rival", wait=False, **NATIVE)
+    rival.expect_exit(1, 20)
+    check("vni-name: give this tunnel another one than kvc0: " in rival.text(), f"what to change:\n{rival.tail()}")
+    transfer(world, world.s, world.c, TUN_CLIENT, 100000)
+    check(client.alive(), "the first one stays")
+    equal(client.count("connected"), 1, "how often the first one connected")
+
+
 @test("a server that was killed and started again has its client back at its next packet", limit=60)
 def restart(world):
     world.veth()
