@@ -32,6 +32,8 @@ read_settings(KvRole role, KvArgs *args, GError **error)
     g_autoptr(KvSettings) settings = kv_settings_new(role);
     g_autoptr(KvSettings) flags = kv_settings_new(role);
 
+    kv_settings_allow_any_secret(flags);
+    kv_settings_allow_any_secret(settings);
     if (!kv_args_apply_settings(args, flags, error))
         return NULL;
     if (config_file != NULL && !kv_settings_load_file(settings, config_file, error))

@@ -136,6 +136,17 @@ kv_setting_value_parse(KvSettingValue *value, const KvSetting *row, const char *
 }
 
 gboolean
+kv_setting_value_take_bytes(KvSettingValue *value, const KvSetting *row, const char *bytes)
+{
+    size_t len = strlen(bytes);
+
+    if (len < row->min || len > row->max)
+        return FALSE;
+    value->secret = kv_secret_new(bytes, len);
+    return TRUE;
+}
+
+gboolean
 kv_setting_value_fail(const KvSetting *row, const char *text, GError **error)
 {
     g_autofree char *allowed = kv_setting_format_allowed(row);

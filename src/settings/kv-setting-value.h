@@ -22,6 +22,10 @@ typedef struct {
 gboolean kv_setting_value_parse(KvSettingValue *value, const KvSetting *row,
                                 const char *text) KV_MUST_USE;
 
+/* The same for a secret that need be no text: @row's length alone counts. */
+gboolean kv_setting_value_take_bytes(KvSettingValue *value, const KvSetting *row,
+                                     const char *bytes) KV_MUST_USE;
+
 /* The error about a @text that @row does not allow; no secret is repeated. Returns: FALSE. */
 gboolean kv_setting_value_fail(const KvSetting *row, const char *text, GError **error);
 

@@ -67,6 +67,7 @@ kv_settings_parse_argv(KvSettings *settings, KvSettingFlags except, gboolean old
     int kept = 0;
     int i = 0;
 
+    given->any_secret = settings->any_secret;
     while (i < *argc && ok && strcmp(argv[i], "--") != 0) {
         gboolean used_next = FALSE;
         Flag flag;

@@ -28,6 +28,7 @@ struct _KvSettings {
     KvRole role;
     KvPeerList *peers;    /* shared with copies */
     gboolean peers_given; /* even if there are none */
+    gboolean any_secret;
     KvSettingValue values[KV_N_SETTINGS];
 };
 

@@ -59,6 +59,7 @@ kv_settings_copy(const KvSettings *settings)
     copy->role = settings->role;
     copy->peers = kv_peer_list_ref(settings->peers);
     copy->peers_given = settings->peers_given;
+    copy->any_secret = settings->any_secret;
     for (guint i = 0; i < KV_N_SETTINGS; i++)
         kv_setting_value_copy(&copy->values[i], &settings->values[i]);
     return copy;
@@ -99,16 +100,26 @@ check_side(const KvSettings *settings, const KvSetting *row, GError **error)
     return kv_settings_fail(error, _("%s: a peer does not have this setting"), row->key);
 }
 
+void
+kv_settings_allow_any_secret(KvSettings *settings)
+{
+    settings->any_secret = TRUE;
+}
+
 gboolean
 kv_settings_set_text(KvSettings *settings, KvSettingId id, const char *text, GError **error)
 {
     const KvSetting *row = kv_setting_get(id);
     KvSettingValue value = {.is_set = TRUE};
+    gboolean ok;
 
     g_return_val_if_fail(row != NULL, FALSE);
     if (!check_side(settings, row, error))
         return FALSE;
-    if (!kv_setting_value_parse(&value, row, text))
+    ok = id == KV_SETTING_SECRET && settings->any_secret
+             ? kv_setting_value_take_bytes(&value, row, text)
+             : kv_setting_value_parse(&value, row, text);
+    if (!ok)
         return kv_setting_value_fail(row, text, error);
     if (id == KV_SETTING_ROLE && value.number != settings->role) {
         kv_setting_value_clear(&value);

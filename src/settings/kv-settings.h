@@ -182,6 +182,10 @@ KvRole kv_settings_get_role(const KvSettings *settings);
 gboolean kv_settings_set_text(KvSettings *settings, KvSettingId id, const char *text,
                               GError **error) KV_MUST_USE;
 
+/* From here on "secret" may have bytes of any kind, as the Go program takes them: for settings that
+ * are to run and never become a key file or go over the bus, which know text alone. */
+void kv_settings_allow_any_secret(KvSettings *settings);
+
 /**
  * kv_settings_set_older_text:
  *

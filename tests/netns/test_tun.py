@@ -35,6 +35,21 @@ def ping(world):
     world.s.can_ping(TUN_CLIENT, size=0)
 
 
+@test("a secret may have any bytes, as the Go program takes them, by whatever door it comes")
+def any_secret(world):
+    world.veth()
+    secret = b"k\x01\xff\xc3(\x7f"
+    world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, secret=os.fsdecode(secret))
+    path = os.path.join(world.dir, "secret")
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as f:
+        f.write(secret + b"\n")
+    for flags_of in (("--secret-file", path), ("--secret", os.fsdecode(secret))):
+        client = world.client(*flags_of, secret=None)
+        world.c.can_ping(TUN_SERVER)
+        client.stop()
+        wait_until(lambda: not world.s.has_link("kvs0"), 5, "the server lets the client go")
+
+
 @test("one TCP stream each way runs at more than 100 Mbit/s on a clean link")
 def throughput(world):
     world.veth()

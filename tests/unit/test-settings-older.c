@@ -230,6 +230,29 @@ test_over_file(void)
     g_assert_cmpuint(g_strv_length(none), ==, 0);
 }
 
+/* Proves: settings that only run take a secret of any bytes, and hand on each of them; its length
+ * still counts, and other texts stay clean. */
+static void
+test_any_secret(void)
+{
+    g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
+    g_autofree char *too_long = g_strnfill(kv_setting_get(KV_SETTING_SECRET)->max + 1, 'a');
+    const KvSecret *secret;
+    char bytes[256];
+
+    for (guint i = 0; i < 255; i++)
+        bytes[i] = (char) (i + 1);
+    bytes[255] = '\0';
+    kv_settings_allow_any_secret(settings);
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_SECRET, bytes, NULL));
+    secret = kv_settings_get_secret(settings, KV_SETTING_SECRET);
+    g_assert_cmpmem(kv_secret_get_data(secret), kv_secret_get_length(secret), bytes, 255);
+    g_assert_false(kv_settings_set_text(settings, KV_SETTING_SECRET, "", NULL));
+    g_assert_false(kv_settings_set_text(settings, KV_SETTING_SECRET, too_long, NULL));
+    g_assert_false(kv_settings_set_text(settings, KV_SETTING_NAME, bytes, NULL));
+    g_assert_false(kv_settings_set_text(settings, KV_SETTING_PRIVATE_KEY, bytes, NULL));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -237,5 +260,6 @@ main(int argc, char **argv)
     g_test_add_func("/settings-older/all-flags", test_all_flags);
     g_test_add_func("/settings-older/strict", test_strict);
     g_test_add_func("/settings-older/over-file", test_over_file);
+    g_test_add_func("/settings-older/any-secret", test_any_secret);
     return kv_test_main(&argc, &argv);
 }
