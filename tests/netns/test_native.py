@@ -99,11 +99,10 @@ def other_protocol(world):
     world.veth()
     server = world.server(*SERVER, **NATIVE)
     v1 = world.client(wait=False, name="v1")
+    world.server(*SERVER, "--vni-name-prefix", "other", name="server-v1", port=PORT + 1)
+    native = world.client("--vni-name", "other", wait=False, name="native", port=PORT + 1, **NATIVE)
     server.wait_text("comes with protocol v1, which this server does not speak: --crypt aes would let it in")
     v1.expect_exit(NO_ANSWER, 25)
-    server.stop()
-    world.server(*SERVER, name="server-v1")
-    native = world.client(wait=False, name="native", **NATIVE)
     native.expect_exit(NO_ANSWER, 25)
     check("--crypt aes" in native.text(), native.tail())
 
