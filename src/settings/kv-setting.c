@@ -11,16 +11,23 @@ const KvSetting *
 kv_setting_get(KvSettingId id)
 {
     g_return_val_if_fail(id < KV_N_SETTINGS, NULL);
-    return &kv_setting_table[id];
+    if (id >= KV_SETTING_HOOK_DIR)
+        return &kv_setting_program_rows[id - KV_SETTING_HOOK_DIR];
+    if (id >= KV_SETTING_LOCAL_IP)
+        return &kv_setting_network_rows[id - KV_SETTING_LOCAL_IP];
+    if (id >= KV_SETTING_SECRET)
+        return &kv_setting_security_rows[id - KV_SETTING_SECRET];
+    return &kv_setting_connection_rows[id];
 }
 
 const KvSetting *
 kv_setting_find(const char *key)
 {
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
-        if (strcmp(kv_setting_table[i].key, key) == 0 ||
-            g_strcmp0(kv_setting_table[i].alias, key) == 0)
-            return &kv_setting_table[i];
+        const KvSetting *row = kv_setting_get(i);
+
+        if (strcmp(row->key, key) == 0 || g_strcmp0(row->alias, key) == 0)
+            return row;
     }
     return NULL;
 }
@@ -42,13 +49,13 @@ kv_setting_side_of_role(KvRole role)
 const char *
 kv_role_to_string(KvRole role)
 {
-    return kv_setting_table[KV_SETTING_ROLE].choices[role];
+    return kv_setting_get(KV_SETTING_ROLE)->choices[role];
 }
 
 gboolean
 kv_role_from_string(const char *word, KvRole *role)
 {
-    const char *const *words = kv_setting_table[KV_SETTING_ROLE].choices;
+    const char *const *words = kv_setting_get(KV_SETTING_ROLE)->choices;
 
     for (guint i = 0; words[i] != NULL; i++) {
         if (g_strcmp0(words[i], word) != 0)

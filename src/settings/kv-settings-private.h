@@ -21,8 +21,11 @@ typedef enum {
     KV_N_NATIVE_CRYPTS,
 } KvNativeCrypt;
 
-/* The one table, by KvSettingId. */
-extern const KvSetting kv_setting_table[KV_N_SETTINGS];
+/* The parts of the one table, for kv_setting_get(); each begins where the one before ends. */
+extern const KvSetting kv_setting_connection_rows[];
+extern const KvSetting kv_setting_security_rows[];
+extern const KvSetting kv_setting_network_rows[];
+extern const KvSetting kv_setting_program_rows[];
 
 struct _KvSettings {
     KvRole role;

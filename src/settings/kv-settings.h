@@ -10,9 +10,11 @@
 #include <glib.h>
 
 /**
- * KvSettingId: one per row of the table in kv-setting-table.c, in the same order (checked).
+ * KvSettingId: one per row of the one table, whose parts stand in kv-setting-rows-*.c, in the same
+ * order (checked).
  */
 typedef enum {
+    /* kv-setting-rows-connection.c */
     KV_SETTING_IP,
     KV_SETTING_PORT,
     KV_SETTING_UDP_MTU,
@@ -31,6 +33,10 @@ typedef enum {
     KV_SETTING_SOCKBUF,
     KV_SETTING_SMUXBUF,
     KV_SETTING_KEEPALIVE,
+    KV_SETTING_TCP,
+    KV_SETTING_CLIENT_ID,
+    KV_SETTING_AUTO_RECONNECT,
+    /* kv-setting-rows-security.c */
     KV_SETTING_SECRET,
     KV_SETTING_SECRET_FILE,
     KV_SETTING_CRYPT,
@@ -38,6 +44,7 @@ typedef enum {
     KV_SETTING_PRIVATE_KEY_FILE,
     KV_SETTING_PUBLIC_KEY,
     KV_SETTING_PRESHARED_KEY,
+    /* kv-setting-rows-network.c */
     KV_SETTING_LOCAL_IP,
     KV_SETTING_LOCAL_IP6,
     KV_SETTING_NETMASK,
@@ -51,14 +58,12 @@ typedef enum {
     KV_SETTING_DNS,
     KV_SETTING_DNS_SEARCH,
     KV_SETTING_CLIENT_TO_CLIENT,
-    KV_SETTING_HOOK_DIR,
     KV_SETTING_BRIDGE,
-    KV_SETTING_TCP,
-    KV_SETTING_CLIENT_ID,
     KV_SETTING_VNI_NAME,
     KV_SETTING_PERSISTENT_VNI,
-    KV_SETTING_AUTO_RECONNECT,
     KV_SETTING_NO_IP_CONFIGURATION,
+    /* kv-setting-rows-program.c */
+    KV_SETTING_HOOK_DIR,
     KV_SETTING_ON_CONNECTED_HOOK,
     KV_SETTING_NAME, /* key files: the tunnel's name; the file's base name if absent */
     KV_SETTING_ROLE, /* key files: client or server */

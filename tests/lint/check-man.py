@@ -31,9 +31,15 @@ ERROR = re.compile(r'ENTRY\(\w+, "(\w+)"\)')
 ACTION = re.compile(r'#define KV_DBUS_ACTION_\w+\s+"([^"]+)"')
 
 
+def read_settings(root):
+    """The one table of settings, whose parts stand in files of their own."""
+    return "".join(kv_lint.read(root, path) for path in kv_lint.files(root, ".c", folders=("src/settings",))
+                   if "/kv-setting-rows-" in path)
+
+
 def check_flags(root, page):
     text = page.replace("\\-", "-")
-    rows = KEY.findall(kv_lint.read(root, "src/settings/kv-setting-table.c"))
+    rows = KEY.findall(read_settings(root))
     if not rows:
         yield "no keys found in the table of settings"
     for _, key in rows:
@@ -85,7 +91,7 @@ def check_bus(root, page):
 def check_nm(root, page):
     """Every key that a connection of NetworkManager may have, and no other."""
     text = page.replace("\\-", "-")
-    rows = re.split(r"\n    \[KV_SETTING_", kv_lint.read(root, "src/settings/kv-setting-table.c"))[1:]
+    rows = re.split(r"\n    \[KV_SETTING_", read_settings(root))[1:]
     for row in rows:
         key = KEY.search(row).group(2)
         allowed = ("KV_SETTING_FLAG_DESKTOP" in row and "SIDE_SERVER" not in row and

@@ -6,6 +6,7 @@ Usage: test_forms.py HARNESS PLUGIN.so KCPVPN [FUNCTION]
 """
 
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -124,8 +125,10 @@ def read_settings(path):
 
 def read_table():
     """Key and default of each setting that a client's profile may have."""
-    with open(os.path.join(TOP, "src/settings/kv-setting-table.c"), encoding="utf-8") as file:
-        rows = re.split(r"^    \[KV_SETTING_", file.read(), flags=re.M)[1:]
+    rows = []
+    for path in glob.glob(os.path.join(TOP, "src/settings/kv-setting-rows-*.c")):
+        with open(path, encoding="utf-8") as file:
+            rows += re.split(r"^    \[KV_SETTING_", file.read(), flags=re.M)[1:]
     rows = [row for row in rows if "FLAG_DESKTOP" in row and "SIDE_SERVER" not in row]
     return {re.search(r'\.key = "([^"]+)"', row).group(1):
             (re.search(r'\.desktop_default_text = "([^"]+)"', row) or re.search(r'\.default_text = "([^"]+)"', row) or

@@ -211,8 +211,8 @@ static const char *const files[] = {
     "[tunnel]\nname=b\xc3\xbcro\nrole=client\nip=192.0.2.1\nport=1\nudp-mtu=1200\nkcp-mode=manual\n"
     "nodelay=1\ninterval=20\nresend=2\nnc=1\nacknodelay=true\nsndwnd=512\nrcvwnd=256\n"
     "datashard=5\nparityshard=2\nrapid-fec=true\ndscp=46\nsockbuf=65536\nsmuxbuf=131072\n"
-    "keepalive=5\nsecret=xyz\ncrypt=salsa20\nlocal-ip=10.0.0.2\nnetmask=255.255.255.0\n"
-    "vni-mtu=1400\nclient-id=me\nvni-name=vpn0\nauto-reconnect=false\n"
+    "keepalive=5\nclient-id=me\nauto-reconnect=false\nsecret=xyz\ncrypt=salsa20\n"
+    "local-ip=10.0.0.2\nnetmask=255.255.255.0\nvni-mtu=1400\nvni-name=vpn0\n"
     "no-ip-configuration=true\n",
 };
 
