@@ -74,13 +74,19 @@ step(KvAddrPool6 *pool)
         continue;
 }
 
+static const char *
+find(const char *spec, char mark)
+{
+    return memchr(spec, mark, strlen(spec));
+}
+
 static gboolean
 parse_range(KvAddrPool6 *pool, const char *spec, const char *dash)
 {
     g_autofree char *from = g_strndup(spec, (gsize) (dash - spec));
     KvNetwork first, last;
 
-    if (strchr(spec, '/') != NULL || !kv_network_parse(&first, from) ||
+    if (find(spec, '/') != NULL || !kv_network_parse(&first, from) ||
         !kv_network_parse(&last, dash + 1) || !first.is_ip6 || !last.is_ip6)
         return FALSE;
     memcpy(pool->first, first.ip, KV_IP6_BYTES);
@@ -93,7 +99,7 @@ parse_network(KvAddrPool6 *pool, const char *spec)
 {
     KvNetwork network;
 
-    if (strchr(spec, '/') == NULL || !kv_network_parse(&network, spec) || !network.is_ip6)
+    if (find(spec, '/') == NULL || !kv_network_parse(&network, spec) || !network.is_ip6)
         return FALSE;
     kv_network_make_base(&network);
     memcpy(pool->first, network.ip, KV_IP6_BYTES);
@@ -108,7 +114,7 @@ parse_network(KvAddrPool6 *pool, const char *spec)
 static gboolean
 parse_spec(KvAddrPool6 *pool, const char *spec)
 {
-    const char *dash = strchr(spec, '-');
+    const char *dash = find(spec, '-');
 
     if (!(dash != NULL ? parse_range(pool, spec, dash) : parse_network(pool, spec)))
         return FALSE;

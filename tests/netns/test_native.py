@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from kvnet import (POOL, PORT, PROGRAM, TIME_FACTOR, TUN_CLIENT, TUN_SERVER, Capture, Chatter, Skipped, check, equal,
+from kvnet import (POOL, PORT, PROGRAM, TIME_FACTOR, TUN_CLIENT, TUN_SERVER, Capture, Chatter, check, equal,
                    iperf, main, shell, test, transfer, wait_until)
 
 NATIVE = {"crypt": "auto"}
@@ -319,11 +319,7 @@ def found(world):
     equal(client.count("connected"), 1, "how often the client connected")
 
 
-@test("without auto-reconnect a client whose server stays away ends when the patience of a handshake is over",
-      limit=150)
 def stays_away(world):
-    if not LONG:
-        raise Skipped("it takes two minutes: KV_TEST_LONG=1")
     world.veth()
     server, client = tunnel(world)
     world.c.can_ping(TUN_SERVER)
@@ -335,6 +331,12 @@ def stays_away(world):
     client.expect_exit(LOST, 1)
     check("connection to 10.77.0.1:1235 lost: " in client.text(), client.tail())
     check(not world.c.has_link("kvc0"), "the interface is gone")
+
+
+# It takes two minutes.
+if LONG:
+    test("without auto-reconnect a client whose server stays away ends when the patience of a handshake is over",
+         limit=150)(stays_away)
 
 
 if __name__ == "__main__":
