@@ -99,6 +99,21 @@ kv_test_remove_tree(const char *path)
     g_remove(path);
 }
 
+char *
+kv_test_ip(const char *args)
+{
+    g_autofree char *command = g_strdup_printf("ip %s", args);
+    g_autoptr(GError) error = NULL;
+    char *out = NULL;
+    int status = 0;
+
+    g_spawn_command_line_sync(command, &out, NULL, &status, &error);
+    g_assert_no_error(error);
+    if (status != 0)
+        g_error("%s: status %d", command, status);
+    return out;
+}
+
 GBytes *
 kv_test_unhex(const char *hex)
 {

@@ -34,6 +34,9 @@ void kv_test_random_order(KvTestRandom *random, guint *order, guint n);
 /* Removes @path and, if it is a folder, all below it; follows no link. */
 void kv_test_remove_tree(const char *path);
 
+/* (transfer full): what ip(8) prints, asked as @args say; the test fails if it does. */
+char *kv_test_ip(const char *args);
+
 /* (transfer full): bytes of a hex string; fails the test on a bad digit. */
 GBytes *kv_test_unhex(const char *hex);
 

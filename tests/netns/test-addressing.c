@@ -14,32 +14,16 @@
 
 static KvNetlink *netlink;
 
-/* (transfer full): what ip(8) prints. */
-static char *
-run_ip(const char *args)
-{
-    g_autofree char *command = g_strdup_printf("ip %s", args);
-    g_autoptr(GError) error = NULL;
-    char *out = NULL;
-    int status = 0;
-
-    g_spawn_command_line_sync(command, &out, NULL, &status, &error);
-    g_assert_no_error(error);
-    if (status != 0)
-        g_error("ip %s: status %d", args, status);
-    return out;
-}
-
 static void
 ip(const char *args)
 {
-    g_free(run_ip(args));
+    g_free(kv_test_ip(args));
 }
 
 static void
 assert_shows(const char *args, const char *text, gboolean shows)
 {
-    g_autofree char *out = run_ip(args);
+    g_autofree char *out = kv_test_ip(args);
 
     if ((strstr(out, text) != NULL) != shows)
         g_error("ip %s: %s \"%s\" in:\n%s", args, shows ? "no" : "unwanted", text, out);
@@ -209,7 +193,7 @@ test_full_tunnel(void)
     g_autofree char *after = NULL;
 
     set_up();
-    before = run_ip("route");
+    before = kv_test_ip("route");
     assert_applies(addressing, KV_VNI_MODE_TUN, "10.0.0.2/24 fd00::2/64", "10.0.0.1",
                    "0.0.0.0/0 ::/0", "198.51.100.7");
     assert_shows("route get 8.8.8.8", "dev kvt0", TRUE);
@@ -220,7 +204,7 @@ test_full_tunnel(void)
     assert_shows("route get 203.0.113.7", "via 192.0.2.1 dev out0", TRUE);
     assert_shows("route get 198.51.100.7", "dev kvt0", TRUE);
     g_assert_true(kv_addressing_clear(addressing, NULL));
-    after = run_ip("route");
+    after = kv_test_ip("route");
     g_assert_cmpstr(after, ==, before);
     assert_shows("-6 route get 2001:db8:5::1", "dev out0", TRUE);
     tear_down();

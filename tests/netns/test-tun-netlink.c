@@ -24,25 +24,10 @@
 
 static KvNetlink *netlink;
 
-/* (transfer full): what ip(8) prints. */
-static char *
-run_ip(const char *args)
-{
-    g_autofree char *command = g_strdup_printf("ip %s", args);
-    g_autoptr(GError) error = NULL;
-    char *out = NULL;
-    int status = 0;
-
-    g_spawn_command_line_sync(command, &out, NULL, &status, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(status, ==, 0);
-    return out;
-}
-
 static void
 assert_ip_shows(const char *args, const char *want)
 {
-    g_autofree char *out = run_ip(args);
+    g_autofree char *out = kv_test_ip(args);
 
     if (strstr(out, want) == NULL)
         g_error("ip %s: no \"%s\" in:\n%s", args, want, out);
@@ -51,7 +36,7 @@ assert_ip_shows(const char *args, const char *want)
 static void
 assert_ip_hides(const char *args, const char *unwanted)
 {
-    g_autofree char *out = run_ip(args);
+    g_autofree char *out = kv_test_ip(args);
 
     if (strstr(out, unwanted) != NULL)
         g_error("ip %s: unwanted \"%s\" in:\n%s", args, unwanted, out);
@@ -196,7 +181,7 @@ static void
 test_tap_settings(void)
 {
     g_autoptr(KvTun) tap = open_device(KV_VNI_MODE_TAP, "kvs7", FALSE);
-    g_autofree char *made = run_ip("link add name br0 type bridge");
+    g_autofree char *made = kv_test_ip("link add name br0 type bridge");
     g_autoptr(GError) error = NULL;
 
     kv_netlink_add_address(netlink, "kvs7", IP4(192, 168, 88, 2), IP4(255, 255, 255, 0), &error);
