@@ -140,7 +140,8 @@ check_full(KvPacer *pacer, const KvPacerSample *sample)
 {
     uint64_t bandwidth = kv_pacer_get_bandwidth(pacer);
     /* One round may have no other RTTs than those of segments that FEC rebuilt late. */
-    gboolean queued = is_queued(pacer, MIN(pacer->round_rtt, pacer->last_round_rtt));
+    gboolean queued = sample->in_flight > QUEUE_SEGMENTS * pacer->segment &&
+                      is_queued(pacer, MIN(pacer->round_rtt, pacer->last_round_rtt));
 
     /* Whoever fills a queue is not short of data, however often it runs dry here. */
     if (sample->app_limited && !queued)

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "kv-pacer.h"
+#include "kv-test.h"
+
+#define SEGMENT 1350
+#define RTT     (40 * KV_TIME_MS)
+#define ROUNDS  100
+
+/* Rounds of so many segments, of which a sample tells at the end of each; @rtt after the first
+ * round, which shows the path's own. Returns: in how many of them the rate was still looked for. */
+static guint
+run_rounds(KvPacer *pacer, guint segments, gboolean app_limited, KvTime rtt)
+{
+    KvTime now = KV_TIME_S;
+    uint64_t delivered = 0;
+    guint n_startup = 0;
+
+    kv_pacer_init(pacer, SEGMENT, now);
+    for (guint i = 0; i < ROUNDS; i++) {
+        uint64_t bytes = (uint64_t) segments * SEGMENT;
+        KvPacerSample sample = {
+            .delivered = delivered + bytes,
+            .prior_delivered = delivered,
+            .interval = i == 0 ? RTT : rtt,
+            .rtt = i == 0 ? RTT : rtt,
+            .acked = bytes,
+            .acked_alone = bytes,
+            .in_flight = bytes,
+            .app_limited = app_limited,
+        };
+
+        delivered += bytes;
+        now += sample.rtt;
+        kv_pacer_on_ack(pacer, &sample, now);
+        n_startup += pacer->mode == KV_PACER_STARTUP;
+    }
+    return n_startup;
+}
+
+/* Proves: a few small packets, such as the acknowledgements of a transfer the other way whose queue
+ * makes every RTT long, do not pass for the rate of the path: it is still looked for when more
+ * comes.
+ */
+static void
+test_thin_traffic(void)
+{
+    KvPacer pacer;
+
+    g_assert_cmpuint(run_rounds(&pacer, 4, TRUE, 3 * RTT), ==, ROUNDS);
+    g_assert_false(pacer.is_restarted);
+    g_assert_cmpuint(kv_pacer_get_known_rate(&pacer), ==, 0);
+}
+
+/* Proves: whoever fills a queue has found the rate, even if the sender says that it ran dry. */
+static void
+test_filled(void)
+{
+    KvPacer pacer;
+
+    g_assert_cmpuint(run_rounds(&pacer, 64, TRUE, 3 * RTT), <, ROUNDS);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_add_func("/pacer/thin-traffic", test_thin_traffic);
+    g_test_add_func("/pacer/filled", test_filled);
+    return kv_test_main(&argc, &argv);
+}
