@@ -53,12 +53,6 @@ kv_forwarder_free(KvForwarder *forwarder)
     g_free(forwarder);
 }
 
-void
-kv_forwarder_set_between_ports(KvForwarder *forwarder, gboolean between_ports)
-{
-    forwarder->between_ports = between_ports;
-}
-
 /* --- ports ---------------------------------------------------------------------------------- */
 
 void

@@ -56,8 +56,6 @@ KvForwarder *kv_forwarder_new(KvVniMode mode, const uint8_t *own_mac, gboolean b
 /* Its ports need not be removed before. */
 void kv_forwarder_free(KvForwarder *forwarder);
 
-void kv_forwarder_set_between_ports(KvForwarder *forwarder, gboolean between_ports);
-
 /* @port is known from now on, without networks and addresses. */
 void kv_forwarder_add_port(KvForwarder *forwarder, KvForwarderPort *port);
 

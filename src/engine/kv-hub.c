@@ -272,12 +272,6 @@ kv_hub_get_tun(KvHub *hub)
 }
 
 void
-kv_hub_set_between_ports(KvHub *hub, gboolean between_ports)
-{
-    kv_forwarder_set_between_ports(hub->forwarder, between_ports);
-}
-
-void
 kv_hub_add_port(KvHub *hub, KvHubPort *port)
 {
     memset(port->drops, 0, sizeof port->drops);

@@ -70,8 +70,6 @@ void kv_hub_free(KvHub *hub);
 /* (transfer none) */
 KvTun *kv_hub_get_tun(KvHub *hub);
 
-void kv_hub_set_between_ports(KvHub *hub, gboolean between_ports);
-
 /* A port without networks: in tap mode it learns who is there, in
  * tun mode it waits for networks.
  */

@@ -41,6 +41,7 @@ typedef struct {
     KvHub *hub;
     KvTun *tun;
     KvVniMode mode;
+    gboolean between_ports;
     KvRandom random;
     uint8_t buffer[KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX];
     Port ports[N_PORTS];
@@ -121,6 +122,7 @@ start_hub(gpointer data)
         .lost = on_lost,
         .taken = on_taken,
         .owner = f,
+        .between_ports = f->between_ports,
     };
     g_autoptr(GError) error = NULL;
 
@@ -165,6 +167,13 @@ set_up(Fixture *f, gconstpointer mode)
     g_assert_no_error(error);
     g_assert_true(kv_worker_start(f->worker, NULL));
     on_worker(f, start_hub);
+}
+
+static void
+set_up_open(Fixture *f, gconstpointer mode)
+{
+    f->between_ports = TRUE;
+    set_up(f, mode);
 }
 
 static void
@@ -367,14 +376,8 @@ test_mss(Fixture *f, gconstpointer unused)
     close(fd);
 }
 
-static void
-let_ports_meet(gpointer data)
-{
-    kv_hub_set_between_ports(((Fixture *) data)->hub, TRUE);
-}
-
-/* Proves: of what a port receives its own packets for this host reach it, others' do not; what is
- * for another port goes there if that is allowed. */
+/* Proves: of what a port receives its own packets for this host reach it, others' do not, nor does
+ * what is for another port reach that one. */
 static void
 test_in(Fixture *f, gconstpointer unused)
 {
@@ -392,7 +395,15 @@ test_in(Fixture *f, gconstpointer unused)
     g_assert_cmpuint(f->ports[0].port.drops[KV_DROP_SOURCE], ==, 1);
     g_assert_cmpuint(f->ports[0].port.drops[KV_DROP_DESTINATION], ==, 1);
     g_assert_cmpuint(f->ports[1].n_packets, ==, 0);
-    on_worker(f, let_ports_meet);
+    close(fd);
+}
+
+/* Proves: where ports may meet, what is for another one goes there, and nowhere else. */
+static void
+test_between_ports(Fixture *f, gconstpointer unused)
+{
+    int fd = open_socket(); /* else the host answers that nobody listens */
+
     on_worker(f, receive_three);
     g_assert_cmpuint(f->ports[1].n_packets, ==, 1);
     g_assert_cmpuint(f->ports[1].last_len, ==, 128);
@@ -466,6 +477,7 @@ main(int argc, char **argv)
     }
     g_test_add("/hub/out", Fixture, tun, set_up, test_out, tear_down);
     g_test_add("/hub/in", Fixture, tun, set_up, test_in, tear_down);
+    g_test_add("/hub/between-ports", Fixture, tun, set_up_open, test_between_ports, tear_down);
     g_test_add("/hub/taken", Fixture, tun, set_up, test_taken, tear_down);
     g_test_add("/hub/too-big", Fixture, tun, set_up, test_too_big, tear_down);
     g_test_add("/hub/mss", Fixture, tun, set_up, test_mss, tear_down);

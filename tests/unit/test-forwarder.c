@@ -166,7 +166,10 @@ test_between_ports(void)
     set_networks(&f, 0, "10.0.0.2 10.1.0.0/16");
     set_networks(&f, 1, "10.0.0.3");
     assert_drop(decide(&f, &f.ports[0], "10.0.0.2", "10.0.0.3"), KV_DROP_DESTINATION);
-    kv_forwarder_set_between_ports(f.forwarder, TRUE);
+    end(&f);
+    begin(&f, KV_VNI_MODE_TUN, TRUE);
+    set_networks(&f, 0, "10.0.0.2 10.1.0.0/16");
+    set_networks(&f, 1, "10.0.0.3");
     assert_port(decide(&f, &f.ports[0], "10.0.0.2", "10.0.0.3"), &f.ports[1]);
     assert_interface(decide(&f, &f.ports[0], "10.0.0.2", "10.1.9.9"));
     end(&f);
