@@ -12,6 +12,9 @@ kv_client_plan_check_start(const KvTunnelParams *params, KvNetlink *netlink, GEr
 {
     if (params->bridge != NULL && !kv_netlink_bridge_exists(netlink, params->bridge, error))
         return FALSE;
+    /* One that was made for this user takes no right. */
+    if (!kv_netlink_link_exists(netlink, params->vni_name))
+        return kv_tun_check_rights(error);
     if (!kv_netlink_tun_is_in_use(netlink, params->vni_name))
         return TRUE;
     g_set_error(error, KV_ERROR, KV_ERROR_EXISTS,

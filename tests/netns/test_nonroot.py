@@ -50,6 +50,7 @@ def no_rights(world):
     client = world.client(prefix=(*OPEN_TUN, *NOBODY), program=program, wait=False)
     client.expect_exit(RIGHTS_MISSING, 20)
     check("CAP_NET_ADMIN" in client.text().upper(), "the message names the capability")
+    equal(client.count("connecting"), 0, "how often it bothers the server with what cannot be")
     second = world.server(prefix=(*OPEN_TUN, *NOBODY), program=program, port=PORT + 1, name="server2", wait=False)
     second.expect_exit(RIGHTS_MISSING, 20)
     check("CAP_NET_ADMIN" in second.text(), "the server's message names the capability")
