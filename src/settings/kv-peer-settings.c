@@ -22,7 +22,7 @@ static const KvSetting table[] = {
             .max = KV_SETTING_KEY_LENGTH,
             .value_name = "KEY",
             .check = kv_check_public_key,
-            .allowed = KV_SETTING_KEY_ALLOWED,
+            .allowed = KV_SETTING_PUBLIC_KEY_ALLOWED,
             .description = N_("Public key by which the peer is known; required"),
         },
     [KV_PEER_SETTING_PRESHARED_KEY] =

@@ -112,7 +112,7 @@ const KvSetting kv_setting_security_rows[] = {
             .max = KV_SETTING_KEY_LENGTH,
             .value_name = "KEY",
             .check = kv_check_public_key,
-            .allowed = KV_SETTING_KEY_ALLOWED,
+            .allowed = KV_SETTING_PUBLIC_KEY_ALLOWED,
             .description = N_("Public key of the server"),
             .form_label = N_("Server's pu_blic key"),
         },

@@ -10,6 +10,9 @@
 #define KV_SETTING_KEY_ALLOWED                                                                     \
     N_("a key of 32 bytes in base64, 44 characters, as kcpvpn genkey, pubkey and genpsk write "    \
        "them")
+#define KV_SETTING_PUBLIC_KEY_ALLOWED                                                              \
+    N_("44 characters of base64 as kcpvpn pubkey writes them; not one of the few keys, such as "   \
+       "zeros alone, that protect nothing")
 #define KV_SETTING_NETWORKS_ALLOWED                                                                \
     N_("networks such as 10.0.0.0/8 or 2001:db8::/32, without a bit set below the prefix")
 

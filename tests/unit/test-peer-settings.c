@@ -153,9 +153,11 @@ test_endpoint(void)
 static void
 test_mistakes(void)
 {
-    check_message(HEAD "[peer x]\n",
-                  "x.kcpvpn:3: peer x: public-key: required, but not given; allowed: a key of 32 "
-                  "bytes in base64, 44 characters, as kcpvpn genkey, pubkey and genpsk write them");
+    check_message(
+        HEAD "[peer x]\n",
+        "x.kcpvpn:3: peer x: public-key: required, but not given; allowed: 44 "
+        "characters of base64 as kcpvpn pubkey writes them; not one of the few keys, such "
+        "as zeros alone, that protect nothing");
     check_message(HEAD "[peer a b]\n", "x.kcpvpn:3: peer: \"a b\" is not allowed as a name; "
                                        "allowed: 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
     check_message(HEAD "[peer ]\n", "x.kcpvpn:3: peer: \"\" is not allowed as a name; allowed: 1 "
