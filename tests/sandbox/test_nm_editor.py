@@ -131,8 +131,9 @@ def keys(box):
         shown = eyes.read(ENTRY, "Public key")
         check(not eyes.is_sensitive("push button", "Save"), "a profile without the server's key can be saved")
         eyes.type(ENTRY, "Server's public key", server_key[:-2])
-        check(eyes.look("label", f'public-key: "{server_key[:-2]}" is not allowed; allowed: a key of 32 bytes in '
-                        "base64, 44 characters, as kcpvpn genkey, pubkey and genpsk write them"), "no mark at the key")
+        check(eyes.look("label", f'public-key: "{server_key[:-2]}" is not allowed; allowed: 44 characters of base64 as '
+                        "kcpvpn pubkey writes them; not one of the few keys, such as zeros alone, that protect nothing"),
+              "no mark at the key")
         eyes.type(ENTRY, "Server's public key", server_key)
         eyes.type(ENTRY, "Preshared key", preshared)
         for name in ("Private key", "Preshared key"):
