@@ -215,6 +215,34 @@ make_options(const Change *change)
     return g_variant_dict_end(&dict);
 }
 
+static gboolean
+is_waiting(const Change *change, const KvSetting *row)
+{
+    /* A tunnel keeps its name, which a file may repeat. */
+    return (row->flags & KV_SETTING_FLAG_LIVE) == 0 && row->id != KV_SETTING_NAME &&
+           (kv_settings_is_set(change->settings, row->id) ||
+            g_ptr_array_find(change->unset, row->key, NULL));
+}
+
+/* (transfer none): what became of a change of a tunnel that runs. @text: (out) (transfer full) */
+static const char *
+describe(const Change *change, char **text)
+{
+    g_autoptr(GString) waiting = g_string_new(NULL);
+
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        const KvSetting *row = kv_setting_get(i);
+
+        if (is_waiting(change, row))
+            g_string_append_printf(waiting, "%s%s", waiting->len > 0 ? ", " : "", row->key);
+    }
+    if (waiting->len == 0)
+        return _("changed");
+    /* TRANSLATORS: %s is a list of settings. */
+    *text = g_strdup_printf(_("changed, from its next start on: %s"), waiting->str);
+    return *text;
+}
+
 static KvExit
 update(const Edit *edit, const Change *change)
 {
@@ -222,14 +250,15 @@ update(const Edit *edit, const Change *change)
     gboolean idle =
         g_strcmp0(state, KV_DBUS_STATE_STOPPED) == 0 || g_strcmp0(state, KV_DBUS_STATE_FAILED) == 0;
     g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
 
     if (!kv_dbus_tunnel1_call_update_sync(edit->tunnel, make_settings(change), make_options(change),
                                           kv_bus_get_call_flags(edit->bus),
                                           kv_bus_get_timeout_ms(edit->bus), NULL, &error))
         return kv_bus_complain(get_name(edit), error);
-    return kv_saved_report(
-        edit->bus, edit->args, g_dbus_proxy_get_object_path(G_DBUS_PROXY(edit->tunnel)),
-        idle || !change_has_values(change) ? _("changed") : _("changed, from its next start on"));
+    return kv_saved_report(edit->bus, edit->args,
+                           g_dbus_proxy_get_object_path(G_DBUS_PROXY(edit->tunnel)),
+                           idle ? _("changed") : describe(change, &text));
 }
 
 static KvExit

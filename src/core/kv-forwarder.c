@@ -44,6 +44,12 @@ kv_forwarder_new(KvVniMode mode, const uint8_t *own_mac, gboolean between_ports,
 }
 
 void
+kv_forwarder_set_between_ports(KvForwarder *forwarder, gboolean between_ports)
+{
+    forwarder->between_ports = between_ports;
+}
+
+void
 kv_forwarder_free(KvForwarder *forwarder)
 {
     if (forwarder == NULL)

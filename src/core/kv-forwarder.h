@@ -53,6 +53,9 @@ typedef struct {
 KvForwarder *kv_forwarder_new(KvVniMode mode, const uint8_t *own_mac, gboolean between_ports,
                               const uint8_t key[KV_SWITCH_KEY_BYTES]) KV_MUST_USE;
 
+/* As @between_ports of kv_forwarder_new(), from the next packet on. */
+void kv_forwarder_set_between_ports(KvForwarder *forwarder, gboolean between_ports);
+
 /* Its ports need not be removed before. */
 void kv_forwarder_free(KvForwarder *forwarder);
 

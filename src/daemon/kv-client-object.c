@@ -133,6 +133,8 @@ peer_moved(KvPeer *peer, gpointer data)
     KvClientObject *self = data;
 
     kv_dbus_client1_set_remote_address(self->skeleton, kv_peer_get_remote(peer));
+    kv_dbus_client1_set_addresses(self->skeleton,
+                                  kv_addresses_to_variant(kv_peer_get_addresses(peer)));
 }
 
 static void

@@ -43,9 +43,10 @@ struct _KvTunnelObject {
     guint32 uid;
     KvTunnelOwner *owner; /* NULL: nobody's */
 
-    KvTunnel *tunnel;     /* while it is not down */
-    KvSettings *starting; /* while its secrets are read */
-    GArray *waiters;      /* for it to be down; while there are any it shall stop */
+    KvTunnel *tunnel;           /* while it is not down */
+    KvSettings *starting;       /* while its secrets are read */
+    gboolean start_is_outdated; /* they were changed meanwhile */
+    GArray *waiters;            /* for it to be down; while there are any it shall stop */
 
     GPtrArray *clients; /* KvClientObject, oldest first */
     guint64 last_client;
@@ -450,10 +451,35 @@ details_changed(KvTunnel *tunnel, gpointer data)
     set_details(data);
 }
 
+/* What counts at once of the settings. */
+static void
+take_live_settings(KvTunnelObject *self)
+{
+    g_autoptr(KvTunnelTerms) terms = kv_tunnel_terms_new(self->settings);
+
+    kv_tunnel_set_peers(self->tunnel, kv_settings_get_peers(self->settings));
+    kv_tunnel_set_terms(self->tunnel, terms);
+}
+
+/* Somebody may wait for what does not. */
+static void
+log_waiting(KvTunnelObject *self, const KvSettings *old)
+{
+    g_auto(GStrv) keys = kv_settings_list_waiting(old, self->settings);
+    g_autofree char *list = g_strjoinv(", ", keys);
+
+    if (*list != '\0' && (self->tunnel != NULL || self->starting != NULL))
+        kv_log(KV_LOG_INFO, "changed", kv_tunnel_object_get_name(self), NULL,
+               "changed, from its next start on: %s", list);
+}
+
 static void
 launch(KvTunnelObject *self, KvTunnel *tunnel)
 {
     self->tunnel = g_object_ref(tunnel);
+    if (self->start_is_outdated)
+        take_live_settings(self);
+    self->start_is_outdated = FALSE;
     g_signal_connect(tunnel, "details-changed", G_CALLBACK(details_changed), self);
     g_signal_connect(tunnel, "state-changed", G_CALLBACK(state_changed), self);
     g_signal_connect(tunnel, "peer-added", G_CALLBACK(peer_added), self);
@@ -532,6 +558,7 @@ kv_tunnel_object_start_async(KvTunnelObject *self, GVariant *secrets, gboolean c
     }
     g_task_set_task_data(task, GINT_TO_POINTER(configure), NULL);
     self->starting = g_steal_pointer(&settings);
+    self->start_is_outdated = FALSE;
     kv_tunnel_secrets_load_async(self->starting, self->read_only, secrets_loaded,
                                  g_steal_pointer(&task));
 }
@@ -620,14 +647,15 @@ kv_tunnel_object_set_settings(KvTunnelObject *self, const KvSettings *settings, 
     char *old_file = self->file;
 
     self->settings = kv_settings_copy(settings);
+    log_waiting(self, old);
+    self->start_is_outdated = self->starting != NULL;
     self->file = g_strdup(file);
     self->read_only = read_only;
     kv_settings_free(old);
     g_free(old_file);
     set_saved(self);
-    /* All others count from the next start on. */
     if (self->tunnel != NULL)
-        kv_tunnel_set_peers(self->tunnel, kv_settings_get_peers(self->settings));
+        take_live_settings(self);
     g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(self->skeleton));
 }
 

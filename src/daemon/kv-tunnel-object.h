@@ -46,7 +46,8 @@ gboolean kv_tunnel_object_is_removed(KvTunnelObject *tunnel);
 /* Whether it is transient and @name made it. */
 gboolean kv_tunnel_object_is_owned_by(KvTunnelObject *tunnel, const char *name);
 
-/* New settings of the same name and role; what runs goes on with the old ones. @file: (nullable)
+/* New settings of the same name and role; what runs goes on with the old ones, but for those that
+ * count at once. @file: (nullable)
  * as of KvTunnelOrigin. */
 void kv_tunnel_object_set_settings(KvTunnelObject *tunnel, const KvSettings *settings,
                                    const char *file, gboolean read_only);

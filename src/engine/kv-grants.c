@@ -22,10 +22,8 @@ struct _KvGrants {
     uint16_t mtu;
     GArray *locals; /* of KvNetwork */
     gboolean has_pool6;
-    GArray *routes;     /* of KvNetwork */
-    GArray *dns;        /* of KvNetwork */
-    GPtrArray *domains; /* of text */
-    GHashTable *peers;  /* public key → Peer */
+    KvTunnelTerms *terms;
+    GHashTable *peers; /* public key → Peer */
     KvLeases *leases;
 };
 
@@ -121,11 +119,7 @@ kv_grants_new(const KvGrantsConfig *config, GError **error)
     self->mtu = config->mtu;
     self->has_pool6 = config->pool6 != NULL;
     self->locals = copy_networks(config->locals, config->n_locals);
-    self->routes = copy_networks(config->routes, config->n_routes);
-    self->dns = copy_networks(config->dns, config->n_dns);
-    self->domains = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = 0; config->domains != NULL && config->domains[i] != NULL; i++)
-        g_ptr_array_add(self->domains, g_strdup(config->domains[i]));
+    self->terms = kv_tunnel_terms_copy(config->terms);
     self->peers = g_hash_table_new_full(hash_key, equal_keys, NULL, peer_free);
     for (guint i = 0; i < config->n_locals; i++)
         exclude_local(self, &config->locals[i], config->is_classful);
@@ -138,9 +132,7 @@ kv_grants_free(KvGrants *self)
     if (self == NULL)
         return;
     g_array_unref(self->locals);
-    g_array_unref(self->routes);
-    g_array_unref(self->dns);
-    g_ptr_array_unref(self->domains);
+    kv_tunnel_terms_free(self->terms);
     g_hash_table_unref(self->peers);
     kv_leases_free(self->leases);
     g_free(self);
@@ -150,6 +142,15 @@ KvLeases *
 kv_grants_get_leases(KvGrants *self)
 {
     return self->leases;
+}
+
+void
+kv_grants_set_terms(KvGrants *self, const KvTunnelTerms *terms)
+{
+    KvTunnelTerms *copy = kv_tunnel_terms_copy(terms);
+
+    kv_tunnel_terms_free(self->terms);
+    self->terms = copy;
 }
 
 static Peer *
@@ -192,24 +193,6 @@ gboolean
 kv_grants_has_peer(const KvGrants *self, const uint8_t public_key[KV_KEY_BYTES])
 {
     return find_peer(self, public_key) != NULL;
-}
-
-gboolean
-kv_grants_is_up_to_date(const KvGrants *self, KvLeaseId lease,
-                        const uint8_t public_key[KV_KEY_BYTES])
-{
-    const Peer *peer = find_peer(self, public_key);
-    KvLeaseAddresses addresses;
-
-    if (peer == NULL || !kv_leases_get(self->leases, lease, &addresses))
-        return FALSE;
-    for (guint family = 0; family < KV_N_FAMILIES; family++) {
-        const KvNetwork *fixed = &peer->fixed.ip[family];
-
-        if (fixed->prefix != 0 && !kv_network_equal(fixed, &addresses.ip[family]))
-            return FALSE;
-    }
-    return TRUE;
 }
 
 /* --- who ------------------------------------------------------------------------------------ */
@@ -323,12 +306,27 @@ describe_family(const KvGrants *self, const KvNetwork *address, KvNativeConfig *
             break;
         }
     }
-    for (guint i = 0; i < self->routes->len; i++) {
-        const KvNetwork *route = &g_array_index(self->routes, KvNetwork, i);
+    for (guint i = 0; i < self->terms->routes->len; i++) {
+        const KvNetwork *route = &g_array_index(self->terms->routes, KvNetwork, i);
 
         if (route->is_ip6 == address->is_ip6)
             g_array_append_vals(grant->routes, route, 1);
     }
+}
+
+/* What may change while a client is there. */
+static void
+describe_network(const KvGrants *self, const KvLeaseAddresses *addresses, KvNativeConfig *grant)
+{
+    const KvTunnelTerms *terms = self->terms;
+
+    for (guint family = 0; family < KV_N_FAMILIES; family++) {
+        if (addresses->ip[family].prefix != 0)
+            describe_family(self, &addresses->ip[family], grant);
+    }
+    g_array_append_vals(grant->dns, terms->dns->data, terms->dns->len);
+    for (guint i = 0; terms->domains[i] != NULL; i++)
+        g_ptr_array_add(grant->domains, g_strdup(terms->domains[i]));
 }
 
 static void
@@ -338,13 +336,7 @@ describe(const KvGrants *self, const KvLeaseAddresses *addresses, const KvNative
     grant->mode = self->mode;
     grant->said |= KV_SAID_MODE;
     grant->mtu = get_mtu(self, request);
-    for (guint family = 0; family < KV_N_FAMILIES; family++) {
-        if (addresses->ip[family].prefix != 0)
-            describe_family(self, &addresses->ip[family], grant);
-    }
-    g_array_append_vals(grant->dns, self->dns->data, self->dns->len);
-    for (guint i = 0; i < self->domains->len; i++)
-        g_ptr_array_add(grant->domains, g_strdup(g_ptr_array_index(self->domains, i)));
+    describe_network(self, addresses, grant);
 }
 
 static void
@@ -358,6 +350,35 @@ refuse_address(const KvLeaseAddresses *addresses, KvNativeConfig *grant)
     why = g_strdup_printf("address %s is taken or not assignable",
                           kv_network_to_string(&addresses->ip[family], text));
     kv_grants_refuse(grant, KV_REFUSED_ADDRESS, why);
+}
+
+/* What is fixed for it in families that it can have. */
+static void
+get_fixed(const KvGrants *self, const Peer *peer, uint16_t mtu, KvLeaseAddresses *fixed)
+{
+    *fixed = peer->fixed;
+    if (MIN(mtu != 0 ? mtu : self->mtu, self->mtu) < MTU6_MIN)
+        fixed->ip[KV_FAMILY_IP6] = (KvNetwork){0};
+}
+
+KvGrantsChange
+kv_grants_refresh(KvGrants *self, KvLeaseId lease, const uint8_t public_key[KV_KEY_BYTES],
+                  uint16_t mtu)
+{
+    const Peer *peer = find_peer(self, public_key);
+    KvLeaseAddresses addresses;
+    KvLeaseAddresses fixed;
+    gboolean is_same = TRUE;
+
+    if (peer == NULL || !kv_leases_get(self->leases, lease, &addresses))
+        return KV_GRANTS_TAKEN;
+    get_fixed(self, peer, mtu, &fixed);
+    for (guint family = 0; family < KV_N_FAMILIES; family++)
+        is_same &= fixed.ip[family].prefix == 0 ||
+                   kv_network_equal(&fixed.ip[family], &addresses.ip[family]);
+    if (is_same)
+        return KV_GRANTS_SAME;
+    return kv_leases_move(self->leases, lease, &fixed) ? KV_GRANTS_MOVED : KV_GRANTS_TAKEN;
 }
 
 KvLeaseId
@@ -404,6 +425,17 @@ kv_grants_repeat(KvGrants *self, KvLeaseId lease, const KvNativeConfig *request,
     if (!kv_leases_get(self->leases, lease, &addresses))
         return FALSE;
     describe(self, &addresses, request, grant);
+    return TRUE;
+}
+
+gboolean
+kv_grants_tell(const KvGrants *self, KvLeaseId lease, KvNativeConfig *news)
+{
+    KvLeaseAddresses addresses;
+
+    if (!kv_leases_get(self->leases, lease, &addresses))
+        return FALSE;
+    describe_network(self, &addresses, news);
     return TRUE;
 }
 

@@ -3,6 +3,7 @@
 
 #include "kv-key.h"
 #include "kv-leases.h"
+#include "kv-tunnel-terms.h"
 #include "native/kv-native-config.h"
 
 /**
@@ -32,11 +33,7 @@ typedef struct {
     const char *pool4;       /* (nullable) */
     const char *pool6;       /* (nullable) */
     gboolean is_classful;    /* the ends of the server's IPv4 network are no addresses of clients */
-    const KvNetwork *routes; /* (array length=n_routes) */
-    guint n_routes;
-    const KvNetwork *dns; /* (array length=n_dns) */
-    guint n_dns;
-    const char *const *domains; /* (nullable) */
+    const KvTunnelTerms *terms;
 } KvGrantsConfig;
 
 /* Who asks. */
@@ -52,15 +49,26 @@ void kv_grants_free(KvGrants *grants);
 /* (transfer none): who has which address. */
 KvLeases *kv_grants_get_leases(KvGrants *grants);
 
+/* What clients are told from now on; those that were told before learn of it by
+ * kv_grants_tell(). */
+void kv_grants_set_terms(KvGrants *grants, const KvTunnelTerms *terms);
+
 /* Replaces the clients that are known by key. Who lives keeps its addresses until it goes. */
 void kv_grants_set_peers(KvGrants *grants, const KvGrantsPeer *peers, guint n);
 
 /* Whether the owner of @public_key is among them. */
 gboolean kv_grants_has_peer(const KvGrants *grants, const uint8_t public_key[KV_KEY_BYTES]);
 
-/* Whether that client's @lease has the addresses that are fixed for it now. */
-gboolean kv_grants_is_up_to_date(const KvGrants *grants, KvLeaseId lease,
-                                 const uint8_t public_key[KV_KEY_BYTES]);
+typedef enum {
+    KV_GRANTS_SAME,  /* what the lease has */
+    KV_GRANTS_MOVED, /* it has the fixed addresses from now on */
+    KV_GRANTS_TAKEN, /* it cannot have them: somebody else lives with one */
+} KvGrantsChange;
+
+/* Brings that client's @lease up to the addresses that are fixed for it now. @mtu: bytes, that the
+ * client wants; 0: it does not say */
+KvGrantsChange kv_grants_refresh(KvGrants *grants, KvLeaseId lease,
+                                 const uint8_t public_key[KV_KEY_BYTES], uint16_t mtu) KV_MUST_USE;
 
 /**
  * kv_grants_find_holder:
@@ -89,6 +97,14 @@ KvLeaseId kv_grants_answer(KvGrants *grants, const KvGrantsClient *client,
  */
 gboolean kv_grants_repeat(KvGrants *grants, KvLeaseId lease, const KvNativeConfig *request,
                           KvNativeConfig *grant) KV_MUST_USE;
+
+/**
+ * kv_grants_tell:
+ * @news: initialised; all addresses, gateways, routes, name servers and domains that hold now
+ *
+ * For a client that was granted @lease before. Returns: %FALSE if there is no such lease.
+ */
+gboolean kv_grants_tell(const KvGrants *grants, KvLeaseId lease, KvNativeConfig *news) KV_MUST_USE;
 
 /* Makes @grant a refusal. @text: why, a sentence in English. */
 void kv_grants_refuse(KvNativeConfig *grant, KvRefusal refusal, const char *text);

@@ -253,6 +253,12 @@ kv_hub_new(const KvHubConfig *config, KvTun *tun, GError **error)
 }
 
 void
+kv_hub_set_between_ports(KvHub *hub, gboolean between_ports)
+{
+    kv_forwarder_set_between_ports(hub->forwarder, between_ports);
+}
+
+void
 kv_hub_free(KvHub *hub)
 {
     if (hub == NULL)

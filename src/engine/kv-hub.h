@@ -64,6 +64,9 @@ typedef struct {
  */
 KvHub *kv_hub_new(const KvHubConfig *config, KvTun *tun, GError **error) KV_MUST_USE;
 
+/* Whether packets may go from one port to another, from the next one on. */
+void kv_hub_set_between_ports(KvHub *hub, gboolean between_ports);
+
 /* Its ports must have been removed. The device stays open. */
 void kv_hub_free(KvHub *hub);
 

@@ -565,6 +565,40 @@ kv_leases_confirm(KvLeases *self, KvLeaseId id, KvLeaseId *replaced)
     return *replaced != 0 ? KV_LEASES_REPLACES : KV_LEASES_HELD;
 }
 
+static gboolean
+is_free_for(const KvLeases *self, const Lease *lease, const KvNetwork *address)
+{
+    const Lease *owner = get_owner(self, address);
+
+    return !g_hash_table_contains(self->own, address) &&
+           !g_hash_table_contains(self->v1, address) &&
+           (owner == NULL || owner == lease || owner->state != HELD);
+}
+
+gboolean
+kv_leases_move(KvLeases *self, KvLeaseId id, const KvLeaseAddresses *fixed)
+{
+    Lease *lease = find(self, id);
+
+    if (lease == NULL || lease->state != HELD)
+        return FALSE;
+    for (guint family = 0; family < KV_N_FAMILIES; family++) {
+        if (is_some(&fixed->ip[family]) && !is_free_for(self, lease, &fixed->ip[family]))
+            return FALSE;
+    }
+    for (guint family = 0; family < KV_N_FAMILIES; family++) {
+        const KvNetwork *address = &fixed->ip[family];
+
+        if (!is_some(address))
+            continue;
+        if (get_owner(self, address) == NULL)
+            set_owner(self, address, lease);
+        take_over(self, lease, NULL, address);
+        set_address(self, lease, family, address);
+    }
+    return TRUE;
+}
+
 void
 kv_leases_release(KvLeases *self, KvLeaseId id)
 {

@@ -107,6 +107,16 @@ KvLeasesOffer kv_leases_offer(KvLeases *leases, const KvLeaseClient *client,
 KvLeasesOutcome kv_leases_confirm(KvLeases *leases, KvLeaseId lease,
                                   KvLeaseId *replaced) KV_MUST_USE;
 
+/**
+ * kv_leases_move:
+ * @fixed: what the client that holds @lease has for good; of families without one it keeps what it
+ *     has
+ *
+ * Returns: %FALSE if somebody else has one of them, or nobody may: nothing is changed then.
+ */
+gboolean kv_leases_move(KvLeases *leases, KvLeaseId lease,
+                        const KvLeaseAddresses *fixed) KV_MUST_USE;
+
 /* The client is gone: its addresses are kept for it, if it has a name. Unknown ones are fine. */
 void kv_leases_release(KvLeases *leases, KvLeaseId lease);
 

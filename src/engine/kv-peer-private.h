@@ -36,8 +36,9 @@ KvLeaseId kv_peer_get_lease(KvPeer *peer);
 /* It is elsewhere: "moved" follows, if it was announced. */
 void kv_peer_set_remote(KvPeer *peer, const KvSockaddr *remote);
 
-/* @address: a whole one */
-void kv_peer_add_address(KvPeer *peer, const KvNetwork *address);
+/* @addresses: (array length=n): whole ones, in the place of those before: "moved" follows, if it
+ * was announced. */
+void kv_peer_set_addresses(KvPeer *peer, const KvNetwork *addresses, guint n);
 
 /* The only address, of IPv4; 0: none. */
 void kv_peer_set_ip(KvPeer *peer, KvIp4 ip);

@@ -149,13 +149,19 @@ kv_peer_get_lease(KvPeer *self)
     return self->lease;
 }
 
+static void
+tell_move(KvPeer *self)
+{
+    if (kv_peer_is_connected(self))
+        g_signal_emit(self, moved_signal, 0);
+}
+
 void
 kv_peer_set_remote(KvPeer *self, const KvSockaddr *remote)
 {
     g_free(self->remote);
     self->remote = kv_sockaddr_to_string(remote);
-    if (kv_peer_is_connected(self))
-        g_signal_emit(self, moved_signal, 0);
+    tell_move(self);
 }
 
 const GArray *
@@ -165,11 +171,15 @@ kv_peer_get_addresses(KvPeer *self)
 }
 
 void
-kv_peer_add_address(KvPeer *self, const KvNetwork *address)
+kv_peer_set_addresses(KvPeer *self, const KvNetwork *addresses, guint n)
 {
-    KvTunnelNetwork whole = {.network = *address};
+    g_array_set_size(self->addresses, 0);
+    for (guint i = 0; i < n; i++) {
+        KvTunnelNetwork whole = {.network = addresses[i]};
 
-    g_array_append_val(self->addresses, whole);
+        g_array_append_val(self->addresses, whole);
+    }
+    tell_move(self);
 }
 
 KvIp4
@@ -189,11 +199,8 @@ kv_peer_set_ip(KvPeer *self, KvIp4 ip)
 {
     KvNetwork address;
 
-    g_array_set_size(self->addresses, 0);
-    if (ip == 0)
-        return;
     kv_network_set_ip4(&address, ip, 32);
-    kv_peer_add_address(self, &address);
+    kv_peer_set_addresses(self, &address, ip != 0 ? 1 : 0);
 }
 
 const char *

@@ -473,6 +473,15 @@ worker_set_hub(KvWorker *worker, gpointer data)
 }
 
 static void
+worker_set_client_to_client(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+
+    if (message->pump->hub != NULL)
+        kv_hub_set_between_ports(message->pump->hub, message->client_to_client);
+}
+
+static void
 worker_join(KvWorker *worker, gpointer data)
 {
     g_autoptr(Message) message = data;
@@ -528,6 +537,15 @@ kv_pump_set_hub(KvPump *pump, KvTun *tun, gboolean client_to_client)
     message->tun = tun;
     message->client_to_client = client_to_client;
     kv_worker_send(pump->worker, worker_set_hub, message);
+}
+
+void
+kv_pump_set_client_to_client(KvPump *pump, gboolean client_to_client)
+{
+    Message *message = message_new(pump, 0);
+
+    message->client_to_client = client_to_client;
+    kv_worker_send(pump->worker, worker_set_client_to_client, message);
 }
 
 void

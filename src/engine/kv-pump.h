@@ -161,6 +161,9 @@ void kv_pump_grant(KvPump *pump, uint32_t id, KvNativeConfig *grant);
  */
 void kv_pump_set_hub(KvPump *pump, KvTun *tun, gboolean client_to_client);
 
+/* The same of the device that is there; nothing happens if there is none. */
+void kv_pump_set_client_to_client(KvPump *pump, gboolean client_to_client);
+
 /**
  * kv_pump_join:
  * @networks: (array length=n): what packets from this link may come from, and which are for it:

@@ -56,15 +56,6 @@ get_string(const KvSettings *settings, KvSettingId id)
     return text != NULL && *text != '\0' ? g_strdup(text) : NULL;
 }
 
-/* (transfer full): the items of a list. */
-static char **
-get_list(const KvSettings *settings, KvSettingId id)
-{
-    const char *text = kv_settings_get_string(settings, id);
-
-    return g_strsplit(text != NULL ? text : "", ",", -1);
-}
-
 static guint
 get_uint(const KvSettings *settings, KvSettingId id)
 {
@@ -200,7 +191,6 @@ fill_server(KvTunnelParams *params, const KvSettings *settings)
     params->vni_name_prefix = get_string(settings, KV_SETTING_VNI_NAME_PREFIX);
     params->assignable_ips = get_string(settings, KV_SETTING_ASSIGNABLE_IPS);
     params->assignable_ips6 = get_string(settings, KV_SETTING_ASSIGNABLE_IPS6);
-    params->client_to_client = kv_settings_get_boolean(settings, KV_SETTING_CLIENT_TO_CLIENT);
     params->hook_dir = get_string(settings, KV_SETTING_HOOK_DIR);
     params->workers = get_uint(settings, KV_SETTING_WORKERS);
     if (params->workers == 0)
@@ -273,9 +263,7 @@ kv_tunnel_params_new(const KvSettings *settings, GError **error)
     if (kv_settings_is_set(settings, KV_SETTING_LOCAL_IP6))
         params->has_local_ip6 = kv_network_parse(
             &params->local_ip6, kv_settings_get_string(settings, KV_SETTING_LOCAL_IP6));
-    params->routes = kv_settings_list_networks(settings, KV_SETTING_ROUTES);
-    params->dns = kv_settings_list_networks(settings, KV_SETTING_DNS);
-    params->domains = get_list(settings, KV_SETTING_DNS_SEARCH);
+    params->terms = kv_tunnel_terms_new(settings);
     params->peers = kv_peer_list_ref(kv_settings_get_peers(settings));
     params->vni_mtu = (uint16_t) MIN(get_uint(settings, KV_SETTING_VNI_MTU), KV_VNI_MTU_MAX);
     params->bridge = get_string(settings, KV_SETTING_BRIDGE);
@@ -380,9 +368,7 @@ kv_tunnel_params_unref(KvTunnelParams *params)
     g_free(params->vni_name_prefix);
     g_free(params->assignable_ips);
     g_free(params->assignable_ips6);
-    g_clear_pointer(&params->routes, g_array_unref);
-    g_clear_pointer(&params->dns, g_array_unref);
-    g_strfreev(params->domains);
+    kv_tunnel_terms_free(params->terms);
     kv_peer_list_unref(params->peers);
     g_free(params->hook_dir);
     g_free(params->bridge);

@@ -6,6 +6,7 @@
 #include "kv-peer-list.h"
 #include "kv-settings.h"
 #include "kv-tunnel-native.h"
+#include "kv-tunnel-terms.h"
 #include "kv-types.h"
 #include "v1/kv-v1.h"
 
@@ -35,22 +36,19 @@ typedef struct {
     KvIp4 local_ip;
     KvIp4 netmask;
     gboolean has_local_ip6;
-    KvNetwork local_ip6;       /* server: with the prefix of its network */
-    uint16_t vni_mtu;          /* bytes; client: 0 = no wish */
-    uint16_t full_frame_mtu;   /* bytes; server: never 0 */
-    KvVniMode vni_mode;        /* server */
-    char *vni_name_prefix;     /* server */
-    char *assignable_ips;      /* (nullable) server */
-    char *assignable_ips6;     /* (nullable) server */
-    gboolean client_to_client; /* server */
-    GArray *routes;            /* server: of KvNetwork */
-    GArray *dns;               /* server: of KvNetwork */
-    char **domains;            /* server */
-    KvPeerList *peers;         /* those that it was started with */
-    char *hook_dir;            /* (nullable) server */
-    char *bridge;              /* (nullable) */
-    char *name;                /* (nullable) of the tunnel */
-    char *up;                  /* (nullable) command line, as @down */
+    KvNetwork local_ip6;     /* server: with the prefix of its network */
+    uint16_t vni_mtu;        /* bytes; client: 0 = no wish */
+    uint16_t full_frame_mtu; /* bytes; server: never 0 */
+    KvVniMode vni_mode;      /* server */
+    char *vni_name_prefix;   /* server */
+    char *assignable_ips;    /* (nullable) server */
+    char *assignable_ips6;   /* (nullable) server */
+    KvTunnelTerms *terms;    /* server: those that it was started with, as */
+    KvPeerList *peers;
+    char *hook_dir; /* (nullable) server */
+    char *bridge;   /* (nullable) */
+    char *name;     /* (nullable) of the tunnel */
+    char *up;       /* (nullable) command line, as @down */
     char *down;
     char **warnings; /* what of the settings does not count as given */
 

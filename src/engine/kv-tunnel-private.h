@@ -25,6 +25,8 @@ struct _KvTunnelClass {
     void (*disconnect_peer)(KvTunnel *tunnel, KvPeer *peer);
     /* (nullable): take over other peers. */
     void (*set_peers)(KvTunnel *tunnel, const KvPeerList *peers);
+    /* (nullable): take over other terms. */
+    void (*set_terms)(KvTunnel *tunnel, const KvTunnelTerms *terms);
 };
 
 KvEngine *kv_tunnel_get_engine(KvTunnel *tunnel);

@@ -22,6 +22,7 @@ typedef struct {
     char *name; /* (nullable) what it is called here */
     KvSockaddr from;
     KvAead aead;
+    guint n_terms; /* under which of the terms it was made */
     KvTime since;
     GList node;
 } Offer;
@@ -43,6 +44,7 @@ struct _KvTunnelServerNative {
     KvPeerList *peers;
     char *interface;          /* (nullable) */
     KvAddressing *addressing; /* (nullable) as @interface */
+    guint n_terms;            /* how often they have changed */
     GHashTable *offers;       /* id of its request → Offer */
     GQueue oldest;            /* Offer, by time */
     GPtrArray *claims;        /* Claim */
@@ -160,7 +162,8 @@ make_interface(KvTunnelServerNative *self, GError **error)
         return FALSE;
     }
     self->interface = g_strdup(kv_tun_get_name(tun));
-    kv_pump_set_hub(self->pump, g_steal_pointer(&tun), params->client_to_client);
+    kv_pump_set_hub(self->pump, g_steal_pointer(&tun),
+                    kv_tunnel_server_get_terms(self->server)->client_to_client);
     return TRUE;
 }
 
@@ -276,8 +279,52 @@ join(KvTunnelServerNative *self, KvPeer *peer)
                  is_tap ? 0 : networks->len);
 }
 
-/* Those that live are told where their packets may come from now. Who has another fixed address now
- * has to come anew for it. */
+/* Returns: %FALSE if that is more than the protocol can tell. */
+static gboolean
+tell(KvTunnelServerNative *self, KvPeer *peer)
+{
+    g_auto(KvNativeConfig) news = {0};
+
+    kv_native_config_init(&news);
+    if (!kv_grants_tell(self->server->grants, kv_peer_get_lease(peer), &news))
+        return TRUE;
+    if (!kv_native_config_fits(&news))
+        return FALSE;
+    kv_pump_say(self->pump, kv_peer_get_link(peer), &news);
+    return TRUE;
+}
+
+/* (transfer full) (element-type KvNetwork): whole addresses. */
+static GArray *
+list_addresses(KvTunnelServerNative *self, KvLeaseId lease)
+{
+    GArray *list = g_array_new(FALSE, FALSE, sizeof(KvNetwork));
+    KvLeaseAddresses addresses;
+
+    kv_leases_get(kv_grants_get_leases(self->server->grants), lease, &addresses);
+    for (guint family = 0; family < KV_N_FAMILIES; family++) {
+        if (addresses.ip[family].prefix != 0)
+            g_array_append_val(list, addresses.ip[family]);
+    }
+    return list;
+}
+
+/* Its lease has other addresses. */
+static void
+readdress(KvTunnelServerNative *self, KvPeer *peer)
+{
+    g_autoptr(GArray) addresses = list_addresses(self, kv_peer_get_lease(peer));
+
+    route_addresses(self, peer, FALSE);
+    join(self, peer);
+    kv_tunnel_server_readdress_peer(self->server, peer,
+                                    (const KvNetwork *) (gpointer) addresses->data, addresses->len);
+    route_addresses(self, peer, TRUE);
+    if (!tell(self, peer))
+        kv_pump_close_link(self->pump, kv_peer_get_link(peer), KV_CLOSE_NONE);
+}
+
+/* Those that live are told which addresses they have now, and where their packets may come from. */
 static void
 refresh_living(KvTunnelServerNative *self)
 {
@@ -291,10 +338,18 @@ refresh_living(KvTunnelServerNative *self)
         if (key == NULL || !kv_peer_is_connected(peer) ||
             !kv_grants_has_peer(self->server->grants, key))
             continue;
-        if (kv_grants_is_up_to_date(self->server->grants, kv_peer_get_lease(peer), key))
+        switch (kv_grants_refresh(self->server->grants, kv_peer_get_lease(peer), key,
+                                  kv_peer_get_client(peer)->mtu)) {
+        case KV_GRANTS_SAME:
             join(self, peer);
-        else
+            break;
+        case KV_GRANTS_MOVED:
+            readdress(self, peer);
+            break;
+        case KV_GRANTS_TAKEN:
             kv_pump_close_link(self->pump, kv_peer_get_link(peer), KV_CLOSE_NONE);
+            break;
+        }
     }
 }
 
@@ -316,6 +371,30 @@ kv_tunnel_server_native_set_peers(KvTunnelServerNative *self, const KvPeerList *
     if (self->addressing != NULL && !apply_addressing(self, &error))
         kv_log(KV_LOG_WARNING, NULL, kv_tunnel_server_get_log_name(self->server, NULL), NULL, "%s",
                error->message);
+}
+
+/* --- other terms than before ------------------------------------------------------------------ */
+
+void
+kv_tunnel_server_native_take_terms(KvTunnelServerNative *self)
+{
+    const KvTunnelTerms *terms = kv_tunnel_server_get_terms(self->server);
+    GHashTableIter iter;
+    gpointer peer;
+    gboolean all_told = TRUE;
+
+    kv_grants_set_terms(self->server->grants, terms);
+    self->n_terms++;
+    if (self->pump == NULL)
+        return;
+    kv_pump_set_client_to_client(self->pump, terms->client_to_client);
+    g_hash_table_iter_init(&iter, self->server->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &peer))
+        all_told &= !kv_peer_is_native(peer) || tell(self, peer);
+    if (!all_told)
+        kv_log(KV_LOG_ERROR, NULL, kv_tunnel_server_get_log_name(self->server, NULL), NULL,
+               "clients cannot be told so many routes, name servers and domains at once: those "
+               "that are connected go on with what they were told before");
 }
 
 gboolean
@@ -401,6 +480,7 @@ add_offer(KvTunnelServerNative *self, const KvPumpRequest *request, KvLeaseId le
         config->wants->len > 0 ? KV_ADDRESS_MODE_CLIENT_SET : KV_ADDRESS_MODE_ASSIGNED;
     offer->from = request->from;
     offer->aead = kv_tunnel_native_find_aead(get_params(self)->native, config);
+    offer->n_terms = self->n_terms;
     offer->since = kv_clock_now();
     offer->node.data = offer;
     drop_old_offers(self, offer->since);
@@ -548,16 +628,12 @@ make_peer(KvTunnelServerNative *self, KvLinkId link, const Offer *offer)
 {
     KvPeer *peer = kv_peer_new(self->pump, link, &offer->from, &offer->client, "native",
                                kv_tunnel_native_aead_to_string(offer->aead));
-    KvLeaseAddresses addresses;
+    g_autoptr(GArray) addresses = list_addresses(self, offer->lease);
 
     kv_peer_set_id(peer, offer->name);
     kv_peer_set_public_key(peer, offer->has_key ? offer->key : NULL);
     kv_peer_set_lease(peer, offer->lease);
-    kv_leases_get(kv_grants_get_leases(self->server->grants), offer->lease, &addresses);
-    for (guint family = 0; family < KV_N_FAMILIES; family++) {
-        if (addresses.ip[family].prefix != 0)
-            kv_peer_add_address(peer, &addresses.ip[family]);
-    }
+    kv_peer_set_addresses(peer, (const KvNetwork *) (gpointer) addresses->data, addresses->len);
     return peer;
 }
 
@@ -588,6 +664,17 @@ settle_offer(KvTunnelServerNative *self, const Offer *offer)
     return TRUE;
 }
 
+static void
+add_peer(KvTunnelServerNative *self, KvLinkId link, const Offer *offer)
+{
+    KvPeer *peer = make_peer(self, link, offer);
+
+    kv_tunnel_server_add_peer(self->server, peer);
+    /* What it was granted may be outdated by now; what is too much it would not have been. */
+    if (offer->n_terms != self->n_terms && !tell(self, peer))
+        kv_pump_close_link(self->pump, link, KV_CLOSE_NONE);
+}
+
 void
 kv_tunnel_server_native_confirmed(KvTunnelServerNative *self, KvLinkId link, uint32_t id)
 {
@@ -599,7 +686,7 @@ kv_tunnel_server_native_confirmed(KvTunnelServerNative *self, KvLinkId link, uin
     if (offer == NULL || !settle_offer(self, offer))
         kv_pump_close_link(self->pump, link, KV_CLOSE_NONE);
     else
-        kv_tunnel_server_add_peer(self->server, make_peer(self, link, offer));
+        add_peer(self, link, offer);
     drop_offer(self, id);
 }
 

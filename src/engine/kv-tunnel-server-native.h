@@ -40,6 +40,9 @@ const char *kv_tunnel_server_native_get_interface(const KvTunnelServerNative *se
 /* Who may come from now on, with what is theirs: who may not any more is disconnected. */
 void kv_tunnel_server_native_set_peers(KvTunnelServerNative *self, const KvPeerList *peers);
 
+/* The server has other terms: clients that are there are told. */
+void kv_tunnel_server_native_take_terms(KvTunnelServerNative *self);
+
 /* The pump's callbacks of the same names hand over to these. */
 void kv_tunnel_server_native_requested(KvTunnelServerNative *self, const KvPumpRequest *request);
 void kv_tunnel_server_native_confirmed(KvTunnelServerNative *self, KvLinkId link, uint32_t id);

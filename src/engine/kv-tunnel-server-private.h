@@ -22,6 +22,7 @@ struct _KvTunnelServer {
     GPtrArray *claims;            /* of v1 */
     KvTunnelServerNative *native; /* (nullable): the native protocol is not spoken */
     KvPeerList *known;            /* clients with keys */
+    KvTunnelTerms *terms;         /* (nullable): those of now, in the place of the parameters' */
     KvVniNames vni_names;
     GCancellable *resolving; /* while the name service is asked */
     GError *failure;
@@ -38,11 +39,19 @@ KvPeer *kv_tunnel_server_find_peer(KvTunnelServer *self, KvPump *pump, KvLinkId 
 /* @peer: (transfer full): of whom nobody hears before kv_tunnel_server_announce_peer(). */
 void kv_tunnel_server_add_peer(KvTunnelServer *self, KvPeer *peer);
 
+/* (transfer none): those of now. */
+const KvTunnelTerms *kv_tunnel_server_get_terms(KvTunnelServer *self);
+
 /* Whether no further client has room. */
 gboolean kv_tunnel_server_is_full(KvTunnelServer *self);
 
 /* Everything of @peer is in place: log, hook, and whoever watches. */
 void kv_tunnel_server_announce_peer(KvTunnelServer *self, KvPeer *peer);
+
+/* Everything of @peer, who was announced, is in place for other addresses: so it has these (array
+ * length=n) from now on. Hooks are told that it left with the former ones. */
+void kv_tunnel_server_readdress_peer(KvTunnelServer *self, KvPeer *peer, const KvNetwork *addresses,
+                                     guint n);
 
 /* (transfer full) (nullable): a name for an interface that nobody has. */
 char *kv_tunnel_server_take_name(KvTunnelServer *self, GError **error) KV_MUST_USE;

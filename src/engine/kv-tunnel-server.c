@@ -70,6 +70,12 @@ get_params(KvTunnelServer *self)
     return kv_tunnel_get_params((KvTunnel *) self);
 }
 
+const KvTunnelTerms *
+kv_tunnel_server_get_terms(KvTunnelServer *self)
+{
+    return self->terms != NULL ? self->terms : get_params(self)->terms;
+}
+
 /* --- a client's interface ------------------------------------------------------------------- */
 
 static void
@@ -120,6 +126,20 @@ kv_tunnel_server_announce_peer(KvTunnelServer *self, KvPeer *peer)
     run_hook(self, peer, KV_HOOK_CONNECTED);
     kv_peer_set_connected(peer);
     g_signal_emit_by_name(self, "peer-added", peer);
+}
+
+void
+kv_tunnel_server_readdress_peer(KvTunnelServer *self, KvPeer *peer, const KvNetwork *addresses,
+                                guint n)
+{
+    g_autofree char *text = NULL;
+
+    run_hook(self, peer, KV_HOOK_DISCONNECTED);
+    kv_peer_set_addresses(peer, addresses, n);
+    run_hook(self, peer, KV_HOOK_CONNECTED);
+    text = kv_tunnel_networks_describe(kv_peer_get_addresses(peer));
+    kv_log(KV_LOG_INFO, "client-readdressed", kv_tunnel_server_get_log_name(self, peer),
+           kv_peer_get_label(peer), "client %s has %s now", kv_peer_get_label(peer), text);
 }
 
 /* --- what the pumps say --------------------------------------------------------------------- */
@@ -300,8 +320,9 @@ static const KvPumpCallbacks pump_callbacks = {
 /* --- starting and stopping ------------------------------------------------------------------ */
 
 static KvGrants *
-make_grants(const KvTunnelParams *params, GError **error)
+make_grants(KvTunnelServer *self, GError **error)
 {
+    const KvTunnelParams *params = get_params(self);
     g_autoptr(GArray) locals = kv_tunnel_params_list_locals(params);
     const KvGrantsConfig config = {
         .mode = params->vni_mode,
@@ -311,11 +332,7 @@ make_grants(const KvTunnelParams *params, GError **error)
         .pool4 = params->assignable_ips,
         .pool6 = params->assignable_ips6,
         .is_classful = params->key == NULL,
-        .routes = (const KvNetwork *) (gpointer) params->routes->data,
-        .n_routes = params->routes->len,
-        .dns = (const KvNetwork *) (gpointer) params->dns->data,
-        .n_dns = params->dns->len,
-        .domains = (const char *const *) params->domains,
+        .terms = kv_tunnel_server_get_terms(self),
     };
 
     return kv_grants_new(&config, error);
@@ -339,7 +356,7 @@ prepare(KvTunnelServer *self, GError **error)
     /* Better now than at the first client. */
     if (!kv_tun_check_rights(error))
         return FALSE;
-    self->grants = make_grants(params, error);
+    self->grants = make_grants(self, error);
     if (self->grants == NULL)
         return FALSE;
     if (params->native != NULL) {
@@ -561,6 +578,20 @@ server_set_peers(KvTunnel *tunnel, const KvPeerList *peers)
 }
 
 static void
+server_set_terms(KvTunnel *tunnel, const KvTunnelTerms *terms)
+{
+    KvTunnelServer *self = (KvTunnelServer *) tunnel;
+    KvTunnelTerms *former = self->terms;
+
+    if (kv_tunnel_terms_equal(kv_tunnel_server_get_terms(self), terms))
+        return;
+    self->terms = kv_tunnel_terms_copy(terms);
+    kv_tunnel_terms_free(former);
+    if (self->native != NULL)
+        kv_tunnel_server_native_take_terms(self->native);
+}
+
+static void
 server_log_stats(KvTunnel *tunnel, const KvStats *total, const uint64_t *strangers)
 {
     KvTunnelServer *self = (KvTunnelServer *) tunnel;
@@ -581,6 +612,7 @@ kv_tunnel_server_finalize(GObject *object)
     KvTunnelServer *self = (KvTunnelServer *) object;
 
     kv_peer_list_unref(self->known);
+    kv_tunnel_terms_free(self->terms);
     g_ptr_array_unref(self->claims);
     g_hash_table_unref(self->peers);
     g_ptr_array_unref(self->pumps);
@@ -597,6 +629,7 @@ kv_tunnel_server_class_init(KvTunnelServerClass *klass)
     klass->list_peers = server_list_peers;
     klass->disconnect_peer = server_disconnect_peer;
     klass->set_peers = server_set_peers;
+    klass->set_terms = server_set_terms;
     klass->log_stats = server_log_stats;
 }
 

@@ -432,6 +432,13 @@ kv_tunnel_set_peers(KvTunnel *self, const KvPeerList *peers)
         KV_TUNNEL_GET_CLASS(self)->set_peers(self, peers);
 }
 
+void
+kv_tunnel_set_terms(KvTunnel *self, const KvTunnelTerms *terms)
+{
+    if (KV_TUNNEL_GET_CLASS(self)->set_terms != NULL)
+        KV_TUNNEL_GET_CLASS(self)->set_terms(self, terms);
+}
+
 /* --- statistics ------------------------------------------------------------------------------ */
 
 void

@@ -129,6 +129,14 @@ void kv_tunnel_disconnect_peer(KvTunnel *tunnel, KvPeer *peer);
  */
 void kv_tunnel_set_peers(KvTunnel *tunnel, const KvPeerList *peers);
 
+/**
+ * kv_tunnel_set_terms:
+ * @terms: of a server, in the place of those before
+ *
+ * Also while it runs: native clients are told, and hold on. Others have none.
+ */
+void kv_tunnel_set_terms(KvTunnel *tunnel, const KvTunnelTerms *terms);
+
 /* --- statistics ----------------------------------------------------------------------------- */
 
 /**

@@ -97,6 +97,8 @@ print_notes(const KvSetting *row)
         print_side(row);
     if ((row->flags & KV_SETTING_FLAG_NO_ARGV) != 0)
         puts("Of saved tunnels only.");
+    if (!is_for_nm && (row->flags & KV_SETTING_FLAG_LIVE) != 0)
+        puts("Of a tunnel of the service counts at once, also while it runs.");
 }
 
 static const char *

@@ -351,6 +351,21 @@ kv_settings_format_effective(const KvSettings *settings)
     return g_string_free(out, FALSE);
 }
 
+char **
+kv_settings_list_waiting(const KvSettings *old, const KvSettings *now)
+{
+    g_autoptr(GStrvBuilder) keys = g_strv_builder_new();
+
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        const KvSetting *row = kv_setting_get(i);
+
+        if (i != KV_SETTING_ROLE && (row->flags & KV_SETTING_FLAG_LIVE) == 0 &&
+            !kv_setting_value_equal(&old->values[i], &now->values[i]))
+            g_strv_builder_add(keys, row->key);
+    }
+    return g_strv_builder_end(keys);
+}
+
 gboolean
 kv_settings_equal(const KvSettings *a, const KvSettings *b)
 {

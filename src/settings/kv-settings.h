@@ -94,7 +94,7 @@ typedef enum {
 typedef enum {
     KV_SETTING_FLAG_NONE = 0,
     KV_SETTING_FLAG_HIDDEN = 1 << 0,  /* not in --help, but documented */
-    KV_SETTING_FLAG_LIVE = 1 << 1,    /* may change while the tunnel runs */
+    KV_SETTING_FLAG_LIVE = 1 << 1,    /* counts at once, while the tunnel runs */
     KV_SETTING_FLAG_DESKTOP = 1 << 2, /* a desktop user's profile may name it */
     KV_SETTING_FLAG_NO_ARGV = 1 << 3, /* saved tunnels only, not in the foreground */
     KV_SETTING_FLAG_PROGRAM = 1 << 4, /* makes the tunnel run a program */
@@ -273,6 +273,10 @@ gboolean kv_settings_validate_saved(const KvSettings *settings, GError **error) 
 /* (transfer full): a line, translated, for each value in whose place another one counts, or none.
  */
 char **kv_settings_list_warnings(const KvSettings *settings);
+
+/* (transfer full): keys of values in effect that differ, and that a tunnel which runs takes only
+ * when it starts the next time. Of the same role; peers count at once. */
+char **kv_settings_list_waiting(const KvSettings *old, const KvSettings *now);
 
 /* Whether role and values in effect are the same, whether given or by default. */
 gboolean kv_settings_equal(const KvSettings *a, const KvSettings *b);

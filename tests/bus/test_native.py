@@ -1,9 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tunnels of the native protocol on the bus."""
+import os
+import re
+import signal
 import subprocess
+import time
 
-from kvbus import CLIENT, TUNNEL, GLib, equal, main, wait_for
+from kvbus import CLIENT, DAEMON_GID, MANAGER, ROOT, TUNNEL, GLib, check, equal, main, wait_for
 from kvnet import PROGRAM, shell, test, wait_until
 
 NETWORK = {"local-ip": "10.9.0.1", "netmask": "255.255.255.0", "assignable-ips": "10.9.0.0/24",
@@ -74,8 +78,123 @@ def live_peers(world):
     equal(root.state(path), "connected", "the server's state")
     root.tunnel(path, "Update", {"peers": peers(bob={"public-key": public, "local-ip": "10.9.0.77"})})
     wait_until(lambda: root.get(path, TUNNEL, "Clients"), 30, "the client is back")
-    values = root.get_all(root.get(path, TUNNEL, "Clients")[0], CLIENT)
+    client = root.get(path, TUNNEL, "Clients")[0]
+    values = root.get_all(client, CLIENT)
     equal((values["Id"], values["Addresses"][0]["address"]), ("bob", "10.9.0.77"), "the client by its other name")
+    world.c.can_ping("10.9.0.1")
+    root.tunnel(path, "Update", {"peers": peers(bob={"public-key": public, "local-ip": "10.9.0.78"})})
+    wait_until(lambda: [a[0] for a in world.c.ipv4("kvc0")] == ["10.9.0.78"], 5, "the client has its other address")
+    equal(root.get(path, TUNNEL, "Clients"), [client], "it is the same connection")
+    equal(root.get(client, CLIENT, "Addresses")[0]["address"], "10.9.0.78", "its address on the bus")
+    world.c.can_ping("10.9.0.1")
+    world.s.can_ping("10.9.0.78")
+
+
+class Pinger:
+    """Pings 20 times a second until it is asked how many were lost."""
+
+    def __init__(self, world, namespace, host):
+        self.process = world.start(["ping", "-n", "-i", "0.05", host], f"ping {host}", namespace)
+        self.process.wait_text("bytes from")
+
+    def lost(self):
+        time.sleep(0.2)
+        self.process.stop(signal.SIGINT)
+        sent, got = re.search(r"(\d+) packets transmitted, (\d+) received", self.process.text()).groups()
+        # The last one may be under way.
+        return max(0, int(sent) - int(got) - 1)
+
+
+def static_routes(namespace, device):
+    return sorted(route["dst"] for family in ("-4", "-6")
+                  for route in namespace.ip_json(family, "route", "show", "dev", device, "proto", "static"))
+
+
+@test("what a server tells its clients changes while they are connected, by Update and by Reload, and no packet is lost",
+      limit=90)
+def live_terms(world):
+    root = world.start_all()
+    world.veth()
+    text = "".join(f"{key}={value}\n" for key, value in
+                   {"role": "server", "vni-mode": "tun", "ip": "0.0.0.0", "port": 1235, "crypt": "auto",
+                    "secret": SECRET, **NETWORK}.items())
+    file = os.path.join(world.config, "filed.kcpvpn")
+
+    def write(more):
+        with open(file, "w", encoding="ascii") as out:
+            out.write(f"[tunnel]\n{text}{more}")
+        os.chown(file, 0, DAEMON_GID)
+        os.chmod(file, 0o640)
+        root.call(ROOT, MANAGER, "Reload", "(@a{sv} {},)")
+
+    def by_update(changes, unset=()):
+        root.tunnel(server, "Update", changes, {"unset": list(unset)})
+
+    def by_reload(changes, unset=()):
+        write("".join(f"{key}={value}\n" for key, value in changes.items()))
+
+    for change in (by_update, by_reload):
+        if change == by_update:
+            server = root.create({"name": "office", "role": "server", "vni-mode": "tun", "ip": "0.0.0.0", "port": 1235,
+                                  "crypt": "auto", "secret": SECRET, **NETWORK})
+        else:
+            write("")
+            server = root.call(ROOT, MANAGER, "FindTunnel", "('filed', @a{sv} {})")
+        root.tunnel(server, "Start")
+        root.wait_state(server, "connected")
+        # One client on the bus tells what it knows, one far away what reaches it.
+        here = root.create({"name": "here", "role": "client", "ip": "10.77.0.1", "port": 1235, "secret": SECRET,
+                            "crypt": "auto", "client-id": "here"}, {"transient": True})
+        root.tunnel(here, "Start", {"configure": False})
+        root.wait_state(here, "connected")
+        far = world.client("--client-id", "far", crypt="auto", secret=SECRET)
+        wait_until(lambda: world.c.has_link("kvc0"), 5, "the interface is there")
+        world.c.can_ping("10.9.0.1")
+        clients = root.get(server, TUNNEL, "Clients")
+        ping, ping6 = Pinger(world, world.c, "10.9.0.1"), Pinger(world, world.c, "fd09::1")
+        change({"routes": "192.168.50.0/24,2001:db8::/32", "dns": "10.9.0.1", "dns-search": "example.org"})
+        wait_until(lambda: static_routes(world.c, "kvc0") == ["192.168.50.0/24", "2001:db8::/32"], 5,
+                   "the far client has the routes")
+        wait_until(lambda: root.get(here, TUNNEL, "Dns") == {"servers": ["10.9.0.1"], "search": ["example.org"]}, 5,
+                   "the near client's Dns")
+        equal([r["destination"] for r in root.get(here, TUNNEL, "Routes")], ["192.168.50.0", "2001:db8::"],
+              "the near client's Routes")
+        change({"routes": "192.168.51.0/24,2001:db8::/32", "keepalive": 27}, ["dns", "dns-search"])
+        wait_until(lambda: static_routes(world.c, "kvc0") == ["192.168.51.0/24", "2001:db8::/32"], 5,
+                   "the far client has the other routes")
+        wait_until(lambda: root.get(here, TUNNEL, "Dns") == {}, 5, "the near client's Dns is empty again")
+        equal((ping.lost(), ping6.lost()), (0, 0), "the pings that were lost")
+        equal(root.get(server, TUNNEL, "Clients"), clients, "the clients, none of which had to come anew")
+        name = root.get(server, TUNNEL, "Name")
+        world.daemon_process.wait_text(f"{name}.*from its next start on: keepalive")
+        check("next start on: routes" not in world.daemon_process.text(), "routes are said to wait")
+        far.stop()
+        root.tunnel(here, "Stop")
+        root.tunnel(here, "Delete")
+        root.tunnel(server, "Stop")
+
+
+@test("clients reach one another, or not, as a running server is told", limit=60)
+def live_client_to_client(world):
+    root = world.start_all()
+    world.veth()
+    other = world.namespace("d")
+    world.veth(world.s, other, 1)
+    path = root.create({"name": "office", "role": "server", "vni-mode": "tun", "ip": "0.0.0.0", "port": 1235,
+                        "crypt": "auto", "secret": SECRET, **NETWORK})
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    world.client("--client-id", "c", crypt="auto", secret=SECRET)
+    world.client("--client-id", "d", ip="10.77.1.1", namespace=other, crypt="auto", secret=SECRET, name="other")
+    world.c.can_ping("10.9.0.1")
+    other.can_ping("10.9.0.1")
+    world.c.cannot_ping("10.9.0.3")
+    root.tunnel(path, "Update", {"client-to-client": True})
+    world.c.can_ping("10.9.0.3")
+    other.can_ping("fd09::2")
+    root.tunnel(path, "Update", {}, {"unset": ["client-to-client"]})
+    wait_until(lambda: world.c.ping("10.9.0.3", 1, seconds=1)[0] == 1, 5, "they do not any more")
+    equal(len(root.get(path, TUNNEL, "Clients")), 2, "clients that are there")
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ def edits(world):
     want(world.run("edit", "home", "--unset", "prot", status=2)[1], '"prot"')
     want(world.run("edit", "home", "--vni-mode", "tap", status=2)[1], "vni-mode")
     world.daemon.set_state(path, "connected")
-    want(world.run("edit", "home", "--port", "8")[0], "next start")
+    want(world.run("edit", "home", "--port", "8", "--users", "ann")[0], "from its next start on: port\n")
     world.daemon.change(path, ReadOnly=GLib.Variant("b", True))
     want(world.run("edit", "home", "--port", "8", status=4)[1], "kcpvpn reload",
          "/var/lib/kcpvpn/home.kcpvpn")
@@ -208,8 +208,11 @@ def edits_peers(world):
         want(world.run("edit", "office", env={"EDITOR": editor})[0], "office: changed\n")
         equal(world.calls("Update"), [("Update", path, (changes, {}), True)])
     editor = world.write("editor", "#!/bin/sh\nsed -i 's/port=7/port=8/' \"$1\"\n", 0o700)
-    want(world.run("edit", "office", env={"EDITOR": editor})[0], "next start")
+    want(world.run("edit", "office", env={"EDITOR": editor})[0], "from its next start on: port\n")
     equal(world.calls("Update"), [("Update", path, ({"port": 8}, {}), True)])
+    want(world.run("edit", "office", "--dns", "10.0.0.1", "--client-to-client", "--unset", "routes")[0],
+         "office: changed\n")
+    world.calls("Update")
     wrong = world.write("wrong", f"#!/bin/sh\nprintf '[peer eve]\\npublic-key={KEY}\\n' >> \"$1\"\n", 0o700)
     want(world.run("edit", "office", env={"EDITOR": wrong}, status=2)[1], "office.kcpvpn:12: peer eve: public-key",
          "peer ann")

@@ -99,15 +99,28 @@ note(Fixture *fixture, KvPeer *peer, char sign)
 }
 
 static void
+peer_moved(KvPeer *peer, gpointer data)
+{
+    note(data, peer, '~');
+}
+
+static void
 peer_added(KvTunnel *tunnel, KvPeer *peer, gpointer data)
 {
     note(data, peer, '+');
+    g_signal_connect(peer, "moved", G_CALLBACK(peer_moved), data);
 }
 
 static void
 peer_removed(KvTunnel *tunnel, KvPeer *peer, gpointer data)
 {
     note(data, peer, '-');
+}
+
+static void
+note_details(KvTunnel *tunnel, gpointer has_changed)
+{
+    *(gboolean *) has_changed = TRUE;
 }
 
 static void
@@ -212,15 +225,75 @@ test_revoked(Fixture *fixture, gconstpointer unused)
     g_assert_cmpstr(fixture->events->str, ==, "+alice 10.8.0.2\n");
 }
 
-/* Proves: other networks behind a client need no new connection; another fixed address does, and
- * the client comes back to it. */
+static void
+assert_address(KvTunnel *client, const char *expected)
+{
+    const GArray *addresses = kv_tunnel_get_details(client)->addresses;
+    char text[KV_NETWORK_TEXT_BYTES];
+
+    g_assert_cmpuint(addresses->len, ==, 1);
+    g_assert_cmpstr(
+        kv_network_to_string(&g_array_index(addresses, KvTunnelNetwork, 0).network, text), ==,
+        expected);
+}
+
+static void
+run_until_details(KvTunnel *client)
+{
+    gboolean has_changed = FALSE;
+    gulong handler =
+        g_signal_connect(client, "details-changed", G_CALLBACK(note_details), &has_changed);
+
+    while (!has_changed)
+        g_main_context_iteration(NULL, TRUE);
+    g_signal_handler_disconnect(client, handler);
+}
+
+/* Proves: neither other networks behind a client nor another fixed address need a new connection:
+ * the client is told its new address; but that of another client, who lives, is to be had only when
+ * both come anew. */
 static void
 test_changed(Fixture *fixture, gconstpointer unused)
 {
     set_peers(fixture, "allowed-ips=192.168.7.0/24\n", "local-ip=10.8.0.99\n");
-    run_until_event(fixture, "-bob 10.8.0.3\n+bob 10.8.0.99\n");
-    g_assert_cmpstr(fixture->events->str, ==, "-bob 10.8.0.3\n+bob 10.8.0.99\n");
-    g_assert_cmpint(kv_tunnel_get_state(fixture->clients[ALICE]), ==, KV_TUNNEL_STATE_CONNECTED);
+    run_until_details(fixture->clients[BOB]);
+    assert_address(fixture->clients[BOB], "10.8.0.99/24");
+    assert_address(fixture->clients[ALICE], "10.8.0.2/24");
+    g_assert_cmpstr(fixture->events->str, ==, "~bob 10.8.0.99\n");
+    set_peers(fixture, "local-ip=10.8.0.99\n", "local-ip=10.8.0.2\n");
+    run_until_event(fixture, "+alice 10.8.0.99\n");
+    run_until_event(fixture, "+bob 10.8.0.2\n");
+}
+
+/* Proves: what clients are told changes while they are there: routes, name servers and domains come
+ * and go, and nobody has to come anew. */
+static void
+test_terms(Fixture *fixture, gconstpointer unused)
+{
+    g_autoptr(KvSettings) settings = make_server_settings(fixture, "", "");
+    g_autoptr(KvTunnelTerms) before = kv_tunnel_terms_new(settings);
+    g_autoptr(KvTunnelTerms) terms = NULL;
+    g_autoptr(GError) error = NULL;
+    const KvTunnelDetails *details = kv_tunnel_get_details(fixture->clients[BOB]);
+
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_ROUTES, "192.168.9.0/24", &error));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_DNS, "10.8.0.1", &error));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_DNS_SEARCH, "example.org", &error));
+    terms = kv_tunnel_terms_new(settings);
+    /* Here both are one machine, which has a route once. */
+    kv_tunnel_stop(fixture->clients[ALICE]);
+    run_until_event(fixture, "-alice 10.8.0.2\n");
+    g_string_truncate(fixture->events, 0);
+    kv_tunnel_set_terms(fixture->server, terms);
+    run_until_details(fixture->clients[BOB]);
+    g_assert_cmpuint(details->routes->len, ==, 1);
+    g_assert_cmpuint(details->dns->len, ==, 1);
+    g_assert_cmpuint(details->domains->len, ==, 1);
+    kv_tunnel_set_terms(fixture->server, before);
+    run_until_details(fixture->clients[BOB]);
+    g_assert_cmpuint(details->routes->len + details->dns->len + details->domains->len, ==, 0);
+    assert_address(fixture->clients[BOB], "10.8.0.3/24");
+    g_assert_cmpstr(fixture->events->str, ==, "");
 }
 
 static void
@@ -247,5 +320,6 @@ main(int argc, char **argv)
     bring_loopback_up();
     g_test_add("/native-peers/revoked", Fixture, NULL, set_up, test_revoked, tear_down);
     g_test_add("/native-peers/changed", Fixture, NULL, set_up, test_changed, tear_down);
+    g_test_add("/native-peers/terms", Fixture, NULL, set_up, test_terms, tear_down);
     return kv_test_main(&argc, &argv);
 }

@@ -172,6 +172,8 @@ test_between_ports(void)
     set_networks(&f, 1, "10.0.0.3");
     assert_port(decide(&f, &f.ports[0], "10.0.0.2", "10.0.0.3"), &f.ports[1]);
     assert_interface(decide(&f, &f.ports[0], "10.0.0.2", "10.1.9.9"));
+    kv_forwarder_set_between_ports(f.forwarder, FALSE);
+    assert_drop(decide(&f, &f.ports[0], "10.0.0.2", "10.0.0.3"), KV_DROP_DESTINATION);
     end(&f);
 }
 

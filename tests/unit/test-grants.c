@@ -19,14 +19,32 @@ network_of(const char *text)
     return network;
 }
 
+/* (transfer full): each is a list with "," between its items. */
+static KvTunnelTerms *
+make_terms(const char *routes, const char *dns, const char *domains)
+{
+    const struct {
+        KvSettingId id;
+        const char *text;
+    } values[] = {
+        {KV_SETTING_ROUTES, routes}, {KV_SETTING_DNS, dns}, {KV_SETTING_DNS_SEARCH, domains}};
+    g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_SERVER);
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(values); i++) {
+        if (values[i].text != NULL)
+            g_assert_true(kv_settings_set_text(settings, values[i].id, values[i].text, &error));
+    }
+    return kv_tunnel_terms_new(settings);
+}
+
 /* A server with pools of both families at the upper ends of its networks' beginnings. */
 static KvGrants *
 make(void)
 {
-    static const char *const domains[] = {"example.org", "~example.net", NULL};
     const KvNetwork locals[] = {network_of("10.0.0.1/24"), network_of("fd00::1/64")};
-    const KvNetwork routes[] = {network_of("192.168.0.0/16"), network_of("2001:db8::/32")};
-    const KvNetwork dns[] = {network_of("10.0.0.1")};
+    g_autoptr(KvTunnelTerms) terms =
+        make_terms("192.168.0.0/16,2001:db8::/32", "10.0.0.1", "example.org,~example.net");
     const KvGrantsConfig config = {
         .mode = KV_VNI_MODE_TUN,
         .mtu = 1400,
@@ -35,11 +53,7 @@ make(void)
         .pool4 = "10.0.0.0/30",
         .pool6 = "fd00::/64",
         .is_classful = TRUE,
-        .routes = routes,
-        .n_routes = G_N_ELEMENTS(routes),
-        .dns = dns,
-        .n_dns = G_N_ELEMENTS(dns),
-        .domains = domains,
+        .terms = terms,
     };
     g_autoptr(GError) error = NULL;
     KvGrants *grants = kv_grants_new(&config, &error);
@@ -175,7 +189,8 @@ test_refusals(void)
 static void
 test_nothing_left(void)
 {
-    const KvGrantsConfig config = {.mtu = 1500, .pool4 = "10.0.0.1-10.0.0.1"};
+    g_autoptr(KvTunnelTerms) terms = make_terms(NULL, NULL, NULL);
+    const KvGrantsConfig config = {.mtu = 1500, .pool4 = "10.0.0.1-10.0.0.1", .terms = terms};
     g_autoptr(KvGrants) grants = kv_grants_new(&config, NULL);
     g_auto(KvNativeConfig) first = {0};
     g_auto(KvNativeConfig) second = {0};
@@ -216,8 +231,7 @@ test_peers(void)
     g_assert_cmpint(kv_leases_confirm(kv_grants_get_leases(grants), lease, &replaced), ==,
                     KV_LEASES_HELD);
     g_assert_cmpuint(kv_grants_find_holder(grants, key_a, "y"), ==, lease);
-    g_assert_true(kv_grants_is_up_to_date(grants, lease, key_a));
-    g_assert_false(kv_grants_is_up_to_date(grants, lease, key_b));
+    g_assert_cmpint(kv_grants_refresh(grants, lease, key_a, 0), ==, KV_GRANTS_SAME);
     g_assert_cmpuint(kv_grants_find_holder(grants, key_b, "x"), ==, 0);
     g_assert_cmpuint(kv_grants_find_holder(grants, NULL, "x"), ==, 0);
     ask(grants, &(Ask){.id = "x", .public_key = key_b}, &b);
@@ -229,6 +243,79 @@ test_peers(void)
     g_assert_true(kv_grants_repeat(grants, lease, &a, &again));
     assert_list(again.addresses, "10.0.0.3/24 fd00::2/64");
     g_assert_false(kv_grants_repeat(grants, lease + 100, &a, &again));
+}
+
+static void
+assert_told(const KvGrants *grants, KvLeaseId lease, const char *addresses, const char *routes,
+            const char *dns)
+{
+    g_auto(KvNativeConfig) news = {0};
+
+    kv_native_config_init(&news);
+    g_assert_true(kv_grants_tell(grants, lease, &news));
+    g_assert_cmpuint(news.said, ==, 0);
+    assert_list(news.addresses, addresses);
+    assert_list(news.routes, routes);
+    assert_list(news.dns, dns);
+}
+
+/* Proves: who has a lease can be told what has changed since; it keeps its addresses. */
+static void
+test_terms(void)
+{
+    g_autoptr(KvGrants) grants = make();
+    g_autoptr(KvTunnelTerms) others = make_terms("172.16.0.0/12", NULL, "example.com");
+    g_auto(KvNativeConfig) grant = {0};
+    g_auto(KvNativeConfig) news = {0};
+    KvLeaseId lease = ask(grants, &(Ask){.id = "x"}, &grant);
+
+    assert_told(grants, lease, "10.0.0.2/24 fd00::2/64", "192.168.0.0/16 2001:db8::/32",
+                "10.0.0.1");
+    kv_grants_set_terms(grants, others);
+    assert_told(grants, lease, "10.0.0.2/24 fd00::2/64", "172.16.0.0/12", "");
+    kv_native_config_init(&news);
+    g_assert_false(kv_grants_tell(grants, lease + 1, &news));
+}
+
+/* Proves: a client that lives moves to another fixed address, which nobody else has, and leaves the
+ * former to others; one that is held by somebody who lives, or is the server's, is not to be had.
+ */
+static void
+test_refresh(void)
+{
+    g_autoptr(KvGrants) grants = make();
+    const KvNetwork three = network_of("10.0.0.3");
+    const KvNetwork both[] = {network_of("10.0.0.77"), network_of("fd00::77")};
+    const KvNetwork own = network_of("10.0.0.1");
+    const KvGrantsPeer none[] = {{{1}, NULL, 0, NULL, 0}, {{2}, NULL, 0, NULL, 0}};
+    const KvGrantsPeer moved[] = {{{1}, both, 2, NULL, 0}, {{2}, NULL, 0, NULL, 0}};
+    const KvGrantsPeer held[] = {{{1}, &three, 1, NULL, 0}, {{2}, NULL, 0, NULL, 0}};
+    const KvGrantsPeer wrong[] = {{{1}, &own, 1, NULL, 0}, {{2}, NULL, 0, NULL, 0}};
+    g_auto(KvNativeConfig) a = {0};
+    g_auto(KvNativeConfig) b = {0};
+    g_auto(KvNativeConfig) c = {0};
+    KvLeaseId leases[2], replaced;
+
+    kv_grants_set_peers(grants, none, 2);
+    leases[0] = ask(grants, &(Ask){.public_key = key_a}, &a);
+    leases[1] = ask(grants, &(Ask){.public_key = key_b}, &b);
+    for (guint i = 0; i < 2; i++)
+        g_assert_cmpint(kv_leases_confirm(kv_grants_get_leases(grants), leases[i], &replaced), ==,
+                        KV_LEASES_HELD);
+    kv_grants_set_peers(grants, held, 2);
+    g_assert_cmpint(kv_grants_refresh(grants, leases[0], key_a, 0), ==, KV_GRANTS_TAKEN);
+    kv_grants_set_peers(grants, wrong, 2);
+    g_assert_cmpint(kv_grants_refresh(grants, leases[0], key_a, 0), ==, KV_GRANTS_TAKEN);
+    assert_networks(grants, leases[0], NULL, "10.0.0.2 fd00::2");
+    kv_grants_set_peers(grants, moved, 2);
+    g_assert_cmpint(kv_grants_refresh(grants, leases[0], key_a, 1000), ==, KV_GRANTS_MOVED);
+    assert_networks(grants, leases[0], NULL, "10.0.0.77 fd00::2");
+    g_assert_cmpint(kv_grants_refresh(grants, leases[0], key_a, 0), ==, KV_GRANTS_MOVED);
+    g_assert_cmpint(kv_grants_refresh(grants, leases[0], key_a, 0), ==, KV_GRANTS_SAME);
+    assert_networks(grants, leases[0], NULL, "10.0.0.77 fd00::77");
+    g_assert_cmpuint(kv_grants_find_holder(grants, key_a, ""), ==, leases[0]);
+    ask(grants, &(Ask){.id = "z"}, &c);
+    assert_list(c.addresses, "10.0.0.2/24 fd00::2/64");
 }
 
 /* Proves: who is put apart from a living client of the same id gets other addresses, and is not
@@ -255,7 +342,9 @@ test_apart(void)
 static void
 test_errors(void)
 {
-    const KvGrantsConfig configs[] = {{.pool4 = "fd00::/64"}, {.pool6 = "10.0.0.0/8"}};
+    g_autoptr(KvTunnelTerms) terms = make_terms(NULL, NULL, NULL);
+    const KvGrantsConfig configs[] = {{.pool4 = "fd00::/64", .terms = terms},
+                                      {.pool6 = "10.0.0.0/8", .terms = terms}};
 
     for (guint i = 0; i < G_N_ELEMENTS(configs); i++) {
         g_autoptr(GError) error = NULL;
@@ -273,6 +362,8 @@ main(int argc, char **argv)
     g_test_add_func("/grants/refusals", test_refusals);
     g_test_add_func("/grants/nothing-left", test_nothing_left);
     g_test_add_func("/grants/peers", test_peers);
+    g_test_add_func("/grants/terms", test_terms);
+    g_test_add_func("/grants/refresh", test_refresh);
     g_test_add_func("/grants/apart", test_apart);
     g_test_add_func("/grants/errors", test_errors);
     return kv_test_main(&argc, &argv);
