@@ -38,6 +38,7 @@ kv_forwarder_new(KvVniMode mode, const uint8_t *own_mac, gboolean between_ports,
     forwarder->ips = kv_allowed_ips_new();
     forwarder->addresses = kv_switch_new(key);
     init_port(&forwarder->interface);
+    forwarder->interface.addresses.may_take = TRUE;
     if (own_mac != NULL)
         memcpy(forwarder->own_mac, own_mac, sizeof forwarder->own_mac);
     return forwarder;
@@ -179,7 +180,8 @@ forward_frame(KvForwarder *forwarder, KvForwarderPort *from, const uint8_t *fram
     if (from != NULL && (kv_switch_is_group(source) ||
                          memcmp(source, forwarder->own_mac, KV_SWITCH_MAC_BYTES) == 0))
         return dropped(KV_DROP_SOURCE);
-    kv_switch_learn(forwarder->addresses, &origin->addresses, source, now);
+    if (!kv_switch_learn(forwarder->addresses, &origin->addresses, source, now))
+        return dropped(KV_DROP_SOURCE);
     if (from != NULL && memcmp(frame, forwarder->own_mac, KV_SWITCH_MAC_BYTES) == 0)
         return (KvForwarding){.to_interface = TRUE};
     found = kv_switch_find(forwarder->addresses, frame, now);

@@ -17,6 +17,7 @@ struct _KvSwitchEntry {
     KvSwitchEntry **link_of_port; /* what points here */
     KvSwitchPort *port;
     KvTime seen_at;
+    gboolean is_own; /* of its port, which is not forgotten */
     uint8_t mac[KV_SWITCH_MAC_BYTES];
 };
 
@@ -98,6 +99,8 @@ static void
 join_port(KvSwitchEntry *entry, KvSwitchPort *port)
 {
     entry->port = port;
+    entry->is_own = !port->had_entries;
+    port->had_entries = TRUE;
     entry->next_of_port = port->entries;
     entry->link_of_port = &port->entries;
     if (port->entries != NULL)
@@ -131,7 +134,7 @@ forget(KvSwitch *table, KvSwitchEntry *entry)
 static gboolean
 is_old(const KvSwitchEntry *entry, KvTime now)
 {
-    return now >= kv_time_add(entry->seen_at, KV_SWITCH_AGE);
+    return !entry->is_own && now >= kv_time_add(entry->seen_at, KV_SWITCH_AGE);
 }
 
 static void
@@ -171,37 +174,45 @@ has_room(KvSwitch *table, KvSwitchPort *port, KvTime now)
     return port->n_entries < KV_SWITCH_PORT_MACS;
 }
 
-void
-kv_switch_learn(KvSwitch *table, KvSwitchPort *port, const uint8_t *mac, KvTime now)
+static KvSwitchEntry *
+add(KvSwitch *table, const uint8_t *mac)
 {
-    KvSwitchEntry *entry;
+    KvSwitchEntry *entry = g_new0(KvSwitchEntry, 1);
     KvSwitchEntry **bucket;
 
-    if (kv_switch_is_group(mac))
-        return;
-    entry = lookup(table, mac);
-    if (entry != NULL && entry->port == port) {
-        entry->seen_at = now;
-        return;
-    }
-    if (!has_room(table, port, now))
-        return;
-    if (entry != NULL) {
-        leave_port(entry);
-        join_port(entry, port);
-        entry->seen_at = now;
-        return;
-    }
     if (table->n_entries >= table->n_buckets)
         grow(table);
-    entry = g_new0(KvSwitchEntry, 1);
     memcpy(entry->mac, mac, sizeof entry->mac);
-    entry->seen_at = now;
-    join_port(entry, port);
     bucket = get_bucket(table, mac);
     entry->next_in_bucket = *bucket;
     *bucket = entry;
     table->n_entries++;
+    return entry;
+}
+
+gboolean
+kv_switch_learn(KvSwitch *table, KvSwitchPort *port, const uint8_t *mac, KvTime now)
+{
+    KvSwitchEntry *entry;
+
+    if (kv_switch_is_group(mac))
+        return TRUE;
+    entry = lookup(table, mac);
+    if (entry != NULL && entry->port == port) {
+        entry->seen_at = now;
+        return TRUE;
+    }
+    if (entry != NULL && !is_old(entry, now) && !port->may_take)
+        return FALSE;
+    if (!has_room(table, port, now))
+        return TRUE;
+    if (entry != NULL)
+        leave_port(entry);
+    else
+        entry = add(table, mac);
+    entry->seen_at = now;
+    join_port(entry, port);
+    return TRUE;
 }
 
 KvSwitchPort *

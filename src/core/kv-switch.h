@@ -16,9 +16,10 @@
  * KvSwitch:
  *
  * The address table of a learning Ethernet switch. What a frame comes from is learned and forgotten
- * after five minutes of silence; an address that shows up elsewhere has moved. A port that makes up
- * addresses fills only its own share, and the hash is salted, so it can neither push out others'
- * nor aim at one place. A look-up costs no memory and no lock. One thread at a time.
+ * after five minutes of silence; until then, or until its port goes, no other port may have it. The
+ * first address of a port is its own for as long as it is there. A port that makes up addresses
+ * fills only its own share, and the hash is salted, so it can neither push out others' nor aim at
+ * one place. A look-up costs no memory and no lock. One thread at a time.
  */
 typedef struct _KvSwitch KvSwitch;
 
@@ -28,7 +29,9 @@ typedef struct _KvSwitchEntry KvSwitchEntry;
 typedef struct {
     KvSwitchEntry *entries;
     guint n_entries;
-    KvTime swept_at; /* when its old entries were thrown out last */
+    gboolean had_entries; /* so the next is not its first */
+    gboolean may_take;    /* what it uses is its, whoever had it */
+    KvTime swept_at;      /* when its old entries were thrown out last */
 } KvSwitchPort;
 
 /* @key: random, of the hash. */
@@ -44,8 +47,8 @@ void kv_switch_remove_port(KvSwitch *table, KvSwitchPort *port);
 gboolean kv_switch_is_group(const uint8_t *mac);
 
 /* A frame came from @mac behind @port. Addresses for many, and those beyond a port's share, are not
- * learned. */
-void kv_switch_learn(KvSwitch *table, KvSwitchPort *port, const uint8_t *mac, KvTime now);
+ * learned. Returns: %FALSE if the address is another port's. */
+gboolean kv_switch_learn(KvSwitch *table, KvSwitchPort *port, const uint8_t *mac, KvTime now);
 
 /* (transfer none) (nullable): where @mac is; %NULL: not known, the frame goes everywhere. */
 KvSwitchPort *kv_switch_find(const KvSwitch *table, const uint8_t *mac, KvTime now);

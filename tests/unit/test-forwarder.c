@@ -242,7 +242,7 @@ assert_flood(KvForwarding got, gboolean to_interface)
 }
 
 /* Proves: frames for everybody or for nobody known go everywhere, others where their address was
- * seen last, and never back. */
+ * seen, and never back. */
 static void
 test_switch(void)
 {
@@ -260,11 +260,37 @@ test_switch(void)
     assert_flood(switch_frame(&f, NULL, 50, EVERYBODY, START), FALSE);
     assert_interface(switch_frame(&f, &f.ports[1], 2, 50, START));
     assert_drop(switch_frame(&f, NULL, INTERFACE, 50, START), KV_DROP_DESTINATION);
-    /* It moves. */
+    /* It moves, when it is no more where it was. */
+    kv_forwarder_remove_port(f.forwarder, &f.ports[0]);
+    assert_flood(switch_frame(&f, NULL, INTERFACE, 1, START), FALSE);
     assert_port(switch_frame(&f, &f.ports[2], 1, 2, START), &f.ports[1]);
     assert_port(switch_frame(&f, NULL, INTERFACE, 1, START), &f.ports[2]);
-    kv_forwarder_remove_port(f.forwarder, &f.ports[2]);
-    assert_flood(switch_frame(&f, NULL, INTERFACE, 1, START), FALSE);
+    end(&f);
+}
+
+/* Proves: no port gets what is for another by using its address, nor for what lies behind the
+ * interface; and nobody sees what it sends so. The interface has what it uses. */
+static void
+test_switch_theft(void)
+{
+    Fixture f;
+
+    begin(&f, KV_VNI_MODE_TAP, TRUE);
+    switch_frame(&f, &f.ports[0], 1, EVERYBODY, START);
+    switch_frame(&f, &f.ports[1], 2, EVERYBODY, START);
+    switch_frame(&f, NULL, INTERFACE, EVERYBODY, START);
+    switch_frame(&f, NULL, 50, EVERYBODY, START);
+    for (guint i = 0; i < 1000; i++) {
+        KvTime now = START + i * KV_TIME_S / 4;
+
+        assert_drop(switch_frame(&f, &f.ports[1], 1, i % 2 == 0 ? EVERYBODY : INTERFACE, now),
+                    KV_DROP_SOURCE);
+        assert_drop(switch_frame(&f, &f.ports[1], 50, EVERYBODY, now), KV_DROP_SOURCE);
+        assert_port(switch_frame(&f, NULL, INTERFACE, 1, now), &f.ports[0]);
+        assert_interface(switch_frame(&f, &f.ports[2], 3, 50, now));
+    }
+    assert_flood(switch_frame(&f, NULL, 1, EVERYBODY, START), FALSE);
+    assert_interface(switch_frame(&f, &f.ports[1], 2, 1, START));
     end(&f);
 }
 
@@ -345,6 +371,7 @@ main(int argc, char **argv)
     g_test_add_func("/forwarder/walk", test_walk);
     g_test_add_func("/forwarder/switch", test_switch);
     g_test_add_func("/forwarder/switch-source", test_switch_source);
+    g_test_add_func("/forwarder/switch-theft", test_switch_theft);
     g_test_add_func("/forwarder/switch-apart", test_switch_apart);
     g_test_add_func("/forwarder/flood-is-bounded", test_flood_is_bounded);
     g_test_add_func("/forwarder/flood-to-one", test_flood_to_one);

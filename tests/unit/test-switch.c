@@ -27,26 +27,49 @@ mac(guint number)
     return bytes;
 }
 
-/* Proves: an address is found behind the port that used it last, and forgotten after five minutes
- * of silence. */
+/* Proves: an address is found behind the port that had it first, and forgotten after five minutes
+ * of silence; then another port may have it. */
 static void
 test_learn(void)
 {
     g_autoptr(KvSwitch) table = new_table();
     KvSwitchPort a = {0}, b = {0};
 
+    g_assert_true(kv_switch_learn(table, &a, mac(100), START));
+    g_assert_true(kv_switch_learn(table, &b, mac(200), START));
     g_assert_null(kv_switch_find(table, mac(1), START));
-    kv_switch_learn(table, &a, mac(1), START);
+    g_assert_true(kv_switch_learn(table, &a, mac(1), START));
     g_assert_true(kv_switch_find(table, mac(1), START) == &a);
     g_assert_null(kv_switch_find(table, mac(2), START));
-    kv_switch_learn(table, &b, mac(1), START + 1);
-    g_assert_true(kv_switch_find(table, mac(1), START + 1) == &b);
-    g_assert_cmpuint(a.n_entries, ==, 0);
-    g_assert_cmpuint(b.n_entries, ==, 1);
+    g_assert_false(kv_switch_learn(table, &b, mac(1), START + KV_SWITCH_AGE - 1));
+    g_assert_true(kv_switch_find(table, mac(1), START + KV_SWITCH_AGE - 1) == &a);
+    g_assert_true(kv_switch_learn(table, &b, mac(1), START + KV_SWITCH_AGE));
     g_assert_true(kv_switch_find(table, mac(1), START + KV_SWITCH_AGE) == &b);
-    kv_switch_learn(table, &b, mac(1), START + KV_SWITCH_AGE);
-    g_assert_true(kv_switch_find(table, mac(1), START + KV_SWITCH_AGE + 1) == &b);
-    g_assert_null(kv_switch_find(table, mac(1), START + 2 * KV_SWITCH_AGE));
+    g_assert_cmpuint(a.n_entries, ==, 1);
+    g_assert_cmpuint(b.n_entries, ==, 2);
+    g_assert_true(kv_switch_learn(table, &b, mac(1), START + 2 * KV_SWITCH_AGE - 1));
+    g_assert_true(kv_switch_find(table, mac(1), START + 2 * KV_SWITCH_AGE) == &b);
+    g_assert_null(kv_switch_find(table, mac(1), START + 3 * KV_SWITCH_AGE));
+}
+
+/* Proves: the first address of a port is its own, however long it is silent, until the port goes;
+ * and a port that may take gets any. */
+static void
+test_own(void)
+{
+    g_autoptr(KvSwitch) table = new_table();
+    KvSwitchPort a = {0}, b = {0}, trusted = {.may_take = TRUE};
+    KvTime late = START + 100 * KV_SWITCH_AGE;
+
+    g_assert_true(kv_switch_learn(table, &a, mac(1), START));
+    g_assert_false(kv_switch_learn(table, &b, mac(1), late));
+    g_assert_true(kv_switch_find(table, mac(1), late) == &a);
+    kv_switch_remove_port(table, &a);
+    g_assert_true(kv_switch_learn(table, &b, mac(1), late));
+    g_assert_true(kv_switch_find(table, mac(1), late) == &b);
+    g_assert_true(kv_switch_learn(table, &trusted, mac(1), late));
+    g_assert_true(kv_switch_find(table, mac(1), late) == &trusted);
+    g_assert_false(kv_switch_learn(table, &b, mac(1), late));
 }
 
 /* Proves: addresses for many are never learned. */
@@ -80,11 +103,11 @@ test_flood(void)
     g_assert_cmpuint(kv_switch_get_size(table), ==, KV_SWITCH_PORT_MACS + 10);
     for (guint i = 0; i < 10; i++)
         g_assert_true(kv_switch_find(table, mac(i), START) == &good);
-    kv_switch_learn(table, &bad, mac(5), START);
+    g_assert_false(kv_switch_learn(table, &bad, mac(5), START));
     g_assert_true(kv_switch_find(table, mac(5), START) == &good);
     kv_switch_learn(table, &bad, mac(7777777), START + KV_SWITCH_AGE);
     g_assert_true(kv_switch_find(table, mac(7777777), START + KV_SWITCH_AGE) == &bad);
-    g_assert_cmpuint(bad.n_entries, ==, 1);
+    g_assert_cmpuint(bad.n_entries, ==, 2); /* and its own */
 }
 
 /* Proves: with a port all its addresses go, and the others stay, whatever the size of the table. */
@@ -108,6 +131,7 @@ int
 main(int argc, char **argv)
 {
     g_test_add_func("/switch/learn", test_learn);
+    g_test_add_func("/switch/own", test_own);
     g_test_add_func("/switch/group", test_group);
     g_test_add_func("/switch/flood", test_flood);
     g_test_add_func("/switch/ports", test_ports);
