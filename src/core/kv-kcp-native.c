@@ -162,6 +162,12 @@ is_current(const KvKcp *kcp, uint32_t una)
     return una - kcp->snd_una <= kv_kcp_in_flight_span(kcp);
 }
 
+static gboolean
+was_sent(const KvKcp *kcp, uint32_t una)
+{
+    return kv_kcp_diff(una, kcp->snd_nxt) <= 0;
+}
+
 static void
 note_head(KvKcp *kcp, uint32_t ts, KvTime now)
 {
@@ -175,7 +181,7 @@ note_head(KvKcp *kcp, uint32_t ts, KvTime now)
     native->head_at = now;
 }
 
-void
+gboolean
 kv_kcp_input_head(KvKcp *kcp, const KvFrameHead *head, KvKcpOrigin origin, KvTime now)
 {
     if (kv_kcp_diff(head->fwd, kcp->rcv_nxt) > 0)
@@ -185,11 +191,12 @@ kv_kcp_input_head(KvKcp *kcp, const KvFrameHead *head, KvKcpOrigin origin, KvTim
     if (origin == KV_KCP_RECEIVED)
         note_head(kcp, head->ts, now);
     if (!is_current(kcp, head->una))
-        return;
+        return was_sent(kcp, head->una);
     if (origin == KV_KCP_RECEIVED)
         take_window(kcp, head->wnd);
     kv_kcp_rack_take_una(kcp, head->una, now);
     arm_forward(kcp, now);
+    return TRUE;
 }
 
 /* When the newest datagram left of which the peer knew; the RTT becomes a sample. */
@@ -206,15 +213,16 @@ take_ts(KvKcp *kcp, const KvFrameReport *report, KvTime now)
     return now - age;
 }
 
-void
+gboolean
 kv_kcp_input_report(KvKcp *kcp, const KvFrameReport *report, KvTime now)
 {
     KvSegment *cursor = kcp->unacked_head;
     uint32_t sn = report->una;
+    gboolean ok = TRUE;
     KvTime newest;
 
     if (!is_current(kcp, report->una))
-        return;
+        return was_sent(kcp, report->una);
     take_window(kcp, report->wnd);
     newest = take_ts(kcp, report, now);
     kv_kcp_rack_take_range(kcp, &cursor, kcp->snd_una, report->una, newest, now);
@@ -223,12 +231,14 @@ kv_kcp_input_report(KvKcp *kcp, const KvFrameReport *report, KvTime now)
         const KvFrameRange *range = &report->ranges[i];
 
         sn += range->start;
-        if (sn + range->len - kcp->snd_una > kv_kcp_in_flight_span(kcp))
+        ok = sn + range->len - kcp->snd_una <= kv_kcp_in_flight_span(kcp);
+        if (!ok)
             break;
         kv_kcp_rack_take_range(kcp, &cursor, sn, sn + range->len, newest, now);
         sn += range->len;
     }
     arm_forward(kcp, now);
+    return ok;
 }
 
 KvTime

@@ -81,8 +81,15 @@ gboolean kv_kcp_take_arrived(KvKcp *kcp) KV_MUST_USE;
 
 /* --- receiving ------------------------------------------------------------------------------ */
 
-/* Takes a head. One out of a recovered datagram (@origin) is no measure of time. */
-void kv_kcp_input_head(KvKcp *kcp, const KvFrameHead *head, KvKcpOrigin origin, KvTime now);
+/**
+ * kv_kcp_input_head:
+ *
+ * Takes a head. One out of a recovered datagram (@origin) is no measure of time.
+ *
+ * Returns: %FALSE if it acknowledges what was never sent, which no true peer does; that part of it
+ * is not believed then.
+ */
+gboolean kv_kcp_input_head(KvKcp *kcp, const KvFrameHead *head, KvKcpOrigin origin, KvTime now);
 
 /**
  * kv_kcp_input_segment:
@@ -92,7 +99,8 @@ void kv_kcp_input_head(KvKcp *kcp, const KvFrameHead *head, KvKcpOrigin origin, 
  */
 gboolean kv_kcp_input_segment(KvKcp *kcp, uint32_t sn, KvTime now) KV_MUST_USE;
 
-void kv_kcp_input_report(KvKcp *kcp, const KvFrameReport *report, KvTime now);
+/* Takes a report. Returns: as kv_kcp_input_head(). */
+gboolean kv_kcp_input_report(KvKcp *kcp, const KvFrameReport *report, KvTime now);
 
 /* All segments below have come or never will. */
 uint32_t kv_kcp_get_una(const KvKcp *kcp);

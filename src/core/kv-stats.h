@@ -11,7 +11,8 @@ typedef enum {
     KV_DROP_REPLAY,    /* a nonce or number seen before */
     KV_DROP_CONV,      /* of another conversation */
     KV_DROP_FEC,       /* a FEC header that makes no sense */
-    KV_DROP_KCP,       /* a segment that makes no sense */
+    KV_DROP_KCP,       /* a segment that makes no sense, or an acknowledgement of one that was never
+                          sent */
     KV_DROP_STRANGER,  /* unknown sender whose first segment does not start a session, or whose key
                           is not admitted */
     KV_DROP_RATE,      /* sender above the rate or the number of half-open sessions */

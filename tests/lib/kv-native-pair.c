@@ -130,6 +130,8 @@ kv_pair_send(KvPair *pair, guint end)
     if (kv_transport_can_send(self->transport, pair->now)) {
         g_assert_cmpuint(self->numbers, <, KV_PAIR_NUMBERS);
         kv_put_le32(body, self->numbers++);
+        if (pair->data_answers)
+            kv_transport_answer(self->transport);
         send_small(pair, self, KIND_DATA, body, TRUE, size, NULL);
     } else {
         kv_transport_want(self->transport, pair->now);
@@ -149,9 +151,11 @@ read_plain(KvPair *pair, KvPairEnd *end, const uint8_t *plain, size_t len, const
     switch (plain[0]) {
     case KIND_PING:
         kv_transport_asked(end->transport, pair->now);
+        kv_transport_answer(end->transport);
         send_small(pair, end, KIND_PONG, plain + 1, FALSE, 0, from);
         break;
     case KIND_PONG:
+        kv_transport_answered(end->transport);
         kv_transport_pong(end->transport, plain + 1, from, pair->now);
         break;
     case KIND_DATA:
@@ -161,6 +165,8 @@ read_plain(KvPair *pair, KvPairEnd *end, const uint8_t *plain, size_t len, const
         end->came[number]++;
         end->last_came = pair->now;
         kv_transport_asked(end->transport, pair->now);
+        if (pair->data_answers)
+            kv_transport_answered(end->transport);
         break;
     default:
         g_assert_not_reached();
@@ -401,7 +407,7 @@ kv_pair_init(KvPair *pair)
     kv_test_random_init(&pair->state, kv_test_get_seed());
     pair->random = (KvRandom){fill, &pair->state};
     pair->now = KV_TIME_S;
-    pair->handshakes = TRUE;
+    pair->handshakes = pair->data_answers = TRUE;
     pair->handshake_at[0] = pair->handshake_at[1] = KV_TIME_NEVER;
     g_queue_init(&pair->flights);
     end_init(pair, 0);

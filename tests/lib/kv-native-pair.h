@@ -71,8 +71,9 @@ struct _KvPair {
     KvRandom random;
     KvTime now;
     KvPairEnd ends[2];
-    GQueue flights;      /* of KvPairFlight, in the order of their arrival */
-    gboolean handshakes; /* are made when asked for */
+    GQueue flights;        /* of KvPairFlight, in the order of their arrival */
+    gboolean handshakes;   /* are made when asked for */
+    gboolean data_answers; /* data of one end answers that of the other */
     KvTime handshake_at[2];
     guint astray; /* datagrams to addresses that nobody has */
     size_t astray_bytes;

@@ -160,7 +160,7 @@ test_keepalive(void)
     kv_pair_clear(&pair);
 }
 
-/* Proves: 15 s without a sign of life, with something asked, begin a handshake; one that fails is
+/* Proves: 15 s without an answer, with something asked, begin a handshake; one that fails is
  * begun again when there is something to send, 5 s later at the earliest; a keepalive is enough. */
 static void
 test_dead_peer(void)
@@ -199,6 +199,48 @@ test_dead_peer(void)
     g_assert_cmpuint(pair.ends[CLIENT].begins, ==, 3);
     kv_pair_run(&pair, 2);
     g_assert_cmpuint(pair.ends[CLIENT].begins, ==, 4);
+    kv_pair_clear(&pair);
+}
+
+/* Proves: one that sends all the time, and answers nothing by that, answers each 10 s all the same;
+ * and one that hears but is not answered begins a handshake after 15 s. */
+static void
+test_unanswered(void)
+{
+    KvPair pair;
+
+    kv_pair_init(&pair);
+    pair.handshakes = pair.data_answers = FALSE;
+    kv_pair_handshake(&pair, CLIENT);
+    pair.ends[CLIENT].interval = pair.ends[SERVER].interval = KV_TIME_S;
+    kv_pair_run(&pair, 100 * KV_TIME_S);
+    g_assert_cmpuint(pair.ends[CLIENT].empties, >=, 8);
+    g_assert_cmpuint(pair.ends[SERVER].empties, >=, 8);
+    g_assert_cmpuint(pair.ends[CLIENT].empties + pair.ends[SERVER].empties, <=, 20);
+    g_assert_cmpuint(pair.ends[CLIENT].begins, ==, 0);
+    pair.ends[CLIENT].down = TRUE;
+    kv_pair_run(&pair, 26 * KV_TIME_S); /* its last empty datagram may be 10 s off */
+    g_assert_cmpuint(pair.ends[CLIENT].begins, ==, 1);
+    g_assert_cmpuint(pair.ends[SERVER].begins, ==, 0);
+    kv_pair_clear(&pair);
+}
+
+/* Proves: whose answers seem to get lost asks, each 5 s at most; a server, which could do nothing
+ * about it, does not. */
+static void
+test_doubt(void)
+{
+    KvPair pair;
+
+    start(&pair, 5 * KV_TIME_S);
+    pair.ends[CLIENT].pings = pair.ends[SERVER].pings = 0;
+    for (guint i = 0; i < 200; i++) {
+        kv_transport_doubt(pair.ends[CLIENT].transport, pair.now);
+        kv_transport_doubt(pair.ends[SERVER].transport, pair.now);
+        kv_pair_run(&pair, 100 * KV_TIME_MS);
+    }
+    g_assert_cmpuint(pair.ends[CLIENT].pings, ==, 4);
+    g_assert_cmpuint(pair.ends[SERVER].pings, ==, 0);
     kv_pair_clear(&pair);
 }
 
@@ -499,6 +541,8 @@ main(int argc, char **argv)
     g_test_add_func("/native-transport/passive-keepalive", test_passive_keepalive);
     g_test_add_func("/native-transport/keepalive", test_keepalive);
     g_test_add_func("/native-transport/dead-peer", test_dead_peer);
+    g_test_add_func("/native-transport/unanswered", test_unanswered);
+    g_test_add_func("/native-transport/doubt", test_doubt);
     g_test_add_func("/native-transport/rekey-under-load", test_rekey_under_load);
     g_test_add_func("/native-transport/rekey-with-loss", test_rekey_with_loss);
     g_test_add_func("/native-transport/confirm", test_confirm);

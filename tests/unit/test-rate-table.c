@@ -17,8 +17,12 @@ take(KvRateTable *table, guint who, KvTime now)
 {
     uint8_t key[KV_RATE_KEY_BYTES] = {0};
 
+    gboolean may;
+
     memcpy(key, &who, sizeof who);
-    return kv_rate_table_take(table, key, now);
+    may = kv_rate_table_may(table, key, now);
+    g_assert_cmpint(kv_rate_table_take(table, key, now), ==, may);
+    return may;
 }
 
 static KvRateTable *
@@ -28,7 +32,7 @@ make(guint max, guint per_second, guint burst)
     KvRandom random = {fill, &state};
 
     kv_test_random_init(&state, kv_test_get_seed());
-    return kv_rate_table_new(max, per_second, burst, &random);
+    return kv_rate_table_new(max, KV_TIME_S / per_second, burst, &random);
 }
 
 /* Proves: a key has its burst and then its rate, whatever others do and whenever it begins. */

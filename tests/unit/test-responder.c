@@ -332,12 +332,19 @@ test_half_open_all(void)
 
     world_init(&world, KV_NOISE_NNPSK0);
     for (guint i = 0; i < 560; i++) {
+        KvTime now = START + i * 5 * KV_TIME_MS;
+        size_t len;
+
         world.pair.from.ip[14] = (uint8_t) (i >> 8);
         world.pair.from.ip[15] = (uint8_t) i;
-        begin(&world, START + i * GAP);
-        g_assert_cmpuint(respond(&world, START + i * GAP), >, 0);
+        do { /* once more with the cookie, if one is wanted */
+            begin(&world, now);
+            len = respond(&world, now);
+            g_assert_cmpuint(len, >, 0);
+            (void) kv_initiator_input(world.pair.initiator, world.back, len, now);
+        } while (world.pair.drop != KV_DROP_NONE);
+        g_assert_cmpuint(kv_responder_get_length(world.pair.responder), ==, MIN(i + 1, 512));
     }
-    g_assert_cmpuint(kv_responder_get_length(world.pair.responder), ==, 512);
 }
 
 /* Proves: of one IPv6 network eight are half open at most, whatever addresses it takes. */
@@ -360,7 +367,7 @@ test_half_open_network(void)
     g_assert_cmpuint(kv_responder_get_length(world.pair.responder), ==, 9);
 }
 
-/* Proves: fifteen seconds after the answer, and no sooner, its keys are gone. */
+/* Proves: ten seconds after the answer, and no sooner, its keys are gone. */
 static void
 test_expiry(void)
 {
@@ -368,7 +375,7 @@ test_expiry(void)
         g_auto(World) world = {0};
         g_auto(KvNativeKeys) a = {0};
         g_auto(KvNativeKeys) b = {0};
-        KvTime then = START + 15 * KV_TIME_S;
+        KvTime then = START + 10 * KV_TIME_S;
         size_t len;
 
         world_init(&world, KV_NOISE_IKPSK2);
@@ -440,7 +447,7 @@ test_confirm_early(void)
     g_assert_false(kv_responder_confirm(world.pair.responder, world.there, len, START, &keys));
 }
 
-/* Proves: a request is answered once, waits no longer than 15 s, and a refused one leaves nothing.
+/* Proves: a request is answered once, waits no longer than 10 s, and a refused one leaves nothing.
  */
 static void
 test_answer(void)
@@ -477,7 +484,7 @@ test_answer(void)
 
     begin(&world, START);
     kv_responder_input(responder, world.there, world.len, &world.pair.from, START, &outcome);
-    kv_responder_advance(responder, START + 15 * KV_TIME_S);
+    kv_responder_advance(responder, START + 10 * KV_TIME_S);
     g_assert_cmpuint(kv_responder_answer(responder, outcome.request.id, &grant, START, world.back),
                      ==, 0);
 }

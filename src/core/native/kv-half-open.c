@@ -128,6 +128,21 @@ kv_half_open_table_remove_who(KvHalfOpenTable *table, const uint8_t *who)
 }
 
 void
+kv_half_open_table_remove_association(KvHalfOpenTable *table, const uint8_t *association)
+{
+    GList *next;
+
+    for (GList *link = table->order.head; link != NULL; link = next) {
+        KvHalfOpen *half = link->data;
+
+        next = link->next;
+        if (half->noise == NULL &&
+            memcmp(half->keys.association, association, KV_NATIVE_ID_BYTES) == 0)
+            kv_half_open_table_remove(table, half);
+    }
+}
+
+void
 kv_half_open_table_expire(KvHalfOpenTable *table, KvTime now)
 {
     KvHalfOpen *oldest;

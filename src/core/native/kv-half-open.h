@@ -7,7 +7,7 @@
 /* Limits: docs/protocol.md, sections 4 and 13. */
 #define KV_HALF_OPEN_MAX  512
 #define KV_HALF_OPEN_EACH 8 /* of one key or address */
-#define KV_HALF_OPEN_TIME (15 * KV_TIME_S)
+#define KV_HALF_OPEN_TIME (10 * KV_TIME_S)
 
 /* One handshake between its initiation and the proof that the initiator has the answer. */
 typedef struct {
@@ -42,6 +42,8 @@ KvHalfOpen *kv_half_open_table_find(const KvHalfOpenTable *table, uint32_t index
 void kv_half_open_table_answered(KvHalfOpenTable *table, KvHalfOpen *half, KvTime now);
 void kv_half_open_table_remove(KvHalfOpenTable *table, KvHalfOpen *half);
 void kv_half_open_table_remove_who(KvHalfOpenTable *table, const uint8_t *who);
+/* Those that were answered with that association. */
+void kv_half_open_table_remove_association(KvHalfOpenTable *table, const uint8_t *association);
 
 /* Drops those whose time is over. */
 void kv_half_open_table_expire(KvHalfOpenTable *table, KvTime now);

@@ -12,7 +12,8 @@ typedef struct {
     KvTime now;
     KvPacket *packet;
     KvKcpOrigin origin;
-    gboolean asks; /* something in it wants an answer */
+    gboolean asks;    /* something in it wants an answer */
+    gboolean answers; /* something in it is one */
 } Reading;
 
 /* When packets are short, what would only be kept is left to its repeat: it was not acknowledged.
@@ -32,10 +33,13 @@ take_part(Reading *reading, const KvFrame *frame)
     KvDrop drop;
 
     reading->asks = TRUE;
-    if (frame->type == KV_FRAME_SEG &&
-        (must_decline(native, frame->part.sn) ||
-         !kv_kcp_input_segment(native->kcp, frame->part.sn, reading->now)))
+    if (frame->type == KV_FRAME_SEG && must_decline(native, frame->part.sn))
         return;
+    if (frame->type == KV_FRAME_SEG &&
+        !kv_kcp_input_segment(native->kcp, frame->part.sn, reading->now)) {
+        kv_transport_doubt(native->transport, reading->now);
+        return;
+    }
     drop = kv_lanes_input(native->lanes, frame->type, &frame->part, reading->packet, reading->now);
     if (drop != KV_DROP_NONE)
         native->stats.drops[drop]++;
@@ -90,6 +94,16 @@ take_ping(Reading *reading, const uint8_t *body)
     native->n_pongs++;
 }
 
+/* No true peer acknowledges what was never sent. One that does has gone wrong, or wants to find out
+ * what it can do. */
+static void
+note_lie(KvNative *native)
+{
+    native->stats.drops[KV_DROP_KCP]++;
+    if (++native->n_lies >= KV_NATIVE_LIES_MAX)
+        kv_native_lose(native, KV_REASON_PROTOCOL);
+}
+
 static KvReason
 get_close_reason(guint reason)
 {
@@ -105,25 +119,30 @@ take_frame(Reading *reading, const KvFrame *frame)
 
     switch (frame->type) {
     case KV_FRAME_HEAD:
-        kv_kcp_input_head(native->kcp, &frame->head, reading->origin, reading->now);
+        if (!kv_kcp_input_head(native->kcp, &frame->head, reading->origin, reading->now))
+            note_lie(native);
         break;
     case KV_FRAME_SEG:
     case KV_FRAME_DGRAM:
         take_part(reading, frame);
         break;
     case KV_FRAME_REPORT:
-        kv_kcp_input_report(native->kcp, &frame->report, reading->now);
+        reading->answers = TRUE;
+        if (!kv_kcp_input_report(native->kcp, &frame->report, reading->now))
+            note_lie(native);
         break;
     case KV_FRAME_CONTROL:
         take_control(reading, &frame->control);
         break;
     case KV_FRAME_CONTROL_ACK:
+        reading->answers = TRUE;
         kv_control_stream_input_ack(native->control, frame->next);
         break;
     case KV_FRAME_PING:
         take_ping(reading, frame->token);
         break;
     case KV_FRAME_PONG:
+        reading->answers = TRUE;
         kv_transport_pong(native->transport, frame->token, reading->from, reading->now);
         break;
     case KV_FRAME_CLOSE:
@@ -206,6 +225,8 @@ kv_native_read_plaintext(KvNative *native, KvPacket *packet, const KvEndpoint *f
         native->stats.drops[KV_DROP_MALFORMED]++;
     if (reading.asks)
         kv_transport_asked(native->transport, now);
+    if (reading.answers)
+        kv_transport_answered(native->transport);
     kv_lanes_settle(native->lanes, kv_kcp_get_una(native->kcp));
     native->input_due = TRUE;
 }

@@ -100,6 +100,7 @@ output_pong(Writing *writing, KvEndpoint *to)
 
         memcpy(frame.token, native->pongs[0].body, sizeof frame.token);
         native->n_pongs--;
+        kv_transport_answer(native->transport);
         memmove(native->pongs, native->pongs + 1, native->n_pongs * sizeof native->pongs[0]);
         write_alone(writing, &frame);
         len = seal(writing, &from, to);
@@ -153,6 +154,8 @@ put_control(Writing *writing, KvFrameWriter *frames)
 
     kv_control_stream_output(writing->native->control, frames, kv_native_get_rtt(writing->native),
                              writing->now);
+    if (frames->len > before && frames->data[before] == KV_FRAME_CONTROL_ACK)
+        kv_transport_answer(writing->native->transport);
     /* The acknowledgement stands first, and alone it asks for nothing. */
     if (frames->len > before + KV_FRAME_CONTROL_ACK_BYTES ||
         (frames->len > before && frames->data[before] == KV_FRAME_CONTROL))
@@ -174,6 +177,7 @@ put_report(Writing *writing, KvFrameWriter *frames)
     frame.report.missing = loss->missing;
     frame.report.bursts = loss->bursts;
     frame.report.ce = loss->ce;
+    kv_transport_answer(native->transport);
     /* Fewer ranges tell less, which the next report makes good. */
     while (!kv_frame_put(frames, &frame))
         frame.report.n_ranges--;

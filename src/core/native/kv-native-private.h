@@ -17,6 +17,7 @@
  * handshakes that it begins, kv-native-peer.c what only peers do. */
 
 #define KV_NATIVE_EVENTS_MAX 16
+#define KV_NATIVE_LIES_MAX   16 /* docs/protocol.md, section 13 */
 #define KV_NATIVE_PONGS_MAX  4
 #define KV_NATIVE_CLOSES     3 /* times that the peer is told of the end */
 #define KV_NATIVE_CLOSE_GAP  (50 * KV_TIME_MS)
@@ -78,6 +79,7 @@ struct _KvNative {
     gboolean flush_due; /* something was written */
     gboolean input_due; /* something came in */
     gboolean muted;     /* there was no session to send under, and none came since */
+    guint n_lies;       /* acknowledgements of what was never sent */
 
     KvNativePong pongs[KV_NATIVE_PONGS_MAX];
     guint n_pongs;

@@ -122,6 +122,7 @@ make_carried(KvNative *native, KvTime now)
     native->decoder = kv_shard_decoder_new(native->pool);
     native->control = kv_control_stream_new();
     native->n_pongs = 0;
+    native->n_lies = 0;
     if (wants_parity(native))
         kv_shard_encoder_set_parity(native->encoder, native->params.parity_shards);
 }

@@ -36,12 +36,12 @@ equal_buckets(gconstpointer a, gconstpointer b)
 }
 
 KvRateTable *
-kv_rate_table_new(guint max, guint per_second, guint burst, const KvRandom *random)
+kv_rate_table_new(guint max, KvTime interval, guint burst, const KvRandom *random)
 {
     KvRateTable *table = g_new0(KvRateTable, 1);
 
     table->max = max;
-    table->interval = KV_TIME_S / per_second;
+    table->interval = interval;
     table->depth = table->interval * (burst - 1);
     kv_random_fill(random, table->hash_key, sizeof table->hash_key);
     table->buckets = g_hash_table_new_full(hash_bucket, equal_buckets, g_free, NULL);
@@ -65,17 +65,25 @@ forget(KvRateTable *table, Bucket *bucket)
     g_hash_table_remove(table->buckets, bucket);
 }
 
-static Bucket *
-find_or_make(KvRateTable *table, const uint8_t key[KV_RATE_KEY_BYTES], KvTime now)
+/* A bucket to look for, or to copy. */
+static Bucket
+make_probe(const KvRateTable *table, const uint8_t key[KV_RATE_KEY_BYTES])
 {
     uint8_t hash[crypto_shorthash_BYTES];
     Bucket probe = {0};
-    Bucket *bucket;
 
     crypto_shorthash(hash, key, KV_RATE_KEY_BYTES, table->hash_key);
     memcpy(&probe.hash, hash, sizeof probe.hash);
     memcpy(probe.key, key, sizeof probe.key);
-    bucket = g_hash_table_lookup(table->buckets, &probe);
+    return probe;
+}
+
+static Bucket *
+find_or_make(KvRateTable *table, const uint8_t key[KV_RATE_KEY_BYTES], KvTime now)
+{
+    Bucket probe = make_probe(table, key);
+    Bucket *bucket = g_hash_table_lookup(table->buckets, &probe);
+
     if (bucket == NULL) {
         bucket = g_new(Bucket, 1);
         *bucket = probe;
@@ -102,16 +110,31 @@ tidy(KvRateTable *table, KvTime now)
     }
 }
 
+static gboolean
+has_token(const KvRateTable *table, const Bucket *bucket, KvTime now)
+{
+    return kv_time_until(now, bucket->full) <= table->depth;
+}
+
 gboolean
 kv_rate_table_take(KvRateTable *table, const uint8_t key[KV_RATE_KEY_BYTES], KvTime now)
 {
     Bucket *bucket = find_or_make(table, key, now);
-    gboolean may = kv_time_until(now, bucket->full) <= table->depth;
+    gboolean may = has_token(table, bucket, now);
 
     if (may)
         bucket->full = kv_time_add(MAX(bucket->full, now), table->interval);
     tidy(table, now);
     return may;
+}
+
+gboolean
+kv_rate_table_may(const KvRateTable *table, const uint8_t key[KV_RATE_KEY_BYTES], KvTime now)
+{
+    Bucket probe = make_probe(table, key);
+    const Bucket *bucket = g_hash_table_lookup(table->buckets, &probe);
+
+    return bucket == NULL || has_token(table, bucket, now);
 }
 
 guint

@@ -16,14 +16,18 @@
  */
 typedef struct _KvRateTable KvRateTable;
 
-/* @max: of keys; @per_second and @burst: at least 1. */
-KvRateTable *kv_rate_table_new(guint max, guint per_second, guint burst,
+/* @max: of keys; @interval: between two of a key in the long run; @burst: at least 1. */
+KvRateTable *kv_rate_table_new(guint max, KvTime interval, guint burst,
                                const KvRandom *random) KV_MUST_USE;
 void kv_rate_table_free(KvRateTable *table);
 
 /* Whether @key may once more; then that is counted. */
 gboolean kv_rate_table_take(KvRateTable *table, const uint8_t key[KV_RATE_KEY_BYTES],
                             KvTime now) KV_MUST_USE;
+
+/* Whether @key might once more, if it was asked for now. */
+gboolean kv_rate_table_may(const KvRateTable *table, const uint8_t key[KV_RATE_KEY_BYTES],
+                           KvTime now);
 
 /* Of keys that are not forgotten. */
 guint kv_rate_table_get_length(const KvRateTable *table);

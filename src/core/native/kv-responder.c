@@ -21,6 +21,7 @@
 #define ADDRESS_BURST 5
 #define KEY_RATE      50
 #define KEY_BURST     10
+#define REKEY_TIME    (5 * KV_TIME_S) /* between two sessions of an association */
 #define ADDRESSES_MAX 4096
 #define KEYS_MAX      KV_CLIENTS_MAX
 
@@ -42,6 +43,7 @@ struct _KvResponder {
     KvRateTable *addresses;
     KvRateTable *keys;
     KvRateTable *refusals; /* of numbers, by key */
+    KvRateTable *rekeys;   /* by association */
     KvHalfOpenTable *half_open;
 };
 
@@ -82,9 +84,11 @@ kv_responder_new(const KvResponderConfig *config, const KvRandom *random)
     }
     if (config->psk != NULL)
         open_door(&responder->doors[KV_NOISE_NNPSK0], config->psk, kv_secret_get_data(config->psk));
-    responder->addresses = kv_rate_table_new(ADDRESSES_MAX, ADDRESS_RATE, ADDRESS_BURST, random);
-    responder->keys = kv_rate_table_new(KEYS_MAX, KEY_RATE, KEY_BURST, random);
-    responder->refusals = kv_rate_table_new(KEYS_MAX, 1, 1, random);
+    responder->addresses =
+        kv_rate_table_new(ADDRESSES_MAX, KV_TIME_S / ADDRESS_RATE, ADDRESS_BURST, random);
+    responder->keys = kv_rate_table_new(KEYS_MAX, KV_TIME_S / KEY_RATE, KEY_BURST, random);
+    responder->refusals = kv_rate_table_new(KEYS_MAX, KV_TIME_S, 1, random);
+    responder->rekeys = kv_rate_table_new(KEYS_MAX, REKEY_TIME, 1, random);
     responder->half_open = kv_half_open_table_new();
     return responder;
 }
@@ -95,6 +99,7 @@ kv_responder_free(KvResponder *responder)
     if (responder == NULL)
         return;
     kv_half_open_table_free(responder->half_open);
+    kv_rate_table_free(responder->rekeys);
     kv_rate_table_free(responder->refusals);
     kv_rate_table_free(responder->keys);
     kv_rate_table_free(responder->addresses);
@@ -293,6 +298,26 @@ keep(KvResponder *responder, Initiation *initiation, uint8_t cipher, KvResponder
     outcome->asks = TRUE;
 }
 
+static void
+get_association_key(const uint8_t association[KV_NATIVE_ID_BYTES], uint8_t key[KV_RATE_KEY_BYTES])
+{
+    memset(key, 0, KV_RATE_KEY_BYTES);
+    memcpy(key, association, KV_NATIVE_ID_BYTES);
+}
+
+/* Whether the last session of its association has just begun. Whoever asks again and again, as any
+ * initiator does, is answered when the time is up. */
+static gboolean
+is_too_soon(const KvResponder *responder, const Initiation *initiation)
+{
+    const KvNativeConfig *config = &initiation->config;
+    uint8_t key[KV_RATE_KEY_BYTES];
+
+    get_association_key(config->association, key);
+    return (config->said & KV_SAID_ASSOCIATION) != 0 &&
+           !kv_rate_table_may(responder->rekeys, key, initiation->now);
+}
+
 static KvDrop
 consider(KvResponder *responder, Initiation *initiation, const KvHandshakeBody *body,
          KvResponderOutcome *outcome)
@@ -316,6 +341,8 @@ consider(KvResponder *responder, Initiation *initiation, const KvHandshakeBody *
                            "the initiation breaks the protocol", 0, outcome);
         return KV_DROP_MALFORMED;
     }
+    if (is_too_soon(responder, initiation))
+        return KV_DROP_RATE;
     cipher = choose_cipher(responder, &initiation->config);
     if (cipher != 0) {
         keep(responder, initiation, cipher, outcome);
@@ -438,6 +465,18 @@ find_answered(const KvResponder *responder, const uint8_t *datagram, size_t len,
     return NULL;
 }
 
+/* A session of @association is to begin: answers to it that were not used do not count any more.
+ * Returns: whether it may, already. */
+static gboolean
+note_rekey(KvResponder *responder, const uint8_t association[KV_NATIVE_ID_BYTES], KvTime now)
+{
+    uint8_t key[KV_RATE_KEY_BYTES];
+
+    get_association_key(association, key);
+    kv_half_open_table_remove_association(responder->half_open, association);
+    return kv_rate_table_take(responder->rekeys, key, now);
+}
+
 gboolean
 kv_responder_confirm(KvResponder *responder, const uint8_t *datagram, size_t len, KvTime now,
                      KvNativeKeys *keys)
@@ -459,7 +498,10 @@ kv_responder_confirm(KvResponder *responder, const uint8_t *datagram, size_t len
     /* The index stays, by which the table finds it. */
     half->keys = (KvNativeKeys){.local_index = keys->local_index};
     kv_half_open_table_remove(responder->half_open, half);
-    return TRUE;
+    if (note_rekey(responder, keys->association, now))
+        return TRUE;
+    kv_native_keys_clear(keys);
+    return FALSE;
 }
 
 KvTime

@@ -12,8 +12,9 @@
  * gone at 180 s. One that this end began is pinged at once, and at growing intervals, until the
  * peer has used it; if it never does, it goes after 15 s. One that does not send any more is taken
  * for 15 s after the peer has used its heir. Traffic: what asks for an answer gets one within 10 s,
- * be it an empty datagram; 15 s without any make a new handshake. Two handshakes begin 5 s apart at
- * least. Without any session for three lives of one, the association is over.
+ * be it an empty datagram; 15 s without any answer make a new handshake, whatever else comes. Whose
+ * own answers seem to get lost asks, each 5 s at most. Two handshakes begin 5 s apart at least.
+ * Without any session for three lives of one, the association is over.
  */
 #define ANSWER_TIME   (10 * KV_TIME_S)
 #define SILENCE_TIME  (15 * KV_TIME_S)
@@ -23,6 +24,7 @@
 #define CONFIRM_MAX   (4 * KV_TIME_S)
 #define AT_ONCE_TIME  (5 * KV_TIME_S)
 #define BEGIN_TIME    (5 * KV_TIME_S)
+#define DOUBT_TIME    (5 * KV_TIME_S)
 #define EXPIRY_TIME   (3 * KV_LIVE_SESSION_REJECT)
 
 #define RTT_UNKNOWN (333 * KV_TIME_MS) /* RFC 9002, 6.2.2 */
@@ -53,7 +55,8 @@ struct _KvTransport {
     KvTime rtt;
     KvTime last_sent;
     KvTime answer_due;
-    KvTime asked; /* when this end asked first of what nothing came since, or never */
+    KvTime doubted; /* when it seemed last that answers of this end get lost */
+    KvTime asked;   /* when this end asked first of what was not answered since, or never */
     gboolean poked;
     gboolean wanted; /* a handshake, whatever else is there */
     gboolean begun;  /* it was asked for */
@@ -271,7 +274,8 @@ note(KvTransport *transport, Entry *entry, const KvTransportInput *input, gboole
         entry->confirmed_at = now;
     }
     mark_late(entry, input->len, now);
-    transport->asked = KV_TIME_NEVER;
+    if (input->len == KV_SEAL_OVERHEAD)
+        transport->asked = KV_TIME_NEVER;
     if (heard)
         kv_loss_count_note(&transport->loss, input->head.counter);
     if (input->ce)
@@ -334,6 +338,35 @@ kv_transport_asked(KvTransport *transport, KvTime now)
 }
 
 void
+kv_transport_answer(KvTransport *transport)
+{
+    transport->answer_due = KV_TIME_NEVER;
+}
+
+void
+kv_transport_answered(KvTransport *transport)
+{
+    transport->asked = KV_TIME_NEVER;
+}
+
+void
+kv_transport_poke(KvTransport *transport, KvTime now)
+{
+    transport->poked = TRUE;
+    update(transport, now);
+}
+
+void
+kv_transport_doubt(KvTransport *transport, KvTime now)
+{
+    if (!transport->config.may_begin || transport->asked != KV_TIME_NEVER ||
+        kv_time_elapsed(now, transport->doubted) < DOUBT_TIME)
+        return;
+    transport->doubted = now;
+    kv_transport_poke(transport, now);
+}
+
+void
 kv_transport_pong(KvTransport *transport, const uint8_t body[KV_PING_BYTES], const KvEndpoint *from,
                   KvTime now)
 {
@@ -380,7 +413,6 @@ kv_transport_seal(KvTransport *transport, uint8_t *datagram, size_t len, gboolea
     kv_live_session_seal(sender->session, datagram, len);
     mark_late(find(transport, sender->session->local_index), sealed, now);
     transport->last_sent = now;
-    transport->answer_due = KV_TIME_NEVER;
     if (home) {
         if (asks && transport->asked == KV_TIME_NEVER)
             transport->asked = now;
@@ -467,13 +499,6 @@ void
 kv_transport_arrived(KvTransport *transport, size_t len)
 {
     kv_path_mtu_arrived(&transport->mtu, (guint) len);
-}
-
-void
-kv_transport_poke(KvTransport *transport, KvTime now)
-{
-    transport->poked = TRUE;
-    update(transport, now);
 }
 
 /* --- time and state ------------------------------------------------------------------------- */

@@ -102,6 +102,15 @@ KvDrop kv_transport_open(KvTransport *transport, const KvTransportInput *input, 
  * parity. */
 void kv_transport_asked(KvTransport *transport, KvTime now);
 
+/* What is about to be sealed answers: it has a report, an acknowledgement or a pong. */
+void kv_transport_answer(KvTransport *transport);
+
+/* What was opened answers. Others say nothing of the way to the peer. */
+void kv_transport_answered(KvTransport *transport);
+
+/* The peer says again what this end has answered: if it goes on so, nothing arrives there. */
+void kv_transport_doubt(KvTransport *transport, KvTime now);
+
 /* What was opened had a pong. */
 void kv_transport_pong(KvTransport *transport, const uint8_t body[KV_PING_BYTES],
                        const KvEndpoint *from, KvTime now);
