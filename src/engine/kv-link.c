@@ -566,7 +566,7 @@ kv_link_call(KvLink *link, const KvSockaddr *remote, KvTime now)
 void
 kv_link_say(KvLink *link, KvNativeConfig *config, KvTime now)
 {
-    /* So much waits for the peer that it takes nothing in; one that comes back is told anew. */
+    /* It cannot be told; one that comes back is told anew. */
     if (!kv_native_say(kv_link_get_native(link), config))
         kv_session_close(link->session, now);
     kv_worker_add_idle(link->context->worker, &link->idle);

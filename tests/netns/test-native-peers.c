@@ -297,6 +297,52 @@ test_terms(Fixture *fixture, gconstpointer unused)
 }
 
 static void
+set_dns(Fixture *fixture, guint last_byte)
+{
+    g_autoptr(KvSettings) settings = make_server_settings(fixture, "", "");
+    g_autofree char *dns = g_strdup_printf("10.8.0.%u", last_byte);
+    g_autoptr(KvTunnelTerms) terms = NULL;
+
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_DNS, dns, NULL));
+    terms = kv_tunnel_terms_new(settings);
+    kv_tunnel_set_terms(fixture->server, terms);
+}
+
+/* Proves: whenever in the course of a client's handshake the terms change, it ends up with the last
+ * ones. */
+static void
+test_terms_meanwhile(Fixture *fixture, gconstpointer unused)
+{
+    KvTunnel *alice = fixture->clients[ALICE];
+    const GArray *dns;
+    guint steps = 0;
+
+    /* Each time a step later, until it is there before that. */
+    for (guint i = 1;; i++) {
+        kv_tunnel_stop(alice);
+        run_until_state(alice, KV_TUNNEL_STATE_STOPPED);
+        run_until_event(fixture, "-alice");
+        g_string_truncate(fixture->events, 0);
+        kv_tunnel_start(alice);
+        for (steps = 0; steps < i; steps++) {
+            if (kv_tunnel_get_state(alice) == KV_TUNNEL_STATE_CONNECTED)
+                break;
+            g_main_context_iteration(NULL, TRUE);
+        }
+        set_dns(fixture, i);
+        run_until_state(alice, KV_TUNNEL_STATE_CONNECTED);
+        run_until_event(fixture, "+alice");
+        run_for(50);
+        dns = kv_tunnel_get_details(alice)->dns;
+        g_assert_cmpuint(dns->len, ==, 1);
+        g_assert_cmpuint(g_array_index(dns, KvNetwork, 0).ip[3], ==, i);
+        if (steps < i)
+            break;
+    }
+    g_assert_cmpuint(steps, >, 3);
+}
+
+static void
 bring_loopback_up(void)
 {
     struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
@@ -321,5 +367,7 @@ main(int argc, char **argv)
     g_test_add("/native-peers/revoked", Fixture, NULL, set_up, test_revoked, tear_down);
     g_test_add("/native-peers/changed", Fixture, NULL, set_up, test_changed, tear_down);
     g_test_add("/native-peers/terms", Fixture, NULL, set_up, test_terms, tear_down);
+    g_test_add("/native-peers/terms-meanwhile", Fixture, NULL, set_up, test_terms_meanwhile,
+               tear_down);
     return kv_test_main(&argc, &argv);
 }

@@ -460,6 +460,35 @@ test_say(void)
     run_clear(&run);
 }
 
+/* Proves: words that come faster than the peer takes them in end nothing: it learns the last of
+ * them. What fits no batch does not replace what waits. */
+static void
+test_say_fast(void)
+{
+    static const KvSimLink down = {.down = TRUE};
+    Run run;
+
+    run_init(&run, TRUE, &clean);
+    run_start(&run);
+    run_until(&run, 1, NULL);
+    set_links(&run, &down);
+    for (guint i = 0; i < 51; i++) {
+        g_assert_true(say_routes(&run.server, i % 2 == 0 ? 1000 + i : 0));
+        g_assert_true(say_routes(&run.client, i % 2 == 0 ? 0 : 100 + i));
+        g_assert_false(say_routes(&run.client, 3500));
+    }
+    set_links(&run, &clean);
+    run_until(&run, 10, NULL);
+    g_assert_cmpuint(get_routes(&run.client)->len, ==, 1050);
+    g_assert_cmpuint(get_routes(&run.server)->len, ==, 0);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_CLOSED], ==, 0);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_RECONFIGURED], ==, 9);
+    g_assert_true(say_routes(&run.server, 3));
+    run_until(&run, 1, NULL);
+    g_assert_cmpuint(get_routes(&run.client)->len, ==, 3);
+    run_clear(&run);
+}
+
 static size_t
 output(KvNativeEnd *end, uint8_t *buf, KvTime now)
 {
@@ -636,6 +665,7 @@ main(int argc, char **argv)
     g_test_add_func("/sim/native/black-hole", test_black_hole);
     g_test_add_func("/sim/native/more", test_more);
     g_test_add_func("/sim/native/say", test_say);
+    g_test_add_func("/sim/native/say-fast", test_say_fast);
     g_test_add_func("/sim/native/answered", test_answered);
     g_test_add_func("/sim/native/long-hole", test_long_hole);
     g_test_add_func("/sim/native/congestion", test_congestion);

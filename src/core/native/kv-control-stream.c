@@ -59,12 +59,18 @@ kv_control_stream_free(KvControlStream *stream)
 /* --- to the peer ---------------------------------------------------------------------------- */
 
 gboolean
+kv_control_stream_has_room(const KvControlStream *stream)
+{
+    return stream->n_batches < KV_CONTROL_BATCHES_MAX;
+}
+
+gboolean
 kv_control_stream_send(KvControlStream *stream, const uint8_t *records, size_t len)
 {
     g_autoptr(GBytes) all = NULL;
 
     g_return_val_if_fail(len > 0 && len <= KV_RECORDS_MAX, FALSE);
-    if (stream->n_batches == KV_CONTROL_BATCHES_MAX)
+    if (!kv_control_stream_has_room(stream))
         return FALSE;
     all = g_bytes_new(records, len);
     for (size_t at = 0; at < len; at += KV_CONTROL_PART_BYTES)

@@ -20,6 +20,9 @@ typedef struct _KvControlStream KvControlStream;
 KvControlStream *kv_control_stream_new(void) KV_MUST_USE;
 void kv_control_stream_free(KvControlStream *stream);
 
+/* Whether kv_control_stream_send() takes another batch. */
+gboolean kv_control_stream_has_room(const KvControlStream *stream);
+
 /**
  * kv_control_stream_send:
  * @records: copied

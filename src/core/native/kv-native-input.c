@@ -137,6 +137,7 @@ take_frame(Reading *reading, const KvFrame *frame)
     case KV_FRAME_CONTROL_ACK:
         reading->answers = TRUE;
         kv_control_stream_input_ack(native->control, frame->next);
+        kv_native_say_rest(native);
         break;
     case KV_FRAME_PING:
         take_ping(reading, frame->token);

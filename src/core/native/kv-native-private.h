@@ -14,7 +14,8 @@
 
 /* The inside of KvNative, for the files that make it up: kv-native.c has its life and its timers,
  * kv-native-input.c what comes in, kv-native-output.c what goes out, kv-native-asking.c the
- * handshakes that it begins, kv-native-peer.c what only peers do. */
+ * handshakes that it begins, kv-native-peer.c what only peers do, kv-native-say.c what is said
+ * later than in a handshake. */
 
 #define KV_NATIVE_EVENTS_MAX 16
 #define KV_NATIVE_LIES_MAX   16 /* docs/protocol.md, section 13 */
@@ -49,8 +50,10 @@ struct _KvNative {
     /* the way to the peer */
     KvOuterKeys local_outer; /* hides what comes in */
     KvNativeConfig say;      /* what this end says of itself, later words included */
-    KvInitiator *initiator;  /* of a client, of a peer */
-    KvTransport *transport;  /* NULL until the first handshake is through */
+    gboolean has_news;
+    KvNativeConfig news;    /* what it has yet to say */
+    KvInitiator *initiator; /* of a client, of a peer */
+    KvTransport *transport; /* NULL until the first handshake is through */
     KvNativeConfig remote;
     uint8_t association[KV_NATIVE_ID_BYTES];
     gboolean is_fresh; /* what is carried begins from nothing, and waits for an association */
@@ -144,6 +147,14 @@ void kv_native_peer_stop_asking(KvNative *native, KvTime now);
 
 /* Acts on what was lost. */
 void kv_native_peer_take_loss(KvNative *native, KvTime now);
+
+/* --- kv-native-say.c --- */
+
+/* Says what had to wait, if it need not any more. */
+void kv_native_say_rest(KvNative *native);
+
+/* It will not be said. */
+void kv_native_forget_news(KvNative *native);
 
 /* --- kv-native-input.c --- */
 

@@ -54,6 +54,7 @@ kv_native_lose(KvNative *native, KvReason reason)
 static void
 clear_carried(KvNative *native)
 {
+    kv_native_forget_news(native);
     if (native->transport == NULL)
         return;
     kv_copies_clear(&native->copies);
@@ -654,29 +655,6 @@ kv_native_recv(KvNative *native, uint8_t *buf, size_t cap, uint16_t *ethertype, 
 }
 
 /* --- control --------------------------------------------------------------------------------- */
-
-gboolean
-kv_native_say(KvNative *native, KvNativeConfig *config)
-{
-    g_autofree uint8_t *records = g_malloc(KV_RECORDS_MAX);
-    g_auto(KvNativeConfig) probe = {0};
-    KvRecordWriter writer;
-    uint8_t bad;
-
-    if (native->control == NULL || native->state >= KV_NATIVE_CLOSING)
-        return FALSE;
-    kv_native_config_take_back(config, &native->say);
-    kv_record_writer_init(&writer, records, KV_RECORDS_MAX);
-    kv_native_config_write(config, &writer);
-    kv_native_config_init(&probe);
-    if (writer.left_out != 0 || !kv_native_config_read(&probe, records, writer.len, &bad))
-        return FALSE;
-    if (writer.len == 0)
-        return TRUE;
-    /* This end's own copy follows as the peer's does. */
-    return kv_control_stream_send(native->control, records, writer.len) &&
-           kv_native_config_read(&native->say, records, writer.len, &bad);
-}
 
 void
 kv_native_open_vni(KvNative *native, KvTime now)

@@ -137,9 +137,9 @@ size_t kv_native_recv(KvNative *native, uint8_t *buf, size_t cap, uint16_t *ethe
  * @config: all addresses, gateways, routes, DNS servers and domains that hold from now on, and of
  *   the rest what is new; what was taken back is noted in it
  *
- * Tells the peer what is different now; %KV_EVENT_RECONFIGURED is what it gets. Returns: %FALSE if
- * too much waits already, or @config says what the protocol does not allow or does not fit a batch:
- * nothing is said then.
+ * Tells the peer what is different now; %KV_EVENT_RECONFIGURED is what it gets. While it takes
+ * nothing in the last word counts. Returns: %FALSE if @config says what the protocol does not allow
+ * or does not fit a batch: nothing is said then.
  */
 gboolean kv_native_say(KvNative *native, KvNativeConfig *config) KV_MUST_USE;
 
