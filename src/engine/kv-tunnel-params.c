@@ -192,6 +192,7 @@ fill_server(KvTunnelParams *params, const KvSettings *settings)
     params->assignable_ips = get_string(settings, KV_SETTING_ASSIGNABLE_IPS);
     params->assignable_ips6 = get_string(settings, KV_SETTING_ASSIGNABLE_IPS6);
     params->hook_dir = get_string(settings, KV_SETTING_HOOK_DIR);
+    params->clients_max = KV_CLIENTS_MAX;
     params->workers = get_uint(settings, KV_SETTING_WORKERS);
     if (params->workers == 0)
         params->workers = g_get_num_processors();

@@ -24,6 +24,7 @@ typedef struct {
     guint dscp;
     guint socket_buffer; /* bytes */
     guint workers;       /* 1 to KV_WORKERS_MAX */
+    guint clients_max;   /* server: at once; KV_CLIENTS_MAX but in tests */
 
     KvCipher cipher; /* of v1 */
     KvSecret

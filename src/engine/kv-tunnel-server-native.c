@@ -502,6 +502,16 @@ log_refusal(KvTunnelServerNative *self, const KvPumpRequest *request, const KvNa
                    "client %s at %s refused: %s", label, from, grant->refusal_text);
 }
 
+/* Who comes back takes the place of a session of its own. */
+static gboolean
+has_room(KvTunnelServerNative *self, const KvPumpRequest *request, gboolean is_apart)
+{
+    if (!kv_tunnel_server_is_full(self->server))
+        return TRUE;
+    return !is_apart && kv_grants_find_holder(self->server->grants, get_key(request),
+                                              request->config->client_id) != 0;
+}
+
 static void
 answer(KvTunnelServerNative *self, const KvPumpRequest *request, gboolean is_apart)
 {
@@ -511,7 +521,7 @@ answer(KvTunnelServerNative *self, const KvPumpRequest *request, gboolean is_apa
     KvLeaseId lease = 0;
 
     kv_native_config_init(&grant);
-    if (kv_tunnel_server_is_full(self->server))
+    if (!has_room(self, request, is_apart))
         kv_grants_refuse(&grant, KV_REFUSED_FULL, "this server has no room for more clients");
     else
         lease = kv_grants_answer(self->server->grants, &client, request->config, kv_clock_now(),
@@ -661,7 +671,11 @@ settle_offer(KvTunnelServerNative *self, const Offer *offer)
     if (kv_leases_confirm(leases, offer->lease, &replaced) == KV_LEASES_TAKEN)
         return FALSE;
     end_replaced(self, replaced);
-    return TRUE;
+    /* There was room when it asked, and somebody was faster. */
+    if (replaced != 0 || !kv_tunnel_server_is_full(self->server))
+        return TRUE;
+    kv_leases_release(leases, offer->lease);
+    return FALSE;
 }
 
 static void

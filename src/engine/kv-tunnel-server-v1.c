@@ -44,7 +44,7 @@ kv_tunnel_server_v1_claim_free(gpointer data)
 static gboolean
 is_too_many(KvTunnelServer *self)
 {
-    return g_hash_table_size(self->peers) > KV_CLIENTS_MAX;
+    return g_hash_table_size(self->peers) > get_params(self)->clients_max;
 }
 
 static KvAnswerType
@@ -81,8 +81,8 @@ log_refusal(KvTunnelServer *self, KvPeer *peer, KvAnswerType type)
     if (is_too_many(self))
         kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused",
                        kv_tunnel_server_get_log_name(self, NULL), kv_peer_get_label(peer),
-                       "client %s at %s refused: there are %d already", kv_peer_get_label(peer),
-                       kv_peer_get_remote(peer), KV_CLIENTS_MAX);
+                       "client %s at %s refused: there are %u already", kv_peer_get_label(peer),
+                       kv_peer_get_remote(peer), get_params(self)->clients_max);
     else if (type == KV_ANSWER_EXHAUSTED)
         kv_log_limited("client-refused", KV_LOG_WARNING, "client-refused",
                        kv_tunnel_server_get_log_name(self, NULL), kv_peer_get_label(peer),

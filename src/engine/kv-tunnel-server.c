@@ -58,16 +58,34 @@ kv_tunnel_server_add_peer(KvTunnelServer *self, KvPeer *peer)
     g_hash_table_insert(self->peers, g_memdup2(&key, sizeof key), peer);
 }
 
-gboolean
-kv_tunnel_server_is_full(KvTunnelServer *self)
-{
-    return g_hash_table_size(self->peers) >= KV_CLIENTS_MAX;
-}
-
 static KvTunnelParams *
 get_params(KvTunnelServer *self)
 {
     return kv_tunnel_get_params((KvTunnel *) self);
+}
+
+/* Whether another session of the same client has taken its place, and it is being told. */
+static gboolean
+is_replaced(KvPeer *peer)
+{
+    return kv_peer_is_native(peer) && kv_peer_get_lease(peer) == 0;
+}
+
+gboolean
+kv_tunnel_server_is_full(KvTunnelServer *self)
+{
+    guint n = g_hash_table_size(self->peers);
+    GHashTableIter iter;
+    gpointer peer;
+
+    if (n < get_params(self)->clients_max)
+        return FALSE;
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &peer)) {
+        if (is_replaced(peer))
+            n--;
+    }
+    return n >= get_params(self)->clients_max;
 }
 
 const KvTunnelTerms *
