@@ -431,7 +431,8 @@ note_receive_error(KvPump *pump, int errnum)
 }
 
 /* Counts the datagrams of a bulk transfer. When they come one by one, as on a link that is slower
- * than this machine, a wake-up for each costs several times what they do together. */
+ * than this machine, a wake-up for each costs several times what they do together. Those that are
+ * there already are not kept waiting: they would fill the socket. */
 static void
 note_bulk(KvPump *pump, const KvUdpDatagram *datagrams, int n, KvTime now)
 {
@@ -446,7 +447,7 @@ note_bulk(KvPump *pump, const KvUdpDatagram *datagrams, int n, KvTime now)
         pump->n_bulk = 0;
     }
     pump->n_bulk += n_large;
-    if (pump->is_bulk && n_large > 0 && n_large < BULK_BATCH)
+    if (pump->is_bulk && n_large > 0 && n_large < BULK_BATCH && !kv_udp_has_more(pump->udp))
         kv_worker_rest(pump->worker);
 }
 
@@ -466,7 +467,7 @@ receive(KvPump *pump, KvTime now)
         note_bulk(pump, datagrams, n, now);
         for (int i = 0; i < n; i++)
             pump->drops[input(pump, &datagrams[i], now)]++;
-        if (n < RECEIVE_BATCH)
+        if (!kv_udp_has_more(pump->udp))
             return;
     }
     /* What is left may sit in user space already, where epoll does not see it. */

@@ -45,7 +45,8 @@ struct _KvUdp {
     KvUdpPath peer_path; /* connected: where everything comes from */
     KvUdpSender *sender;
 
-    guint n_messages; /* of the last recvmmsg() */
+    guint n_asked;    /* messages that the last recvmmsg() was to bring */
+    guint n_messages; /* that it brought */
     guint next;       /* message whose datagrams are handed out */
     guint next_at;    /* bytes of it handed out */
     guint next_segment;
@@ -379,10 +380,11 @@ read_batch(KvUdp *udp, guint max)
         message->msg_namelen = message->msg_name != NULL ? sizeof(KvSockaddr) : 0;
     }
     n = recvmmsg(udp->fd, udp->messages, want, MSG_DONTWAIT, NULL);
+    udp->n_asked = want;
+    udp->n_messages = (guint) MAX(n, 0);
+    udp->next = 0;
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    udp->n_messages = (guint) n;
-    udp->next = 0;
     begin_message(udp);
     return n;
 }
@@ -428,6 +430,12 @@ kv_udp_receive(KvUdp *udp, KvUdpDatagram *out, guint max)
     n = (int) hand_out(udp, out, max);
     udp->coalesced = MAX((guint) n / udp->n_messages, 1);
     return n;
+}
+
+gboolean
+kv_udp_has_more(const KvUdp *udp)
+{
+    return udp->next < udp->n_messages || udp->n_messages == udp->n_asked;
 }
 
 /* --- sending -------------------------------------------------------------------------------- */

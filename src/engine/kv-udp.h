@@ -86,13 +86,17 @@ typedef struct {
  * kv_udp_receive:
  * @out: (out caller-allocates) (array length=max)
  *
- * One batch. When it returns @max, more may be waiting inside, which the descriptor does not
- * show: call again before sleeping.
+ * One batch. Some may be left inside, which the descriptor does not show: call again before
+ * sleeping if kv_udp_has_more().
  *
  * Returns: how many datagrams; 0: none waiting; < 0: -errno (ICMP errors of a connected socket
  * among them; they are news, not the end).
  */
 int kv_udp_receive(KvUdp *udp, KvUdpDatagram *out, guint max);
+
+/* Whether the next kv_udp_receive() is likely to bring something: the last one took all that it has
+ * room for, and not all that there was. */
+gboolean kv_udp_has_more(const KvUdp *udp);
 
 /**
  * kv_udp_reserve:

@@ -269,6 +269,25 @@ test_split(void)
     }
 }
 
+/* Proves: all that waits, merged or not, is read in one go as long as there is said to be more. */
+static void
+test_has_more(void)
+{
+    g_autoptr(KvUdp) from = open_udp("127.0.0.1", NULL, FALSE);
+
+    for (guint n = 1, i = 0, got = 0; n <= 300; n += i++ % 4 < 3 ? 0 : n, got = 0) {
+        g_autoptr(KvUdp) to = open_udp("127.0.0.1", NULL, i % 2 == 0);
+        KvUdpDatagram out[64];
+
+        for (guint j = 0; j < n; j++)
+            put(from, &(KvUdpPath){*kv_udp_get_local(to)}, i % 4 < 2 ? 200 : 200 + j % 7, j);
+        g_assert_cmpuint(kv_udp_flush(from), ==, 0);
+        while (kv_udp_has_more(to))
+            got += (guint) kv_udp_receive(to, out, G_N_ELEMENTS(out));
+        g_assert_cmpuint(got, ==, n);
+    }
+}
+
 /* Proves: a datagram that is too long shows as such, an empty one as empty; neither disturbs the
  * next. */
 static void
@@ -762,6 +781,7 @@ main(int argc, char **argv)
     enter_own_network();
     g_test_add_func("/udp/bursts", test_bursts);
     g_test_add_func("/udp/split", test_split);
+    g_test_add_func("/udp/has-more", test_has_more);
     g_test_add_func("/udp/odd-lengths", test_odd_lengths);
     g_test_add_func("/udp/refused", test_refused);
     g_test_add_func("/udp/answer-from-asked-address", test_answer_from_asked_address);
