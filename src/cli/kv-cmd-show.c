@@ -227,6 +227,21 @@ add_path(KvTable *table, GVariant *statistics)
     add_row(table, _("loss"), loss);
 }
 
+/* Of a server or a peer that speaks the native protocol, once somebody came. */
+static void
+add_handshakes(KvTable *table, GVariant *statistics)
+{
+    guint64 opened = kv_property_get_counter(statistics, "handshakes-opened");
+    guint64 cookies = kv_property_get_counter(statistics, "cookie-replies");
+    g_autofree char *text = NULL;
+
+    if (opened > 0 || cookies > 0)
+        text =
+            g_strdup_printf(_("%" PRIu64 " opened, %" PRIu64 " told to prove their address first"),
+                            opened, cookies);
+    add_row(table, _("handshakes"), text);
+}
+
 static void
 print_statistics(KvDbusTunnel1 *tunnel)
 {
@@ -251,6 +266,7 @@ print_statistics(KvDbusTunnel1 *tunnel)
     add_row(table, _("UDP sent"), wire_sent);
     add_path(table, statistics);
     add_repair(table, statistics);
+    add_handshakes(table, statistics);
     add_row(table, _("dropped"), drops);
     printf("\n%s\n", _("statistics"));
     kv_table_print(table, stdout);

@@ -35,6 +35,8 @@ kv_stats_add(KvStats *total, const KvStats *stats)
     total->path_rx_expected += stats->path_rx_expected;
     total->path_rx_arrived += stats->path_rx_arrived;
     total->path_rx_marked += stats->path_rx_marked;
+    total->handshakes_opened += stats->handshakes_opened;
+    total->cookie_replies += stats->cookie_replies;
     for (guint i = 0; i < KV_N_DROPS; i++)
         total->drops[i] += stats->drops[i];
 }

@@ -52,9 +52,11 @@ typedef struct {
     uint64_t fec_parity_sent;
     uint64_t fec_padding_sent;
     uint64_t fec_recovered;
-    uint64_t path_rx_expected; /* datagrams the peer numbered; FEC layer only */
-    uint64_t path_rx_arrived;  /* of these */
-    uint64_t path_rx_marked;   /* datagrams that came with a congestion mark; native */
+    uint64_t path_rx_expected;  /* datagrams the peer numbered; FEC layer only */
+    uint64_t path_rx_arrived;   /* of these */
+    uint64_t path_rx_marked;    /* datagrams that came with a congestion mark; native */
+    uint64_t handshakes_opened; /* initiations that were worth public-key work; of no session */
+    uint64_t cookie_replies;    /* to those that had to prove their address first; of no session */
     uint64_t drops[KV_N_DROPS];
 
     /* As things stand now, not sums over time. */

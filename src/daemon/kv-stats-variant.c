@@ -86,5 +86,7 @@ kv_stats_to_server_variant(const KvStats *stats, guint clients)
 
     fill(&dict, stats);
     g_variant_dict_insert(&dict, "clients", "u", clients);
+    g_variant_dict_insert(&dict, "handshakes-opened", "t", (guint64) stats->handshakes_opened);
+    g_variant_dict_insert(&dict, "cookie-replies", "t", (guint64) stats->cookie_replies);
     return g_variant_dict_end(&dict);
 }

@@ -340,6 +340,12 @@ kv_native_door_grant(KvNativeDoor *door, uint32_t id, KvNativeConfig *grant, KvT
     return kv_responder_answer(door->responder, id, grant, now, answer);
 }
 
+void
+kv_native_door_add_stats(const KvNativeDoor *door, KvStats *stats)
+{
+    kv_responder_add_stats(door->responder, stats);
+}
+
 KvTime
 kv_native_door_deadline(const KvNativeDoor *door)
 {

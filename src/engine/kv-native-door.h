@@ -82,6 +82,9 @@ size_t kv_native_door_reset(KvNativeDoor *door, const KvUdpDatagram *datagram, K
 size_t kv_native_door_grant(KvNativeDoor *door, uint32_t id, KvNativeConfig *grant, KvTime now,
                             uint8_t *answer, KvUdpPath *path);
 
+/* Adds what handshakes cost so far to @stats. */
+void kv_native_door_add_stats(const KvNativeDoor *door, KvStats *stats);
+
 KvTime kv_native_door_deadline(const KvNativeDoor *door);
 void kv_native_door_advance(KvNativeDoor *door, KvTime now);
 

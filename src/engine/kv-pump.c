@@ -215,6 +215,8 @@ static void
 fill_totals(const KvPump *pump, KvPumpSnapshot *snapshot)
 {
     snapshot->past = pump->past;
+    if (pump->door != NULL)
+        kv_native_door_add_stats(pump->door, &snapshot->past);
     memcpy(snapshot->drops, pump->drops, sizeof snapshot->drops);
     if (pump->hub != NULL)
         kv_hub_add_drops(pump->hub, snapshot->drops);

@@ -35,7 +35,7 @@ typedef struct {
 typedef struct {
     const KvLinkSnapshot *links; /* (array length=n_links) */
     guint n_links;
-    KvStats past;               /* of links that are gone */
+    KvStats past;               /* of links that are gone, and of handshakes */
     uint64_t drops[KV_N_DROPS]; /* datagrams of no link */
 } KvPumpSnapshot;
 

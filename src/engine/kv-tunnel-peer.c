@@ -765,7 +765,7 @@ peer_log_stats(KvTunnel *tunnel, const KvStats *total, const uint64_t *strangers
             kv_tunnel_log_stats_line(get_log_name(self), get_name(known),
                                      kv_peer_get_stats(known->peer));
     }
-    kv_tunnel_log_strangers(get_log_name(self), strangers);
+    kv_tunnel_log_strangers(get_log_name(self), total, strangers);
 }
 
 static void

@@ -60,5 +60,6 @@ void kv_tunnel_pump_gone(KvTunnel *tunnel, KvPump *pump, const KvPumpSnapshot *l
 /* One log line of counters; @label (nullable): the peer; @interface (nullable). */
 void kv_tunnel_log_stats_line(const char *name, const char *label, const KvStats *stats);
 
-/* One log line of what was dropped outside of sessions, if anything was. */
-void kv_tunnel_log_strangers(const char *name, const uint64_t *drops);
+/* One log line each of what was dropped outside of sessions, and of handshakes, if there were any.
+ * @total: that has the handshakes */
+void kv_tunnel_log_strangers(const char *name, const KvStats *total, const uint64_t *drops);

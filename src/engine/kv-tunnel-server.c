@@ -621,7 +621,7 @@ server_log_stats(KvTunnel *tunnel, const KvStats *total, const uint64_t *strange
         kv_tunnel_log_stats_line(kv_tunnel_server_get_log_name(self, peer), kv_peer_get_label(peer),
                                  kv_peer_get_stats(peer));
     }
-    kv_tunnel_log_strangers(kv_tunnel_server_get_log_name(self, NULL), strangers);
+    kv_tunnel_log_strangers(kv_tunnel_server_get_log_name(self, NULL), total, strangers);
 }
 
 static void

@@ -526,11 +526,16 @@ kv_tunnel_log_stats_line(const char *name, const char *label, const KvStats *sta
 }
 
 void
-kv_tunnel_log_strangers(const char *name, const uint64_t *drops)
+kv_tunnel_log_strangers(const char *name, const KvStats *total, const uint64_t *drops)
 {
     g_autoptr(GString) line = g_string_new(NULL);
 
     append_drops(line, drops);
     if (line->len > 0)
         kv_log(KV_LOG_INFO, "statistics", name, NULL, "dropped outside of sessions:%s", line->str);
+    if (total->handshakes_opened > 0 || total->cookie_replies > 0)
+        kv_log(KV_LOG_INFO, "statistics", name, NULL,
+               "handshakes: %" G_GUINT64_FORMAT " opened, %" G_GUINT64_FORMAT
+               " answered with a cookie",
+               (guint64) total->handshakes_opened, (guint64) total->cookie_replies);
 }

@@ -73,6 +73,8 @@ def live_peers(world):
     equal((values["Id"], values["Protocol"], values["Interface"]), ("alice", "native", "kvs0"), "the client")
     equal(values["Addresses"], [{"address": "10.9.0.2", "prefix": 32}, {"address": "fd09::2", "prefix": 128}],
           "its addresses")
+    statistics = root.get(path, TUNNEL, "Statistics")
+    equal((statistics["handshakes-opened"], statistics["cookie-replies"]), (1, 0), "what handshakes cost")
     root.tunnel(path, "Update", {"peers": peers()})
     wait_for(lambda: not root.get(path, TUNNEL, "Clients"), 5, "the client is gone")
     equal(root.state(path), "connected", "the server's state")

@@ -56,6 +56,7 @@ def shows(world):
     statistics = GLib.Variant("a{sv}", {
         "rx-packets": GLib.Variant("t", 5), "rx-bytes": GLib.Variant("t", 2500),
         "rtt-us": GLib.Variant("u", 41000), "loss-rx": GLib.Variant("d", 0.015),
+        "handshakes-opened": GLib.Variant("t", 7), "cookie-replies": GLib.Variant("t", 8),
         "drops": GLib.Variant("a{st}", {"checksum": 3})})
     settings = GLib.Variant("a{sv}", {"name": text("home"), "ip": text("vpn.example.org"),
                                       "port": GLib.Variant("u", 1235),
@@ -69,7 +70,7 @@ def shows(world):
     want(out, "name home", "state connected, for 2 h 5 min", "interface kvc0", "cipher aes",
          "endpoint 192.0.2.1:1235", "addresses 10.0.0.2/24", "ip vpn.example.org", "port 1235",
          "users ann,bob", "received 5 packets, 2.5 kB", "round trip 41.0 ms", "in 1.5 %",
-         "dropped checksum 3", "saved secrets secret")
+         "handshakes 7 opened, 8 told to prove their address first", "dropped checksum 3", "saved secrets secret")
     out = world.run("status", "home")[0]
     want(out, "connected")
     assert "vpn.example.org" not in out

@@ -177,6 +177,7 @@ static void
 test_load(void)
 {
     g_auto(World) world = {0};
+    KvStats stats = {0};
     size_t len;
 
     world_init(&world, KV_NOISE_IKPSK2);
@@ -203,6 +204,9 @@ test_load(void)
 
     begin_junk(&world, 80, NULL);
     g_assert_cmpuint(respond(&world, START + KV_TIME_S - 1), >, 0);
+    kv_responder_add_stats(world.pair.responder, &stats);
+    g_assert_cmpuint(stats.cookie_replies, ==, 3);
+    g_assert_cmpuint(stats.handshakes_opened, ==, 50 + 1);
     g_assert_cmpuint(respond(&world, START + 2 * KV_TIME_S), ==, 0);
     g_assert_cmpint(world.pair.drop, ==, KV_DROP_CHECKSUM);
 }

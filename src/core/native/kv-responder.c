@@ -45,6 +45,8 @@ struct _KvResponder {
     KvRateTable *refusals; /* of numbers, by key */
     KvRateTable *rekeys;   /* by association */
     KvHalfOpenTable *half_open;
+    uint64_t opened;
+    uint64_t cookies;
 };
 
 /* What is known of an initiation on its way through the checks. */
@@ -158,6 +160,7 @@ reply_with_cookie(KvResponder *responder, const Door *door, const uint8_t *datag
     G_STATIC_ASSERT(KV_HANDSHAKE_MIN >= KV_OUTER_REPLY_MIN);
     kv_cookie_jar_bake(&responder->jar, from, now, &responder->random, cookie);
     kv_random_fill(&responder->random, &drawn, sizeof drawn);
+    responder->cookies++;
     outcome->reply_len =
         kv_outer_write_reply(&door->outer, datagram, cookie, (guint) (drawn % (spare + 1)),
                              outcome->reply, &responder->random);
@@ -326,6 +329,7 @@ consider(KvResponder *responder, Initiation *initiation, const KvHandshakeBody *
     KvDrop drop = KV_DROP_NONE;
     uint8_t cipher;
 
+    responder->opened++;
     result = kv_handshake_open(initiation->noise, body, &initiation->head, &initiation->config);
     if (result == KV_HANDSHAKE_FORGED)
         return KV_DROP_CHECKSUM;
@@ -526,4 +530,11 @@ guint
 kv_responder_get_length(const KvResponder *responder)
 {
     return kv_half_open_table_get_length(responder->half_open);
+}
+
+void
+kv_responder_add_stats(const KvResponder *responder, KvStats *stats)
+{
+    stats->handshakes_opened += responder->opened;
+    stats->cookie_replies += responder->cookies;
 }

@@ -99,4 +99,7 @@ void kv_responder_forget_peer(KvResponder *responder, const uint8_t public[KV_NA
 /* Of requests and half-open sessions. */
 guint kv_responder_get_length(const KvResponder *responder);
 
+/* Adds how many initiations it opened, and how many it answered with a cookie, to @stats. */
+void kv_responder_add_stats(const KvResponder *responder, KvStats *stats);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvResponder, kv_responder_free)
