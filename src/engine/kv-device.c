@@ -90,3 +90,20 @@ kv_device_reconfigure(KvNetlink *netlink, const KvDevicePlan *old, const KvDevic
     }
     return kv_netlink_set_up(netlink, plan->name, TRUE, error);
 }
+
+gboolean
+kv_device_check_bridge(KvNetlink *netlink, const char *bridge, const char *name, GError **error)
+{
+    if (bridge == NULL)
+        return TRUE;
+    if (!kv_netlink_bridge_exists(netlink, bridge, NULL)) {
+        g_set_error(error, KV_ERROR, KV_ERROR_CONNECTION_LOST,
+                    "another program removed the bridge %s", bridge);
+        return FALSE;
+    }
+    if (name == NULL || kv_netlink_has_bridge(netlink, name))
+        return TRUE;
+    g_set_error(error, KV_ERROR, KV_ERROR_CONNECTION_LOST,
+                "another program took the interface %s out of the bridge %s", name, bridge);
+    return FALSE;
+}

@@ -27,6 +27,11 @@ typedef struct {
  */
 KvTun *kv_device_create(KvNetlink *netlink, const KvDevicePlan *plan, GError **error) KV_MUST_USE;
 
+/* Whether @bridge is there and has @name (nullable: which is not there yet) as a port; an error
+ * says what another program did. @bridge: (nullable): TRUE. */
+gboolean kv_device_check_bridge(KvNetlink *netlink, const char *bridge, const char *name,
+                                GError **error) KV_MUST_USE;
+
 /**
  * kv_device_reconfigure:
  * @old: the plan @tun was made with

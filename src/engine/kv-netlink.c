@@ -507,6 +507,14 @@ kv_netlink_set_bridge(KvNetlink *netlink, const char *name, const char *bridge, 
 }
 
 gboolean
+kv_netlink_has_bridge(KvNetlink *netlink, const char *name)
+{
+    g_autoptr(RtnlLink) link = get_link(netlink, name, NULL);
+
+    return link != NULL && rtnl_link_get_master(link) != 0;
+}
+
+gboolean
 kv_netlink_bridge_exists(KvNetlink *netlink, const char *bridge, GError **error)
 {
     g_autoptr(RtnlLink) link = get_bridge(netlink, bridge, error);

@@ -12,6 +12,7 @@
 #include "kv-log.h"
 #include "kv-peer-private.h"
 #include "kv-peer-routes.h"
+#include "kv-peer-socket.h"
 #include "kv-resolve.h"
 #include "kv-tunnel-private.h"
 
@@ -405,13 +406,17 @@ pump_moved(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote
 }
 
 static void
-pump_hub_failed(gpointer owner, KvPump *pump, const GError *error)
+fail(KvTunnelPeer *self, const GError *error)
 {
-    KvTunnelPeer *self = owner;
-
     if (!is_stopping(self))
         self->failure = g_error_copy(error);
     shut_down(self);
+}
+
+static void
+pump_hub_failed(gpointer owner, KvPump *pump, const GError *error)
+{
+    fail(owner, error);
 }
 
 static void
@@ -464,42 +469,6 @@ static const KvPumpCallbacks pump_callbacks = {
 };
 
 /* --- starting and stopping ------------------------------------------------------------------ */
-
-static KvUdp *
-open_socket(KvTunnelPeer *self, GError **error)
-{
-    KvTunnelParams *params = get_params(self);
-    KvUdpConfig config = {
-        .no_fragments = TRUE,
-        .tells_marks = TRUE,
-        .dscp = params->dscp,
-        .socket_buffer = params->socket_buffer,
-    };
-    KvUdp *udp;
-
-    if (params->host != NULL) {
-        g_autoptr(GSocketAddress) address =
-            g_inet_socket_address_new_from_string(params->host, params->port);
-
-        if (address == NULL ||
-            !g_socket_address_to_native(address, &config.local, sizeof config.local, NULL)) {
-            g_set_error(error, KV_ERROR, KV_ERROR_INVALID_SETTING,
-                        "ip: \"%s\" is not allowed for a peer; allowed: an IPv4 or IPv6 address",
-                        params->host);
-            return NULL;
-        }
-        return kv_udp_open(&config, error);
-    }
-    config.local.v6 =
-        (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = g_htons(params->port)};
-    udp = kv_udp_open(&config, NULL);
-    if (udp != NULL)
-        return udp;
-    /* A machine without IPv6. */
-    config.local.v4 =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_port = g_htons(params->port)};
-    return kv_udp_open(&config, error);
-}
 
 /* (transfer full) (nullable) */
 static KvTun *
@@ -554,7 +523,7 @@ start(KvTunnelPeer *self, GError **error)
     if (!kv_tunnel_open_hooks((KvTunnel *) self, &self->hooks, error))
         return FALSE;
     worker = kv_engine_get_worker(kv_tunnel_get_engine((KvTunnel *) self), 0, error);
-    udp = worker != NULL ? open_socket(self, error) : NULL;
+    udp = worker != NULL ? kv_peer_socket_open(params, error) : NULL;
     if (udp == NULL)
         return FALSE;
     local = *kv_udp_get_local(udp);
@@ -575,13 +544,21 @@ start(KvTunnelPeer *self, GError **error)
     return TRUE;
 }
 
-/* Those that are there learn where this end is by now. */
+/* Those that are there learn where this end is by now; a bridge may be gone. */
 static void
 network_changed(gpointer data)
 {
     KvTunnelPeer *self = data;
+    KvTunnelParams *params = get_params(self);
+    g_autoptr(GError) error = NULL;
 
-    for (guint i = 0; self->pump != NULL && i < self->known->len; i++) {
+    if (self->pump == NULL || is_stopping(self))
+        return;
+    if (!kv_device_check_bridge(get_netlink(self), params->bridge, params->vni_name, &error)) {
+        fail(self, error);
+        return;
+    }
+    for (guint i = 0; i < self->known->len; i++) {
         const Known *known = g_ptr_array_index(self->known, i);
 
         if (known->peer != NULL)

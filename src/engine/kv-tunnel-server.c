@@ -5,6 +5,7 @@
 
 #include "kv-tunnel-server.h"
 
+#include "kv-device.h"
 #include "kv-error.h"
 #include "kv-log.h"
 #include "kv-resolve.h"
@@ -62,6 +63,18 @@ static KvTunnelParams *
 get_params(KvTunnelServer *self)
 {
     return kv_tunnel_get_params((KvTunnel *) self);
+}
+
+static KvNetlink *
+get_netlink(KvTunnelServer *self)
+{
+    return kv_engine_get_netlink(kv_tunnel_get_engine((KvTunnel *) self));
+}
+
+static KvRouteWatch *
+get_route_watch(KvTunnelServer *self)
+{
+    return kv_engine_get_route_watch(kv_tunnel_get_engine((KvTunnel *) self));
 }
 
 /* Whether another session of the same client has taken its place, and it is being told. */
@@ -126,10 +139,8 @@ is_name_taken(gpointer netlink, const char *name)
 char *
 kv_tunnel_server_take_name(KvTunnelServer *self, GError **error)
 {
-    KvNetlink *netlink = kv_engine_get_netlink(kv_tunnel_get_engine((KvTunnel *) self));
-
     return kv_vni_names_take(&self->vni_names, get_params(self)->vni_name_prefix, is_name_taken,
-                             netlink, error);
+                             get_netlink(self), error);
 }
 
 void
@@ -216,15 +227,33 @@ pump_moved(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote
         kv_tunnel_server_native_moved(self->native, peer, remote);
 }
 
-/* What all native clients share is gone: better end, and be started again, than limp. */
+/* What all clients share is gone: better end, and be started again, than limp. */
 static void
-pump_hub_failed(gpointer owner, KvPump *pump, const GError *error)
+fail(KvTunnelServer *self, const GError *error)
 {
-    KvTunnelServer *self = owner;
-
     if (self->failure == NULL)
         self->failure = g_error_copy(error);
     shut_pumps_down(self);
+}
+
+static void
+pump_hub_failed(gpointer owner, KvPump *pump, const GError *error)
+{
+    fail(owner, error);
+}
+
+static void
+network_changed(gpointer data)
+{
+    KvTunnelServer *self = data;
+    const char *shared =
+        self->native != NULL ? kv_tunnel_server_native_get_interface(self->native) : NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (self->failure == NULL && self->pumps->len > 0 &&
+        kv_tunnel_get_state((KvTunnel *) self) != KV_TUNNEL_STATE_STOPPING &&
+        !kv_device_check_bridge(get_netlink(self), get_params(self)->bridge, shared, &error))
+        fail(self, error);
 }
 
 static void
@@ -289,6 +318,7 @@ hooks_drained(gpointer data)
 {
     KvTunnelServer *self = data;
 
+    kv_route_watch_remove(get_route_watch(self), self);
     g_clear_pointer(&self->hooks, kv_hooks_free);
     g_clear_pointer(&self->native, kv_tunnel_server_native_free);
     g_clear_pointer(&self->grants, kv_grants_free);
@@ -369,7 +399,6 @@ static gboolean
 prepare(KvTunnelServer *self, GError **error)
 {
     KvTunnelParams *params = get_params(self);
-    KvNetlink *netlink = kv_engine_get_netlink(kv_tunnel_get_engine((KvTunnel *) self));
 
     /* Better now than at the first client. */
     if (!kv_tun_check_rights(error))
@@ -381,7 +410,8 @@ prepare(KvTunnelServer *self, GError **error)
         self->native = kv_tunnel_server_native_new(self);
         kv_tunnel_server_native_set_peers(self->native, get_known(self));
     }
-    if (params->bridge != NULL && !kv_netlink_bridge_exists(netlink, params->bridge, error))
+    if (params->bridge != NULL &&
+        !kv_netlink_bridge_exists(get_netlink(self), params->bridge, error))
         return FALSE;
     return kv_tunnel_open_hooks((KvTunnel *) self, &self->hooks, error);
 }
@@ -491,6 +521,8 @@ listen_at(KvTunnelServer *self, const KvSockaddr *address)
            "listening on %s, %s mode, cipher %s", where,
            params->vni_mode == KV_VNI_MODE_TAP ? "tap" : "tun",
            kv_tunnel_params_get_cipher_name(params));
+    if (params->bridge != NULL)
+        kv_route_watch_add(get_route_watch(self), network_changed, self);
     kv_tunnel_run_up((KvTunnel *) self, self->hooks, get_interface(self), params->local_ip);
     kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
     g_free(details.endpoint);

@@ -294,6 +294,29 @@ def bridge(world):
     world.c.can_ping("10.9.0.1")
 
 
+@test("when another program removes the bridge, or takes the interface out of it, the server says so, and ends", limit=60)
+def bridge_lost(world):
+    world.veth()
+    for crypt, change, said in (
+            ("auto", ("link", "del", "br0"), "another program removed the bridge br0"),
+            ("aes", ("link", "del", "br0"), "another program removed the bridge br0"),
+            ("auto", ("link", "set", "kvs0", "nomaster"), "took the interface kvs0 out of the bridge br0")):
+        if not world.s.has_link("br0"):
+            world.s.ip("link", "add", "br0", "type", "bridge")
+            world.s.ip("link", "set", "br0", "up")
+        server = world.server(*POOLS[:6], "--bridge", "br0", crypt=crypt, mode="tap")
+        client = world.client(crypt=crypt)
+        wait_until(lambda: world.s.link("kvs0").get("master") == "br0", 5, "the interface is in the bridge")
+        world.s.ip("link", "add", "other", "type", "bridge")
+        world.s.ip("link", "del", "other")
+        equal(world.s.ping("10.77.0.2", 5, interval=0.1)[0], 0, "the share of pings that is lost outside")
+        check(server.alive(), "what is not its own does not end it")
+        world.s.ip(*change)
+        server.wait_text(said)
+        check(server.wait_exit(5) != 0, "it ends with an error")
+        client.kill()
+
+
 @test("in tap mode the clients are on one switch with the server", limit=60)
 def switch(world):
     clients = two_clients(world)

@@ -245,5 +245,16 @@ def default_route(world):
         b.stop()
 
 
+@test("when another program removes the bridge of a tap peer, it says so, and ends")
+def bridge_lost(world):
+    net = Net(world)
+    net.space("a").ip("link", "add", "br0", "type", "bridge")
+    a = net.start("a", net.group("b"), more="vni-mode=tap\nbridge=br0")
+    equal(net.space("a").link("kvp0").get("master"), "br0", "the bridge that it is in")
+    net.space("a").ip("link", "del", "br0")
+    a.wait_text("another program removed the bridge br0")
+    check(a.wait_exit(5) != 0, "it ends with an error")
+
+
 if __name__ == "__main__":
     main()
