@@ -461,16 +461,25 @@ take_live_settings(KvTunnelObject *self)
     kv_tunnel_set_terms(self->tunnel, terms);
 }
 
-/* Somebody may wait for what does not. */
+/* Somebody may wait for what does not, or for what is of no use; of one that does not run its start
+ * tells. */
 static void
-log_waiting(KvTunnelObject *self, const KvSettings *old)
+log_change(KvTunnelObject *self, const KvSettings *old)
 {
+    const char *name = kv_tunnel_object_get_name(self);
     g_auto(GStrv) keys = kv_settings_list_waiting(old, self->settings);
+    g_auto(GStrv) known = kv_settings_list_warnings(old);
+    g_auto(GStrv) warnings = kv_settings_list_warnings(self->settings);
     g_autofree char *list = g_strjoinv(", ", keys);
 
-    if (*list != '\0' && (self->tunnel != NULL || self->starting != NULL))
-        kv_log(KV_LOG_INFO, "changed", kv_tunnel_object_get_name(self), NULL,
-               "changed, from its next start on: %s", list);
+    if (self->tunnel == NULL && self->starting == NULL)
+        return;
+    if (*list != '\0')
+        kv_log(KV_LOG_INFO, "changed", name, NULL, "changed, from its next start on: %s", list);
+    for (guint i = 0; warnings[i] != NULL; i++) {
+        if (!g_strv_contains((const char *const *) known, warnings[i]))
+            kv_log(KV_LOG_WARNING, NULL, name, NULL, "%s", warnings[i]);
+    }
 }
 
 static void
@@ -647,7 +656,7 @@ kv_tunnel_object_set_settings(KvTunnelObject *self, const KvSettings *settings, 
     char *old_file = self->file;
 
     self->settings = kv_settings_copy(settings);
-    log_waiting(self, old);
+    log_change(self, old);
     self->start_is_outdated = self->starting != NULL;
     self->file = g_strdup(file);
     self->read_only = read_only;

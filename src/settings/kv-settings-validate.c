@@ -5,6 +5,7 @@
 
 #include "kv-error.h"
 #include "kv-i18n.h"
+#include "kv-ip4.h"
 #include "kv-key.h"
 #include "kv-settings-private.h"
 
@@ -212,6 +213,75 @@ validate_client_address(const KvSettings *settings, GError **error)
         ip6);
 }
 
+/* Whether it is the first address of the server's network, or the last one of IPv4, which no
+ * computer has; there are none where the network has room for two only. v1 gives them away. */
+static gboolean
+is_end_of_network(const KvSettings *settings, const KvNetwork *own, const KvNetwork *address)
+{
+    guint bits = kv_network_get_bits(own);
+    KvNetwork first = *own;
+    gboolean is_last = TRUE;
+
+    if (own->prefix + 2u > bits || !kv_network_contains(own, address) ||
+        (!own->is_ip6 && kv_settings_get_protocol(settings) == KV_PROTOCOL_V1))
+        return FALSE;
+    kv_network_make_base(&first);
+    for (guint bit = own->prefix; bit < bits; bit++)
+        is_last &= (address->ip[bit / 8] & 0x80 >> bit % 8) != 0;
+    return memcmp(first.ip, address->ip, sizeof first.ip) == 0 || (is_last && !own->is_ip6);
+}
+
+static gboolean
+validate_fixed_address(const KvSettings *settings, const KvPeerSettings *peer, KvPeerSettingId id,
+                       const KvNetwork *own, GError **error)
+{
+    g_autoptr(GArray) fixed = kv_peer_settings_list_networks(peer, id);
+    const KvNetwork *address = &g_array_index(fixed, KvNetwork, 0);
+    char text[KV_NETWORK_TEXT_BYTES];
+
+    if (fixed->len == 0)
+        return TRUE;
+    kv_network_to_string(address, text);
+    if (memcmp(address->ip, own->ip, sizeof own->ip) == 0)
+        return kv_settings_fail(error, _("peer %s: %s: %s is the server's own address"),
+                                kv_peer_settings_get_name(peer), kv_peer_setting_get(id)->key,
+                                text);
+    if (is_end_of_network(settings, own, address))
+        return kv_settings_fail(
+            error, _("peer %s: %s: %s is an end of the server's network, and no client's address"),
+            kv_peer_settings_get_name(peer), kv_peer_setting_get(id)->key, text);
+    return TRUE;
+}
+
+/* What a client could never have. */
+static gboolean
+validate_fixed_addresses(const KvSettings *settings, GError **error)
+{
+    static const struct {
+        KvSettingId own;
+        KvPeerSettingId fixed;
+    } pairs[] = {{KV_SETTING_LOCAL_IP, KV_PEER_SETTING_LOCAL_IP},
+                 {KV_SETTING_LOCAL_IP6, KV_PEER_SETTING_LOCAL_IP6}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(pairs); i++) {
+        g_autoptr(GArray) own = kv_settings_list_networks(settings, pairs[i].own);
+        const char *netmask = kv_settings_get_string(settings, KV_SETTING_NETMASK);
+        KvNetwork *network = &g_array_index(own, KvNetwork, 0);
+        KvNetwork mask;
+
+        if (own->len == 0)
+            continue;
+        if (!network->is_ip6 && netmask != NULL && kv_network_parse(&mask, netmask))
+            network->prefix = (uint8_t) kv_ip4_mask_to_prefix(kv_network_get_ip4(&mask));
+        for (guint n = 0; n < kv_peer_list_get_length(settings->peers); n++) {
+            if (!validate_fixed_address(settings, kv_peer_list_get(settings->peers, n),
+                                        pairs[i].fixed, network, error))
+                return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 static gboolean
 validate_client(const KvSettings *settings, GError **error)
 {
@@ -224,7 +294,19 @@ validate_server(const KvSettings *settings, GError **error)
 {
     return require(settings, KV_SETTING_IP, error) && require(settings, KV_SETTING_PORT, error) &&
            require(settings, KV_SETTING_VNI_MODE, error) && validate_mtu(settings, error) &&
-           validate_vni_mode(settings, error);
+           validate_vni_mode(settings, error) && validate_fixed_addresses(settings, error);
+}
+
+/* Its socket has one address, or all. */
+static gboolean
+validate_peer_address(const KvSettings *settings, GError **error)
+{
+    const char *ip = kv_settings_get_string(settings, KV_SETTING_IP);
+
+    if (ip == NULL || *ip == '\0' || g_hostname_is_ip_address(ip))
+        return TRUE;
+    return kv_settings_fail(
+        error, _("ip: \"%s\" is not allowed for a peer; allowed: an IPv4 or IPv6 address"), ip);
 }
 
 /* One that only calls others needs neither address nor port. */
@@ -236,7 +318,8 @@ validate_peer(const KvSettings *settings, GError **error)
                                 _("crypt: \"%s\" is not allowed for a peer; allowed: auto, "
                                   "chacha20-poly1305 or aes-256-gcm"),
                                 kv_settings_get_string(settings, KV_SETTING_CRYPT));
-    return validate_mtu(settings, error) && validate_vni_mode(settings, error);
+    return validate_mtu(settings, error) && validate_vni_mode(settings, error) &&
+           validate_peer_address(settings, error);
 }
 
 gboolean

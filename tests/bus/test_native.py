@@ -92,6 +92,23 @@ def live_peers(world):
     world.s.can_ping("10.9.0.78")
 
 
+@test("what is of no use is told when peers of a running tunnel change, as at its start", limit=60)
+def live_warnings(world):
+    root = world.start_all()
+    (server_private, _), (_, public) = key_pair(), key_pair()
+    path = root.create({"name": "office", "role": "server", "vni-mode": "tap", "ip": "0.0.0.0", "port": 1235,
+                        "crypt": "auto", "private-key": server_private, **NETWORK,
+                        "peers": peers(alice={"public-key": public})})
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    said = "peer alice: routes: of no use with vni-mode tap, only with tun"
+    check(said not in world.daemon_process.text(), "there was nothing to warn of")
+    for routes in ("192.168.60.0/24", "192.168.61.0/24"):
+        root.tunnel(path, "Update", {"peers": peers(alice={"public-key": public, "routes": routes})})
+    world.daemon_process.wait_text(said)
+    equal(world.daemon_process.text().count(said), 1, "how often it is said")
+
+
 class Pinger:
     """Pings 20 times a second until it is asked how many were lost."""
 

@@ -243,6 +243,45 @@ fill(gboolean ip6, GError **error)
     return n;
 }
 
+/* Proves: an address that no client can have is not one's for good: the server's own, and the ends
+ * of its network, which v1 gives away. */
+static void
+test_fixed_address(void)
+{
+    static const struct {
+        const char *crypt;
+        const char *lines; /* of the peer */
+        const char *error; /* NULL: allowed */
+    } cases[] = {
+        {"auto", "local-ip=10.0.0.5", NULL},
+        {"auto", "local-ip=10.0.0.1", "peer x: local-ip: 10.0.0.1 is the server's own address"},
+        {"aes", "local-ip=10.0.0.1", "peer x: local-ip: 10.0.0.1 is the server's own address"},
+        {"auto", "local-ip=10.0.0.255",
+         "peer x: local-ip: 10.0.0.255 is an end of the server's network, and no client's address"},
+        {"auto", "local-ip=10.0.0.0",
+         "peer x: local-ip: 10.0.0.0 is an end of the server's network, and no client's address"},
+        {"aes", "local-ip=10.0.0.255", NULL},
+        {"auto", "local-ip=10.0.1.255", NULL},
+        {"auto", "local-ip6=fd00::1", "peer x: local-ip6: fd00::1 is the server's own address"},
+        {"aes", "local-ip6=fd00::",
+         "peer x: local-ip6: fd00:: is an end of the server's network, and no client's address"},
+        {"auto", "local-ip6=fd00::ffff:ffff:ffff:ffff", NULL},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strdup_printf(
+            HEAD "ip=0.0.0.0\nport=7\nvni-mode=tun\ncrypt=%s\nlocal-ip=10.0.0.1\n"
+                 "netmask=255.255.255.0\nlocal-ip6=fd00::1/64\n[peer x]\npublic-key=" KEY_A
+                 "\n%s\n",
+            cases[i].crypt, cases[i].lines);
+        g_autoptr(KvSettings) settings = load(text, NULL);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_cmpint(kv_settings_validate_saved(settings, &error), ==, cases[i].error == NULL);
+        g_assert_cmpstr(error != NULL ? error->message : NULL, ==, cases[i].error);
+    }
+}
+
 /* Proves: there are bounds to the number of peers and to what they take in a file, which all that
  * is within them can be written to and read from. */
 static void
@@ -342,5 +381,6 @@ main(int argc, char **argv)
     g_test_add_func("/peer-settings/bounds", test_bounds);
     g_test_add_func("/peer-settings/merge", test_merge);
     g_test_add_func("/peer-settings/file-mode", test_file_mode);
+    g_test_add_func("/peer-settings/fixed-address", test_fixed_address);
     return kv_test_main(&argc, &argv);
 }

@@ -580,6 +580,9 @@ static const struct {
     {KV_ROLE_PEER, "crypt=none private-key=" KEY " peer",
      "crypt: \"none\" is not allowed for a peer; allowed: auto, chacha20-poly1305 or aes-256-gcm"},
     {KV_ROLE_PEER, "vni-mtu=0", "vni-mtu: \"0\" is not allowed for a peer; allowed: 68 to 65513"},
+    {KV_ROLE_PEER, "ip=vpn.example private-key=" KEY " peer",
+     "ip: \"vpn.example\" is not allowed for a peer; allowed: an IPv4 or IPv6 address"},
+    {KV_ROLE_PEER, "ip=[fd00::7] private-key=" KEY " peer", NULL},
     {KV_ROLE_PEER, "vni-mode=tap local-ip=10.0.0.1",
      "netmask: required with vni-mode tap and local-ip"},
     {KV_ROLE_SERVER, "-secret private-key=" KEY " peer",
@@ -645,7 +648,7 @@ test_validate(void)
         g_autoptr(GError) error = NULL;
         gboolean ok;
 
-        apply(settings, validate_cases[i].role == KV_ROLE_PEER ? "ip=server1 port=1235"
+        apply(settings, validate_cases[i].role == KV_ROLE_PEER ? "ip=10.1.2.3 port=1235"
                                                                : "ip=server1 port=1235 secret=s");
         if (validate_cases[i].role == KV_ROLE_SERVER)
             apply(settings, "vni-mode=tun");
