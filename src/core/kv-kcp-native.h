@@ -40,6 +40,15 @@
 guint kv_kcp_send_parts(KvKcp *kcp, uint16_t lane, uint32_t lane_sequence, const KvSlice *slices,
                         guint n) KV_MUST_USE;
 
+/**
+ * kv_kcp_inherit:
+ * @kcp: new, of parts at least as long
+ * @former: of which nothing came to the peer
+ *
+ * Queues all that @former has yet to bring there, sent or not, with its lanes.
+ */
+void kv_kcp_inherit(KvKcp *kcp, const KvKcp *former);
+
 /* Bytes of the longest part now; what is longer goes as several. */
 uint32_t kv_kcp_get_part_max(const KvKcp *kcp);
 

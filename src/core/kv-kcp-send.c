@@ -331,3 +331,25 @@ kv_kcp_send_parts(KvKcp *kcp, uint16_t lane, uint32_t lane_sequence, const KvSli
         append_bytes(kcp, &first, &slices[i]);
     return (guint) count;
 }
+
+static void
+inherit_list(KvKcp *kcp, const KvSegment *segment)
+{
+    for (; segment != NULL; segment = segment->next) {
+        KvSegment *heir = take_spare(kcp);
+
+        heir->packet = kv_packet_ref(segment->packet);
+        heir->lane = segment->lane;
+        heir->lane_sequence = segment->lane_sequence;
+        enqueue(kcp, heir, heir, 1);
+    }
+}
+
+void
+kv_kcp_inherit(KvKcp *kcp, const KvKcp *former)
+{
+    g_return_if_fail(kcp->config.native && kcp->mss >= former->mss);
+
+    inherit_list(kcp, former->unacked_head);
+    inherit_list(kcp, former->queue_head);
+}

@@ -213,6 +213,7 @@ kv_native_read_plaintext(KvNative *native, KvPacket *packet, const KvEndpoint *f
     KvReader reader;
     KvItem item;
 
+    native->has_heard = TRUE;
     kv_native_heard(native);
     kv_reader_init(&reader, packet->data, packet->len);
     while (is_alive(native) && kv_item_next(&reader, &item)) {

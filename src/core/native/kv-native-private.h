@@ -56,7 +56,8 @@ struct _KvNative {
     KvTransport *transport; /* NULL until the first handshake is through */
     KvNativeConfig remote;
     uint8_t association[KV_NATIVE_ID_BYTES];
-    gboolean is_fresh; /* what is carried begins from nothing, and waits for an association */
+    gboolean is_fresh;  /* what is carried begins from nothing, and waits for an association */
+    gboolean has_heard; /* something of the peer's came under the association */
 
     /* of a client, of a peer */
     KvEndpoint call;     /* where initiations go */

@@ -137,6 +137,23 @@ settle_carried(KvNative *native, KvTime now)
                                 wants_parity(native) ? native->params.parity_shards : 0);
 }
 
+/* Another association takes the place of one under which nothing of the peer's came, as when both
+ * ends began at once: it took nothing there either, so what was sent goes again. */
+static void
+restart_carried(KvNative *native, KvTime now)
+{
+    g_autoptr(KvKcp) former = g_steal_pointer(&native->kcp);
+    KvLaneSender lane_sender = native->lane_sender;
+
+    clear_carried(native);
+    make_carried(native, now);
+    if (kv_kcp_get_part_max(native->kcp) < kv_kcp_get_part_max(former))
+        return;
+    native->lane_sender = lane_sender;
+    kv_kcp_inherit(native->kcp, former);
+    native->flush_due = TRUE;
+}
+
 /* --- handshakes ------------------------------------------------------------------------------ */
 
 void
@@ -219,12 +236,13 @@ take_association(KvNative *native, KvNativeKeys *keys, KvTime now)
     gboolean is_peer = native->params.role == KV_ROLE_PEER;
     gboolean is_first = native->transport == NULL;
     gboolean was_fresh = native->is_fresh;
+    gboolean goes_on = was_fresh || (is_peer && !native->has_heard);
 
     if (!is_first && memcmp(native->association, keys->association, KV_NATIVE_ID_BYTES) == 0)
         return TRUE;
     if (is_peer && kv_native_peer_keeps(native, keys, now))
         return FALSE;
-    if (!was_fresh)
+    if (!goes_on)
         clear_carried(native);
     kv_native_config_clear(&native->remote);
     native->remote = keys->remote;
@@ -239,9 +257,11 @@ take_association(KvNative *native, KvNativeKeys *keys, KvTime now)
     }
     if (native->transport == NULL)
         make_carried(native, now);
-    else
+    else if (was_fresh)
         settle_carried(native, now);
-    native->is_fresh = FALSE;
+    else
+        restart_carried(native, now);
+    native->is_fresh = native->has_heard = FALSE;
     tell_rest(native, keys->left_out);
     if (!is_first)
         kv_native_push_event(native,
