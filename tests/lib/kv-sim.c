@@ -132,9 +132,9 @@ pop_flight(KvSim *sim)
 }
 
 static gboolean
-is_lost(KvSim *sim, End *end)
+is_lost(KvSim *sim, End *end, size_t len)
 {
-    if (end->link.down)
+    if (end->link.down || (end->link.size_max > 0 && len > end->link.size_max))
         return TRUE;
     if (sim->now >= end->burst_until && happens(sim, end->link.burst_enter))
         end->burst_until =
@@ -209,7 +209,7 @@ transmit(KvSim *sim, End *end, const uint8_t *data, size_t len)
         end->counts.queue_drops++;
         return;
     }
-    if (is_lost(sim, end)) {
+    if (is_lost(sim, end, len)) {
         end->counts.lost++;
         return;
     }

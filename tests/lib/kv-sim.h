@@ -46,6 +46,7 @@ typedef struct {
     uint64_t rate;        /* bits per second; 0: unlimited */
     uint32_t queue_bytes; /* in front of @rate, tail drop; 0: unlimited */
     uint32_t overhead;    /* bytes the path adds to each datagram */
+    uint32_t size_max;    /* bytes; longer datagrams are lost; 0: any */
     gboolean down;        /* nothing gets through */
 } KvSimLink;
 

@@ -78,6 +78,7 @@ step(World *world)
         world->pings++;
         world->long_pings += size > KV_PATH_MTU_BASE ? 1 : 0;
         g_assert_cmpuint(size, <=, LONGEST);
+        size = MAX(size, 40);
         if (passes(world, size) && passes(world, 40)) {
             world->pong_at = world->now + RTT;
             memcpy(world->pong, ping, sizeof ping);
@@ -159,6 +160,30 @@ test_black_hole(void)
     }
 }
 
+/* Proves: the same where nothing but long datagrams is sent, so that nothing at all comes back any
+ * more; also when the path was dead for a while before. */
+static void
+test_black_hole_all_long(void)
+{
+    for (guint dead = 0; dead < 2; dead++) {
+        KvTime most = (dead ? 18 : 3) * KV_TIME_S, stall;
+        World world;
+
+        world_init(&world, 1472);
+        world.bulk = world.feedback = TRUE;
+        run(&world, 30 * KV_TIME_S);
+        g_assert_cmpuint(world.mtu.size, ==, 1472);
+        world.small = 0;
+        world.limit = 1380;
+        world.dead = dead;
+        run(&world, dead * 100 * KV_TIME_S);
+        world.dead = FALSE;
+        for (stall = world.now; world.mtu.size > world.limit && world.now < stall + most;)
+            step(&world);
+        g_assert_cmpuint(world.mtu.size, <=, world.limit);
+    }
+}
+
 /* Proves: with the owner's word no ping is spent on a path that is well, and random loss of 30 %
  * each way is no black hole. */
 static void
@@ -179,7 +204,8 @@ test_loss(void)
     g_assert_cmpuint(world.pings, ==, 0);
 }
 
-/* Proves: a path that is dead both ways costs no pings after the first few, and keeps its size. */
+/* Proves: a path that is dead both ways costs few pings after the first, none of them long, and
+ * keeps its size. */
 static void
 test_dead(void)
 {
@@ -189,10 +215,11 @@ test_dead(void)
     world.bulk = TRUE;
     run(&world, 10 * KV_TIME_S);
     world.dead = TRUE;
-    world.pings = 0;
+    world.pings = world.long_pings = 0;
     run(&world, 200 * KV_TIME_S);
     g_assert_cmpuint(world.mtu.size, ==, 1472);
-    g_assert_cmpuint(world.pings, <=, 5);
+    g_assert_cmpuint(world.long_pings, <=, 5);
+    g_assert_cmpuint(world.pings, <=, 10 + 200 / 15);
     world.dead = FALSE;
     world.limit = 1300;
     run(&world, 4 * KV_TIME_S);
@@ -222,6 +249,7 @@ main(int argc, char **argv)
     g_test_add_func("/native-path-mtu/search", test_search);
     g_test_add_func("/native-path-mtu/small-max", test_small_max);
     g_test_add_func("/native-path-mtu/black-hole", test_black_hole);
+    g_test_add_func("/native-path-mtu/black-hole-all-long", test_black_hole_all_long);
     g_test_add_func("/native-path-mtu/loss", test_loss);
     g_test_add_func("/native-path-mtu/dead", test_dead);
     g_test_add_func("/native-path-mtu/idle", test_idle);

@@ -8,14 +8,17 @@
 /*
  * A search tries the longest first, then halves what is left down to 16 bytes; each size has three
  * tries. Ten minutes later it begins again, if anything is sent. When nothing is known of long
- * datagrams for 0.8 s, five pings as long ask whether they pass: so a path that begins to
- * swallow them costs 3 s. Without any sign of life nothing is concluded.
+ * datagrams for 0.8 s, five pings as long ask whether they pass, and as many short ones whether
+ * anything does: so a path that begins to swallow them costs 3 s. The same asks at once when the
+ * path is another. Without any sign of life nothing is concluded, and a short ping each 15 s asks
+ * for one while long datagrams are sent.
  */
 #define GRAIN        16
 #define SEARCH_TRIES 3
 #define RAISE_TIME   (600 * KV_TIME_S)
 #define LONG_WAIT    (800 * KV_TIME_MS)
 #define LONG_TRIES   5
+#define SILENT_TIME  (15 * KV_TIME_S)
 #define TRY_MIN      (400 * KV_TIME_MS)
 #define TRY_MAX      (3 * KV_TIME_S)
 
@@ -64,18 +67,19 @@ static void
 forget_long(KvPathMtu *mtu)
 {
     mtu->long_sent = 0;
+    mtu->short_due = FALSE;
     end(&mtu->confirm);
 }
 
-void
-kv_path_mtu_init(KvPathMtu *mtu, guint max, KvTime now)
+static void
+ask_long(KvPathMtu *mtu, guint size)
 {
-    *mtu = (KvPathMtu){.max = max};
-    kv_path_mtu_restart(mtu, now);
+    begin(&mtu->confirm, size);
+    mtu->short_due = TRUE;
 }
 
-void
-kv_path_mtu_restart(KvPathMtu *mtu, KvTime now)
+static void
+restart(KvPathMtu *mtu, KvTime now)
 {
     forget_long(mtu);
     mtu->silent = FALSE;
@@ -84,10 +88,32 @@ kv_path_mtu_restart(KvPathMtu *mtu, KvTime now)
 }
 
 void
+kv_path_mtu_init(KvPathMtu *mtu, guint max, KvTime now)
+{
+    *mtu = (KvPathMtu){.max = max};
+    restart(mtu, now);
+}
+
+void
+kv_path_mtu_moved(KvPathMtu *mtu, KvTime now)
+{
+    forget_long(mtu);
+    mtu->silent = FALSE;
+    if (mtu->size > KV_PATH_MTU_BASE)
+        ask_long(mtu, mtu->size);
+    begin_search(mtu, now);
+}
+
+void
 kv_path_mtu_sent(KvPathMtu *mtu, guint len, KvTime now)
 {
-    if (mtu->silent)
-        return; /* a dead path gets no pings */
+    if (mtu->silent) {
+        if (now >= mtu->silent_at + SILENT_TIME && len > KV_PATH_MTU_BASE) {
+            mtu->silent_at = now;
+            mtu->short_due = TRUE;
+        }
+        return;
+    }
     if (mtu->searching && mtu->search.size == 0)
         go_on(mtu, now); /* it was given up in silence */
     else if (!mtu->searching && mtu->size < mtu->max && now >= mtu->raise)
@@ -138,12 +164,20 @@ kv_path_mtu_next_ping(KvPathMtu *mtu, KvTime rtt, const KvRandom *random, KvTime
 {
     const KvPathMtuProbe *probe;
 
-    if (take(&mtu->confirm, LONG_TRIES, rtt, random, now))
+    if (mtu->short_due && now >= mtu->confirm.due) {
+        mtu->short_due = FALSE;
+        kv_random_fill(random, ping, KV_PING_BYTES);
+        *size = 0;
+        return TRUE;
+    }
+    if (take(&mtu->confirm, LONG_TRIES, rtt, random, now)) {
         probe = &mtu->confirm;
-    else if (take(&mtu->search, SEARCH_TRIES, rtt, random, now))
+        mtu->short_due = probe->tries < LONG_TRIES;
+    } else if (take(&mtu->search, SEARCH_TRIES, rtt, random, now)) {
         probe = &mtu->search;
-    else
+    } else {
         return FALSE;
+    }
     memcpy(ping, probe->ping, KV_PING_BYTES);
     *size = probe->size;
     return TRUE;
@@ -184,18 +218,19 @@ is_over(const KvPathMtuProbe *probe, guint tries_max, KvTime now)
 
 /* Nobody speaks, so a lost ping says nothing of sizes. All waits until something is heard. */
 static void
-fall_silent(KvPathMtu *mtu)
+fall_silent(KvPathMtu *mtu, KvTime now)
 {
     forget_long(mtu);
     end(&mtu->search);
     mtu->silent = TRUE;
+    mtu->silent_at = now;
 }
 
 static void
 end_search(KvPathMtu *mtu, KvTime now)
 {
     if (!mtu->search.heard) {
-        fall_silent(mtu);
+        fall_silent(mtu, now);
         return;
     }
     mtu->beyond = mtu->search.size;
@@ -206,9 +241,9 @@ static void
 end_confirm(KvPathMtu *mtu, KvTime now)
 {
     if (mtu->confirm.heard)
-        kv_path_mtu_restart(mtu, now);
+        restart(mtu, now);
     else
-        fall_silent(mtu);
+        fall_silent(mtu, now);
 }
 
 void
@@ -219,5 +254,5 @@ kv_path_mtu_advance(KvPathMtu *mtu, KvTime now)
     if (is_over(&mtu->search, SEARCH_TRIES, now))
         end_search(mtu, now);
     if (mtu->long_sent > 0 && mtu->confirm.size == 0 && now >= mtu->long_since + LONG_WAIT)
-        begin(&mtu->confirm, mtu->long_sent);
+        ask_long(mtu, mtu->long_sent);
 }

@@ -36,14 +36,17 @@ typedef struct {
     guint long_sent;   /* the longest sent of which nothing is known, 0: none */
     KvTime long_since; /* when the first of these left */
     KvPathMtuProbe confirm;
-    gboolean silent; /* a probe ended without any sign of life, and none came since */
+    gboolean short_due; /* a ping that every path takes: whether there is one at all */
+    gboolean silent;    /* a probe ended without any sign of life, and none came since */
+    KvTime silent_at;   /* when that was asked last */
 } KvPathMtu;
 
 /* Begins with the base, or @max if that is less, and a search. */
 void kv_path_mtu_init(KvPathMtu *mtu, guint max, KvTime now);
 
-/* The path is another one. */
-void kv_path_mtu_restart(KvPathMtu *mtu, KvTime now);
+/* The path is another one. As a rule it takes as much, and what is under way cannot be cut again:
+ * the size stays until pings, from now on, say that it does not pass. */
+void kv_path_mtu_moved(KvPathMtu *mtu, KvTime now);
 
 /* A datagram of @len bytes was sent, which was not one of the search's pings. */
 void kv_path_mtu_sent(KvPathMtu *mtu, guint len, KvTime now);
@@ -66,7 +69,7 @@ void kv_path_mtu_heard(KvPathMtu *mtu);
  * kv_path_mtu_next_ping:
  * @rtt: of the path
  * @ping: (out): what the ping must say
- * @size: (out): to how many bytes its datagram must be padded
+ * @size: (out): to how many bytes its datagram must be padded, 0: not at all
  *
  * Returns: whether a ping is to be sent now.
  */

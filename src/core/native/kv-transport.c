@@ -237,7 +237,7 @@ kv_transport_handshake_failed(KvTransport *transport, KvTime now)
 static void
 moved(KvTransport *transport, KvTime now)
 {
-    kv_path_mtu_restart(&transport->mtu, now);
+    kv_path_mtu_moved(&transport->mtu, now);
     transport->events |= KV_TRANSPORT_MOVED;
 }
 
