@@ -392,6 +392,51 @@ build_route(const KvNetlinkRoute *route, RtnlLink *link)
     return built;
 }
 
+/* (transfer none) (nullable): @name, with the interface that a route of the main table to the same
+ * network with the same metric goes through; those of a machine are read once, for an error. */
+static const char *
+find_route_interface(KvNetlink *netlink, RtnlRoute *wanted, char name[IF_NAMESIZE])
+{
+    struct nl_cache *routes = NULL;
+    const char *found = NULL;
+
+    if (rtnl_route_alloc_cache(netlink->sock, rtnl_route_get_family(wanted), 0, &routes) < 0)
+        return NULL;
+    for (struct nl_object *object = nl_cache_get_first(routes); object != NULL && found == NULL;
+         object = nl_cache_get_next(object)) {
+        RtnlRoute *route = (RtnlRoute *) object;
+        NlAddr *destination = rtnl_route_get_dst(route);
+
+        if (destination == NULL || rtnl_route_get_nnexthops(route) == 0 ||
+            rtnl_route_get_table(route) != RT_TABLE_MAIN ||
+            rtnl_route_get_priority(route) != rtnl_route_get_priority(wanted) ||
+            nl_addr_cmp(destination, rtnl_route_get_dst(wanted)) != 0)
+            continue;
+        found = if_indextoname(
+            (unsigned int) rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, 0)), name);
+    }
+    nl_cache_free(routes);
+    return found;
+}
+
+/* Whether the kernel has refused because there is such a route, and it is known whose. */
+static gboolean
+is_taken(KvNetlink *netlink, const KvNetlinkRoute *route, RtnlRoute *built, int result,
+         GError **error)
+{
+    char text[KV_NETWORK_TEXT_BYTES];
+    char name[IF_NAMESIZE];
+
+    if (result != -NLE_EXIST || find_route_interface(netlink, built, name) == NULL)
+        return FALSE;
+    g_set_error(error, KV_ERROR, KV_ERROR_EXISTS,
+                "Cannot add route %s with metric %u through interface %s: there is one through "
+                "interface %s",
+                kv_network_to_string(&route->destination, text), route->metric, route->interface,
+                name);
+    return TRUE;
+}
+
 gboolean
 kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **error)
 {
@@ -404,7 +449,8 @@ kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **e
         return FALSE;
     built = build_route(route, link);
     result = rtnl_route_add(netlink->sock, built, NLM_F_EXCL);
-    return !is_switched_off(&route->destination, result, route->interface, error) &&
+    return !is_taken(netlink, route, built, result, error) &&
+           !is_switched_off(&route->destination, result, route->interface, error) &&
            check(result, error, "Cannot add route %s with metric %u through interface %s",
                  kv_network_to_string(&route->destination, text), route->metric, route->interface);
 }
