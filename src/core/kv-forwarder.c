@@ -9,7 +9,7 @@
 
 struct _KvForwarder {
     KvVniMode mode;
-    gboolean between_ports;
+    KvBetweenPorts between_ports;
     KvAllowedIps *ips;   /* tun: of KvForwarderPort */
     KvSwitch *addresses; /* tap */
     KvForwarderPort interface;
@@ -28,7 +28,7 @@ init_port(KvForwarderPort *port)
 }
 
 KvForwarder *
-kv_forwarder_new(KvVniMode mode, const uint8_t *own_mac, gboolean between_ports,
+kv_forwarder_new(KvVniMode mode, const uint8_t *own_mac, KvBetweenPorts between_ports,
                  const uint8_t key[KV_SWITCH_KEY_BYTES])
 {
     KvForwarder *forwarder = g_new0(KvForwarder, 1);
@@ -45,7 +45,7 @@ kv_forwarder_new(KvVniMode mode, const uint8_t *own_mac, gboolean between_ports,
 }
 
 void
-kv_forwarder_set_between_ports(KvForwarder *forwarder, gboolean between_ports)
+kv_forwarder_set_between_ports(KvForwarder *forwarder, KvBetweenPorts between_ports)
 {
     forwarder->between_ports = between_ports;
 }
@@ -134,9 +134,9 @@ route(const KvForwarder *forwarder, KvForwarderPort *from, const uint8_t *packet
     if (kv_allowed_ips_find_source(forwarder->ips, packet, len) != from)
         return dropped(KV_DROP_SOURCE);
     /* Who is the way to everywhere has every address; what is this host's own the kernel knows. */
-    if (to == NULL || to == from)
+    if (to == NULL || to == from || forwarder->between_ports == KV_BETWEEN_PORTS_KERNEL)
         return (KvForwarding){.to_interface = TRUE};
-    if (!forwarder->between_ports)
+    if (forwarder->between_ports == KV_BETWEEN_PORTS_NEVER)
         return dropped(KV_DROP_DESTINATION);
     return (KvForwarding){.port = to};
 }
@@ -157,7 +157,7 @@ flood(const KvForwarder *forwarder, KvForwarderPort *origin, gboolean from_inter
     KvForwarding all = {.to_interface = !from_interface};
     guint copies = forwarder->n_ports - MIN(forwarder->n_ports, 1);
 
-    if (!from_interface && !forwarder->between_ports)
+    if (!from_interface && forwarder->between_ports != KV_BETWEEN_PORTS_DIRECT)
         return all;
     if (copies == 0 || kv_token_bucket_take(&origin->flood, copies, now))
         all.to_other_ports = TRUE;
@@ -192,7 +192,7 @@ forward_frame(KvForwarder *forwarder, KvForwarderPort *from, const uint8_t *fram
         return dropped(KV_DROP_DESTINATION);
     if (to == &forwarder->interface)
         return (KvForwarding){.to_interface = TRUE};
-    if (from != NULL && !forwarder->between_ports)
+    if (from != NULL && forwarder->between_ports != KV_BETWEEN_PORTS_DIRECT)
         return dropped(KV_DROP_DESTINATION);
     return (KvForwarding){.port = to};
 }

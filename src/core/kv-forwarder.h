@@ -44,17 +44,25 @@ typedef struct {
     KvDrop drop;             /* why it goes nowhere, or not to all that it was for */
 } KvForwarding;
 
+/* What becomes of a packet that comes from one port and is for another. */
+typedef enum {
+    KV_BETWEEN_PORTS_NEVER,  /* it is dropped */
+    KV_BETWEEN_PORTS_DIRECT, /* it goes there */
+    /* Tun: it goes to the interface, and it is for the kernel, which forwards or not, filters, and
+     * counts the time to live, to bring it back. Tap: as never. */
+    KV_BETWEEN_PORTS_KERNEL,
+} KvBetweenPorts;
+
 /**
  * kv_forwarder_new:
  * @own_mac: (array fixed-size=6): tap: the interface's address, which no port may use; else %NULL
- * @between_ports: whether packets may go from one port to another
  * @key: (array fixed-size=16): random, of the table of addresses
  */
-KvForwarder *kv_forwarder_new(KvVniMode mode, const uint8_t *own_mac, gboolean between_ports,
+KvForwarder *kv_forwarder_new(KvVniMode mode, const uint8_t *own_mac, KvBetweenPorts between_ports,
                               const uint8_t key[KV_SWITCH_KEY_BYTES]) KV_MUST_USE;
 
 /* As @between_ports of kv_forwarder_new(), from the next packet on. */
-void kv_forwarder_set_between_ports(KvForwarder *forwarder, gboolean between_ports);
+void kv_forwarder_set_between_ports(KvForwarder *forwarder, KvBetweenPorts between_ports);
 
 /* Its ports need not be removed before. */
 void kv_forwarder_free(KvForwarder *forwarder);

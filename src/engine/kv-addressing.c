@@ -160,44 +160,93 @@ add_route(GPtrArray *items, const KvAddressingPlan *plan, const KvNetwork *desti
     add_item(items, &item);
 }
 
-/* (transfer none) (nullable): the way out that was set before. */
+/* (transfer none) (nullable): the way out to @endpoint that was set before, or else another one. */
 static const Item *
-find_way_out(const KvAddressing *self, gboolean is_ip6)
+find_way_out(const KvAddressing *self, const KvNetwork *endpoint)
 {
+    const Item *other = NULL;
+
     for (guint i = 0; i < self->items->len; i++) {
         const Item *item = g_ptr_array_index(self->items, i);
 
-        if (item->interface != NULL && item->network.is_ip6 == is_ip6)
+        if (item->interface == NULL || item->network.is_ip6 != endpoint->is_ip6)
+            continue;
+        if (kv_network_equal(&item->network, endpoint))
             return item;
+        other = other != NULL ? other : item;
     }
-    return NULL;
+    return other;
+}
+
+static gboolean
+is_covered(const GArray *networks, const KvNetwork *address)
+{
+    for (guint i = 0; i < networks->len; i++) {
+        if (kv_network_contains(&g_array_index(networks, KvNetwork, i), address))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Takes away our own routes that lead to @address; they come again. */
+static gboolean
+unset_routes_to(KvAddressing *self, const KvNetwork *address, GError **error)
+{
+    for (guint i = self->items->len; i-- > 0;) {
+        const Item *item = g_ptr_array_index(self->items, i);
+
+        if (!item->is_route || item->interface != NULL ||
+            !kv_network_contains(&item->network, address))
+            continue;
+        if (!unset_item(self, item, error))
+            return FALSE;
+        g_ptr_array_remove_index(self->items, i);
+    }
+    return TRUE;
+}
+
+/* @interface: (out) (transfer full): the way to @endpoint beside the tunnel */
+static gboolean
+find_way(KvAddressing *self, const KvNetwork *endpoint, KvNetwork *gateway, char **interface,
+         GError **error)
+{
+    const Item *former = find_way_out(self, endpoint);
+
+    if (!kv_netlink_find_way(self->netlink, endpoint, gateway, interface, error))
+        return FALSE;
+    if (!g_str_equal(*interface, self->interface))
+        return TRUE;
+    g_clear_pointer(interface, g_free);
+    /* The server is elsewhere now, and our own routes lead there. */
+    if (former != NULL) {
+        *gateway = former->gateway;
+        *interface = g_strdup(former->interface);
+        return TRUE;
+    }
+    if (!unset_routes_to(self, endpoint, error))
+        return FALSE;
+    if (!kv_netlink_find_way(self->netlink, endpoint, gateway, interface, NULL))
+        *interface = g_strdup(self->interface); /* there is no other */
+    return TRUE;
 }
 
 /* The tunnel's own datagrams keep the way that they have now. */
 static gboolean
-add_way_out(KvAddressing *self, GPtrArray *items, const KvAddressingPlan *plan, GError **error)
+add_ways_out(KvAddressing *self, GPtrArray *items, const KvAddressingPlan *plan, GError **error)
 {
-    Item way = {.is_route = TRUE, .network = plan->endpoint};
-    g_autofree char *interface = NULL;
-    const Item *former = find_way_out(self, plan->endpoint.is_ip6);
-    gboolean is_covered = FALSE;
+    for (guint i = 0; plan->endpoints != NULL && i < plan->endpoints->len; i++) {
+        const KvNetwork *endpoint = &g_array_index(plan->endpoints, KvNetwork, i);
+        Item way = {.is_route = TRUE, .network = *endpoint};
+        g_autofree char *interface = NULL;
 
-    for (guint i = 0; i < plan->routes->len && plan->endpoint.prefix != 0; i++)
-        is_covered |=
-            kv_network_contains(&g_array_index(plan->routes, KvNetwork, i), &plan->endpoint);
-    if (!is_covered)
-        return TRUE;
-    if (!kv_netlink_find_way(self->netlink, &plan->endpoint, &way.gateway, &interface, error))
-        return FALSE;
-    if (g_str_equal(interface, "lo"))
-        return TRUE;
-    way.interface = interface;
-    /* The server is elsewhere now, and our own routes lead there. */
-    if (g_str_equal(interface, self->interface) && former != NULL) {
-        way.gateway = former->gateway;
-        way.interface = former->interface;
+        if (!is_covered(plan->routes, endpoint))
+            continue;
+        if (!find_way(self, endpoint, &way.gateway, &interface, error))
+            return FALSE;
+        way.interface = interface;
+        if (!g_str_equal(interface, "lo") && !g_str_equal(interface, self->interface))
+            add_item(items, &way);
     }
-    add_item(items, &way);
     return TRUE;
 }
 
@@ -210,7 +259,7 @@ list_wanted(KvAddressing *self, const KvAddressingPlan *plan, GError **error)
     for (guint i = 0; i < plan->addresses->len; i++)
         add_item(items, &(Item){.network = g_array_index(plan->addresses, KvNetwork, i)});
     add_gateways(items, plan);
-    if (!add_way_out(self, items, plan, error))
+    if (!add_ways_out(self, items, plan, error))
         return NULL;
     for (guint i = 0; i < plan->routes->len; i++)
         add_route(items, plan, &g_array_index(plan->routes, KvNetwork, i));

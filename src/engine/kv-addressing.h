@@ -20,8 +20,8 @@ typedef struct {
     const GArray *addresses; /* each with the prefix of its network */
     const GArray *gateways;  /* (nullable): whole addresses, one of a family at most */
     const GArray *routes;    /* networks to be reached through the interface */
-    KvNetwork endpoint;      /* whole: where the tunnel's own datagrams go, which no route may lead
-                                into the tunnel; a prefix of 0: none */
+    const GArray *endpoints; /* (nullable): whole: where the tunnel's own datagrams go, which no
+                                route may lead into the tunnel */
 } KvAddressingPlan;
 
 /* @netlink: outlives it; @interface: which need not be there yet. */

@@ -101,14 +101,18 @@ kv_client_grant_apply(KvClientGrant *self, const KvSockaddr *remote, gboolean wi
                       GError **error)
 {
     g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(KvNetwork));
+    g_autoptr(GArray) endpoints = g_array_new(FALSE, FALSE, sizeof(KvNetwork));
+    KvNetwork endpoint;
     KvAddressingPlan plan = {
         .mode = self->said.mode,
         .addresses = self->said.addresses,
         .gateways = self->said.gateways,
         .routes = with_routes ? self->said.routes : none,
+        .endpoints = endpoints,
     };
 
-    fill_endpoint(remote, &plan.endpoint);
+    fill_endpoint(remote, &endpoint);
+    g_array_append_val(endpoints, endpoint);
     return kv_addressing_apply(self->addressing, &plan, error);
 }
 

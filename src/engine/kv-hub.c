@@ -253,7 +253,7 @@ kv_hub_new(const KvHubConfig *config, KvTun *tun, GError **error)
 }
 
 void
-kv_hub_set_between_ports(KvHub *hub, gboolean between_ports)
+kv_hub_set_between_ports(KvHub *hub, KvBetweenPorts between_ports)
 {
     kv_forwarder_set_between_ports(hub->forwarder, between_ports);
 }

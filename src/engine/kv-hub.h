@@ -46,8 +46,8 @@ struct _KvHubPort {
 typedef struct {
     KvWorker *worker;
     const KvRandom *random;
-    uint8_t *tx_buffer;     /* KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX, used within one call */
-    gboolean between_ports; /* whether packets may go from one port to another */
+    uint8_t *tx_buffer; /* KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX, used within one call */
+    KvBetweenPorts between_ports;
     /* The device is gone, and nothing comes from it any more; called once. */
     void (*lost)(gpointer owner);
     /* @winner was given a network that @loser had. */
@@ -64,8 +64,8 @@ typedef struct {
  */
 KvHub *kv_hub_new(const KvHubConfig *config, KvTun *tun, GError **error) KV_MUST_USE;
 
-/* Whether packets may go from one port to another, from the next one on. */
-void kv_hub_set_between_ports(KvHub *hub, gboolean between_ports);
+/* What becomes of packets from one port to another, from the next one on. */
+void kv_hub_set_between_ports(KvHub *hub, KvBetweenPorts between_ports);
 
 /* Its ports must have been removed. The device stays open. */
 void kv_hub_free(KvHub *hub);

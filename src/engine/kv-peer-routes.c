@@ -21,18 +21,8 @@ is_default(const KvNetwork *network)
     return network->prefix <= 1;
 }
 
-gboolean
-kv_peer_routes_have_default(const GArray *networks)
-{
-    for (guint i = 0; i < networks->len; i++) {
-        if (is_default(&g_array_index(networks, KvNetwork, i)))
-            return TRUE;
-    }
-    return FALSE;
-}
-
 static void
-set_endpoint(KvAddressingPlan *plan, const KvSockaddr *place)
+get_endpoint(const KvSockaddr *place, KvNetwork *address)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     KvEndpoint endpoint;
@@ -40,21 +30,39 @@ set_endpoint(KvAddressingPlan *plan, const KvSockaddr *place)
 
     kv_sockaddr_to_endpoint(place, &endpoint);
     is_ip4 = memcmp(endpoint.ip, mapped, sizeof mapped) == 0;
-    plan->endpoint = (KvNetwork){.is_ip6 = !is_ip4, .prefix = is_ip4 ? 32 : 128};
-    memcpy(plan->endpoint.ip, endpoint.ip + (is_ip4 ? sizeof mapped : 0), is_ip4 ? 4 : 16);
+    *address = (KvNetwork){.is_ip6 = !is_ip4, .prefix = is_ip4 ? 32 : 128};
+    memcpy(address->ip, endpoint.ip + (is_ip4 ? sizeof mapped : 0), is_ip4 ? 4 : 16);
 }
 
-void
-kv_peer_routes_add(const GArray *networks, const KvSockaddr *place, KvAddressingPlan *plan,
-                   GArray *routes)
+gboolean
+kv_peer_routes_depend_on(const GArray *networks, const KvSockaddr *place)
 {
+    KvNetwork endpoint;
+
+    get_endpoint(place, &endpoint);
     for (guint i = 0; i < networks->len; i++) {
         const KvNetwork *network = &g_array_index(networks, KvNetwork, i);
 
-        if (is_default(network) && place == NULL)
-            continue;
-        if (is_default(network))
-            set_endpoint(plan, place);
-        g_array_append_val(routes, *network);
+        if (is_default(network) || kv_network_contains(network, &endpoint))
+            return TRUE;
     }
+    return FALSE;
+}
+
+void
+kv_peer_routes_add(const GArray *networks, const KvSockaddr *place, GArray *routes,
+                   GArray *endpoints)
+{
+    KvNetwork endpoint;
+
+    for (guint i = 0; i < networks->len; i++) {
+        const KvNetwork *network = &g_array_index(networks, KvNetwork, i);
+
+        if (!is_default(network) || place != NULL)
+            g_array_append_val(routes, *network);
+    }
+    if (place == NULL || !kv_peer_routes_depend_on(networks, place))
+        return;
+    get_endpoint(place, &endpoint);
+    g_array_append_val(endpoints, endpoint);
 }

@@ -443,6 +443,15 @@ hub_taken(gpointer owner, KvHubPort *loser, KvHubPort *winner, const KvNetwork *
                    kv_network_to_string(network, text), to, from);
 }
 
+/* Between equals it is for the kernel to say, as with any interface. */
+static KvBetweenPorts
+get_between_ports(const KvPump *pump, gboolean client_to_client)
+{
+    if (pump->params->role == KV_ROLE_PEER)
+        return KV_BETWEEN_PORTS_KERNEL;
+    return client_to_client ? KV_BETWEEN_PORTS_DIRECT : KV_BETWEEN_PORTS_NEVER;
+}
+
 static void
 worker_set_hub(KvWorker *worker, gpointer data)
 {
@@ -452,7 +461,7 @@ worker_set_hub(KvWorker *worker, gpointer data)
         .worker = worker,
         .random = &pump->random,
         .tx_buffer = pump->context.tx_buffer,
-        .between_ports = message->client_to_client,
+        .between_ports = get_between_ports(pump, message->client_to_client),
         .lost = hub_lost,
         .taken = hub_taken,
         .owner = pump,
@@ -478,7 +487,8 @@ worker_set_client_to_client(KvWorker *worker, gpointer data)
     g_autoptr(Message) message = data;
 
     if (message->pump->hub != NULL)
-        kv_hub_set_between_ports(message->pump->hub, message->client_to_client);
+        kv_hub_set_between_ports(message->pump->hub,
+                                 get_between_ports(message->pump, message->client_to_client));
 }
 
 static void

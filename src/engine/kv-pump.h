@@ -155,7 +155,8 @@ void kv_pump_grant(KvPump *pump, uint32_t id, KvNativeConfig *grant);
  * kv_pump_set_hub:
  * @tun: (transfer full): the device that the native links share; comes back
  * with @callbacks->ended, at the end
- * @client_to_client: whether packets may go from one link to another
+ * @client_to_client: of a server: whether packets may go from one link to another; what goes from
+ *     one peer to another is left to the kernel
  *
  * Before the first kv_pump_join(), once.
  */

@@ -140,27 +140,27 @@ shut_down(KvTunnelPeer *self)
 
 /* --- addresses and routes -------------------------------------------------------------------- */
 
-static void
-add_routes(const Known *known, KvAddressingPlan *plan, GArray *routes)
-{
-    kv_peer_routes_add(known->networks, known->is_placed ? &known->place : NULL, plan, routes);
-}
-
 static gboolean
 apply_addressing(KvTunnelPeer *self, GError **error)
 {
     KvTunnelParams *params = get_params(self);
     g_autoptr(GArray) locals = kv_tunnel_params_list_locals(params);
     g_autoptr(GArray) routes = g_array_new(FALSE, FALSE, sizeof(KvNetwork));
-    KvAddressingPlan plan = {.mode = params->vni_mode, .addresses = locals, .routes = routes};
+    g_autoptr(GArray) endpoints = g_array_new(FALSE, FALSE, sizeof(KvNetwork));
+    KvAddressingPlan plan = {
+        .mode = params->vni_mode, .addresses = locals, .routes = routes, .endpoints = endpoints};
 
     if (!kv_tunnel_get_configure((KvTunnel *) self))
         return TRUE;
     /* A bridge port carries no address of its own. */
     if (params->bridge != NULL)
         g_array_set_size(locals, 0);
-    for (guint i = 0; params->vni_mode == KV_VNI_MODE_TUN && i < self->known->len; i++)
-        add_routes(g_ptr_array_index(self->known, i), &plan, routes);
+    for (guint i = 0; params->vni_mode == KV_VNI_MODE_TUN && i < self->known->len; i++) {
+        const Known *known = g_ptr_array_index(self->known, i);
+
+        kv_peer_routes_add(known->networks, known->is_placed ? &known->place : NULL, routes,
+                           endpoints);
+    }
     return kv_addressing_apply(self->addressing, &plan, error);
 }
 
@@ -214,9 +214,12 @@ join(Known *known)
 static void
 place(Known *known, const KvSockaddr *remote)
 {
+    gboolean depended =
+        known->is_placed && kv_peer_routes_depend_on(known->networks, &known->place);
+
     known->place = *remote;
     known->is_placed = TRUE;
-    if (kv_peer_routes_have_default(known->networks))
+    if (depended || kv_peer_routes_depend_on(known->networks, remote))
         refresh_addressing(known->tunnel);
 }
 

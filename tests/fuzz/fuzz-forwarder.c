@@ -13,7 +13,7 @@ static const uint8_t key[KV_SWITCH_KEY_BYTES] = {1};
 
 /* What goes to a port goes nowhere else, and never back; nothing is dropped without a reason. */
 static void
-check(const KvForwarding *forwarding, const KvForwarderPort *from, gboolean between_ports)
+check(const KvForwarding *forwarding, const KvForwarderPort *from, KvBetweenPorts between_ports)
 {
     gboolean goes =
         forwarding->port != NULL || forwarding->to_interface || forwarding->to_other_ports;
@@ -26,7 +26,7 @@ check(const KvForwarding *forwarding, const KvForwarderPort *from, gboolean betw
         g_assert(!forwarding->to_interface);
     else
         g_assert(forwarding->port != from);
-    if (from != NULL && !between_ports)
+    if (from != NULL && between_ports != KV_BETWEEN_PORTS_DIRECT)
         g_assert(forwarding->port == NULL && !forwarding->to_other_ports);
 }
 
@@ -37,7 +37,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const networks[N_PORTS] = {"10.0.0.0/8", "10.1.0.0/16", "::/0", "0.0.0.0/0"};
     KvVniMode mode = size > 0 && (data[0] & 1) ? KV_VNI_MODE_TAP : KV_VNI_MODE_TUN;
-    gboolean between_ports = size > 0 && (data[0] & 2) != 0;
+    KvBetweenPorts between_ports = size > 0 ? (data[0] >> 1) % 3 : KV_BETWEEN_PORTS_NEVER;
     g_autoptr(KvForwarder) forwarder = kv_forwarder_new(mode, own_mac, between_ports, key);
     KvForwarderPort ports[N_PORTS];
     KvTime now = 0;

@@ -52,10 +52,9 @@ apply(KvAddressing *addressing, KvVniMode mode, const char *addresses, const cha
     g_autoptr(GArray) address_list = parse_list(addresses);
     g_autoptr(GArray) gateway_list = parse_list(gateways);
     g_autoptr(GArray) route_list = parse_list(routes);
-    KvAddressingPlan plan = {mode, address_list, gateway_list, route_list, {0}};
+    g_autoptr(GArray) endpoint_list = parse_list(endpoint != NULL ? endpoint : "");
+    KvAddressingPlan plan = {mode, address_list, gateway_list, route_list, endpoint_list};
 
-    if (endpoint != NULL)
-        g_assert_true(kv_network_parse(&plan.endpoint, endpoint));
     return kv_addressing_apply(addressing, &plan, error);
 }
 

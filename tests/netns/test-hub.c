@@ -42,7 +42,7 @@ typedef struct {
     KvHub *hub;
     KvTun *tun;
     KvVniMode mode;
-    gboolean between_ports;
+    KvBetweenPorts between_ports;
     KvRandom random;
     uint8_t buffer[KV_VNET_HDR_BYTES + KV_GSO_PACKET_MAX];
     Port ports[N_PORTS];
@@ -178,7 +178,7 @@ set_up(Fixture *f, gconstpointer mode)
 static void
 set_up_open(Fixture *f, gconstpointer mode)
 {
-    f->between_ports = TRUE;
+    f->between_ports = KV_BETWEEN_PORTS_DIRECT;
     set_up(f, mode);
 }
 

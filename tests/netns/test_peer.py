@@ -245,6 +245,42 @@ def default_route(world):
         b.stop()
 
 
+@test("an endpoint inside the peer's own allowed-ips, by address or by name, is reached past the tunnel", limit=60)
+def endpoint_inside(world):
+    net = Net(world)
+    b = net.space("b")
+    net.start("a", net.group("b"))
+    net.space("a").ip("addr", "add", "10.77.1.77/32", "dev", "lo")
+    world.write_hosts(b, "10.77.1.2 there.example")
+    for endpoint in (net.outside("a"), f"there.example:{PORT}"):
+        process = net.start("b", net.group("a", endpoint, "10.9.0.1/32;fd09::1/128;10.77.1.0/24"))
+        reaches(b, 1)
+        b.can_ping("10.77.1.77")
+        equal(b.ip_json("route", "get", "10.77.1.77")[0]["dev"], "kvp0", "the way to what is behind a")
+        equal(b.ip_json("route", "get", "10.77.1.2")[0]["dev"], "eth2", "the way to a itself")
+        process.stop()
+        check(not b.ip_json("route", "show", "proto", "static"), "routes that are left behind")
+
+
+@test("what one peer sends to another comes out of the interface of the one between, whose kernel forwards it or not",
+      limit=60)
+def hub_and_spoke(world):
+    net = Net(world, "abc")
+    hub = net.space("a")
+    hub.sysctl("net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")
+    net.start("a", net.group("b"), net.group("c"))
+    for name in "bc":
+        net.start(name, net.group("a", net.outside("a"), "10.9.0.0/24;fd09::/64"))
+    for name in "bc":
+        reaches(net.space(name), 1)
+    net.space("b").cannot_ping("10.9.0.3")
+    hub.sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    reaches(net.space("b"), 3)
+    reaches(net.space("c"), 2)
+    out = net.space("b").run("ping", "-n", "-c", "1", "10.9.0.3")
+    check("ttl=63" in out, f"the time to live is counted: {out}")
+
+
 @test("when another program removes the bridge of a tap peer, it says so, and ends")
 def bridge_lost(world):
     net = Net(world)

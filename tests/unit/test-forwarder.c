@@ -30,7 +30,7 @@ fill_mac(uint8_t mac[6], guint number)
 }
 
 static void
-begin(Fixture *fixture, KvVniMode mode, gboolean between_ports)
+begin(Fixture *fixture, KvVniMode mode, KvBetweenPorts between_ports)
 {
     uint8_t mac[6];
 
@@ -120,7 +120,7 @@ test_from_interface(void)
 {
     Fixture f;
 
-    begin(&f, KV_VNI_MODE_TUN, FALSE);
+    begin(&f, KV_VNI_MODE_TUN, KV_BETWEEN_PORTS_NEVER);
     set_networks(&f, 0, "10.0.0.2 10.1.0.0/16 fd00::2");
     set_networks(&f, 1, "10.0.0.3 10.1.2.0/24 fd00::/64");
     assert_port(decide(&f, NULL, "10.0.0.1", "10.0.0.2"), &f.ports[0]);
@@ -141,7 +141,7 @@ test_source(void)
     static const uint8_t junk[40] = {0x15};
     Fixture f;
 
-    begin(&f, KV_VNI_MODE_TUN, TRUE);
+    begin(&f, KV_VNI_MODE_TUN, KV_BETWEEN_PORTS_DIRECT);
     set_networks(&f, 0, "10.0.0.2 fd00::2");
     set_networks(&f, 1, "10.0.0.3");
     assert_interface(decide(&f, &f.ports[0], "10.0.0.2", "192.0.2.1"));
@@ -162,18 +162,22 @@ test_between_ports(void)
 {
     Fixture f;
 
-    begin(&f, KV_VNI_MODE_TUN, FALSE);
+    begin(&f, KV_VNI_MODE_TUN, KV_BETWEEN_PORTS_NEVER);
     set_networks(&f, 0, "10.0.0.2 10.1.0.0/16");
     set_networks(&f, 1, "10.0.0.3");
     assert_drop(decide(&f, &f.ports[0], "10.0.0.2", "10.0.0.3"), KV_DROP_DESTINATION);
     end(&f);
-    begin(&f, KV_VNI_MODE_TUN, TRUE);
+    begin(&f, KV_VNI_MODE_TUN, KV_BETWEEN_PORTS_DIRECT);
     set_networks(&f, 0, "10.0.0.2 10.1.0.0/16");
     set_networks(&f, 1, "10.0.0.3");
     assert_port(decide(&f, &f.ports[0], "10.0.0.2", "10.0.0.3"), &f.ports[1]);
     assert_interface(decide(&f, &f.ports[0], "10.0.0.2", "10.1.9.9"));
-    kv_forwarder_set_between_ports(f.forwarder, FALSE);
+    kv_forwarder_set_between_ports(f.forwarder, KV_BETWEEN_PORTS_NEVER);
     assert_drop(decide(&f, &f.ports[0], "10.0.0.2", "10.0.0.3"), KV_DROP_DESTINATION);
+    kv_forwarder_set_between_ports(f.forwarder, KV_BETWEEN_PORTS_KERNEL);
+    assert_interface(decide(&f, &f.ports[0], "10.0.0.2", "10.0.0.3"));
+    assert_port(decide(&f, NULL, "10.0.0.2", "10.0.0.3"), &f.ports[1]);
+    assert_drop(decide(&f, &f.ports[0], "10.0.0.3", "10.0.0.2"), KV_DROP_SOURCE);
     end(&f);
 }
 
@@ -184,7 +188,7 @@ test_networks_move(void)
 {
     Fixture f;
 
-    begin(&f, KV_VNI_MODE_TUN, FALSE);
+    begin(&f, KV_VNI_MODE_TUN, KV_BETWEEN_PORTS_NEVER);
     set_networks(&f, 0, "10.0.0.2 10.1.0.0/16");
     set_networks(&f, 0, "10.0.0.2 10.1.0.0/16");
     g_assert_cmpuint(f.n_taken, ==, 0);
@@ -210,7 +214,7 @@ test_walk(void)
     Fixture f;
     guint n = 0;
 
-    begin(&f, KV_VNI_MODE_TUN, FALSE);
+    begin(&f, KV_VNI_MODE_TUN, KV_BETWEEN_PORTS_NEVER);
     kv_forwarder_remove_port(f.forwarder, &f.ports[3]);
     kv_forwarder_remove_port(f.forwarder, &f.ports[1]);
     for (KvForwarderPort *port = kv_forwarder_get_first(f.forwarder); port != NULL;
@@ -248,7 +252,7 @@ test_switch(void)
 {
     Fixture f;
 
-    begin(&f, KV_VNI_MODE_TAP, TRUE);
+    begin(&f, KV_VNI_MODE_TAP, KV_BETWEEN_PORTS_DIRECT);
     assert_flood(switch_frame(&f, &f.ports[0], 1, EVERYBODY, START), TRUE);
     assert_flood(switch_frame(&f, NULL, INTERFACE, EVERYBODY, START), FALSE);
     assert_flood(switch_frame(&f, &f.ports[0], 1, 99, START), TRUE);
@@ -275,7 +279,7 @@ test_switch_theft(void)
 {
     Fixture f;
 
-    begin(&f, KV_VNI_MODE_TAP, TRUE);
+    begin(&f, KV_VNI_MODE_TAP, KV_BETWEEN_PORTS_DIRECT);
     switch_frame(&f, &f.ports[0], 1, EVERYBODY, START);
     switch_frame(&f, &f.ports[1], 2, EVERYBODY, START);
     switch_frame(&f, NULL, INTERFACE, EVERYBODY, START);
@@ -301,7 +305,7 @@ test_switch_source(void)
     static const uint8_t junk[13] = {2};
     Fixture f;
 
-    begin(&f, KV_VNI_MODE_TAP, TRUE);
+    begin(&f, KV_VNI_MODE_TAP, KV_BETWEEN_PORTS_DIRECT);
     assert_drop(switch_frame(&f, &f.ports[0], INTERFACE, 9, START), KV_DROP_SOURCE);
     assert_drop(switch_frame(&f, &f.ports[0], EVERYBODY, 9, START), KV_DROP_SOURCE);
     assert_interface(switch_frame(&f, &f.ports[1], 2, INTERFACE, START));
@@ -316,7 +320,7 @@ test_switch_apart(void)
 {
     Fixture f;
 
-    begin(&f, KV_VNI_MODE_TAP, FALSE);
+    begin(&f, KV_VNI_MODE_TAP, KV_BETWEEN_PORTS_NEVER);
     assert_interface(switch_frame(&f, &f.ports[0], 1, EVERYBODY, START));
     assert_interface(switch_frame(&f, &f.ports[1], 2, 99, START));
     assert_drop(switch_frame(&f, &f.ports[0], 1, 2, START), KV_DROP_DESTINATION);
@@ -332,7 +336,7 @@ test_flood_is_bounded(void)
     guint copies = 0;
     Fixture f;
 
-    begin(&f, KV_VNI_MODE_TAP, TRUE);
+    begin(&f, KV_VNI_MODE_TAP, KV_BETWEEN_PORTS_DIRECT);
     for (guint i = 0; i < 100000; i++) {
         KvForwarding got = switch_frame(&f, &f.ports[0], 1, EVERYBODY, START + 10 * i);
 
@@ -353,7 +357,7 @@ test_flood_to_one(void)
 {
     Fixture f;
 
-    begin(&f, KV_VNI_MODE_TAP, TRUE);
+    begin(&f, KV_VNI_MODE_TAP, KV_BETWEEN_PORTS_DIRECT);
     for (guint i = 1; i < G_N_ELEMENTS(f.ports); i++)
         kv_forwarder_remove_port(f.forwarder, &f.ports[i]);
     for (guint i = 0; i < 10000; i++)
