@@ -4,7 +4,7 @@
 import contextlib
 import socket
 
-from kvnet import check, equal, main, test
+from kvnet import PATIENT, check, equal, main, test
 
 IP_RECVTOS = 13
 
@@ -12,10 +12,10 @@ IP_RECVTOS = 13
 @test("a delay of 20 ms each way is a round trip of 40 ms")
 def delay(world):
     world.linkem("both delay=20ms")
-    lost, times = world.c.ping("10.77.0.1", 20, 0.02)
+    lost, times = world.c.ping("10.77.0.1", 20, 0.02, more=PATIENT)
     equal(lost, 0, "the share lost")
-    median = sorted(times)[len(times) // 2]
-    check(39.9 < median < 45, f"median of {median} ms")
+    least = min(times)  # the others may have waited for a processor, too
+    check(39.9 < least < 45, f"no less than {least} ms")
 
 
 def fate(world, settings):

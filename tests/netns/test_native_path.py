@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 
-from kvnet import TUN_CLIENT, TUN_SERVER, POOL, check, equal, main, test, wait_until
+from kvnet import PATIENT, TUN_CLIENT, TUN_SERVER, POOL, check, equal, main, test, wait_until
 
 CRYPT = "chacha20-poly1305"
 IP_RECVTOS = 13
@@ -125,9 +125,9 @@ def too_big(world):
     check(re.search(r"mtu ?= ?1300", out), f"ping was not told of 1300:\n{out}")
     wait_until(lambda: "mtu 1300" in world.s.ip("route", "get", TUN_CLIENT), 5,
                "the kernel knows how much passes")
-    lost, _ = world.s.ping(TUN_CLIENT, 3, size=1272, more=("-M", "do"))
+    lost, _ = world.s.ping(TUN_CLIENT, 3, size=1272, more=(*PATIENT, "-M", "do"))
     equal(lost, 0, "the share lost of packets of 1300 bytes")
-    lost, _ = world.s.ping(TUN_CLIENT, 3, size=3000)
+    lost, _ = world.s.ping(TUN_CLIENT, 3, size=3000, more=PATIENT)
     equal(lost, 0, "the share lost of packets that may be fragmented")
 
 
