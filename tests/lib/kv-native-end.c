@@ -63,6 +63,10 @@ check_packet(KvNativeEnd *end, const uint8_t *data, size_t len)
     g_autofree uint8_t *want = NULL;
     size_t want_len;
 
+    if (end->is_lenient) {
+        end->received++;
+        return;
+    }
     g_assert_cmpuint(len, >=, HEADER);
     flow = kv_get_le32(data + 12);
     number = kv_get_le32(data + 16);
@@ -90,7 +94,7 @@ read_inner(KvNativeEnd *end, KvTime now)
     size_t len;
 
     while ((len = kv_native_recv(end->native, end->buf, 65549, &ethertype, now)) > 0) {
-        g_assert_cmpuint(ethertype, ==, 0x0800);
+        g_assert_true(ethertype == 0x0800 || end->is_lenient);
         check_packet(end, end->buf, len);
     }
 }

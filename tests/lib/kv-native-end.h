@@ -73,6 +73,7 @@ typedef struct {
     guint next[KV_NATIVE_END_FLOWS]; /* the number that comes next */
     gboolean congested;              /* each datagram comes with a congestion mark */
     gboolean may_skip;               /* some may be lost, as when the other end began anew */
+    gboolean is_lenient;             /* whatever arrives is taken */
     KvTime interval;                 /* between two of them; 0: as fast as they go */
     KvTime next_send;
     size_t size_min;
