@@ -8,10 +8,6 @@
 
 #include <sodium.h>
 
-#define ECN_MASK    0x03
-#define ECN_NOT_ECT 0x00
-#define ECN_CE      0x03
-
 G_STATIC_ASSERT(KV_FLOW_KEY_BYTES == crypto_shorthash_KEYBYTES);
 
 /* Two addresses, two ports, protocol, version. */
@@ -50,42 +46,65 @@ kv_flow_hash(KvVniMode mode, const uint8_t *packet, size_t len,
     return hash;
 }
 
-static gboolean
-mark_v4(uint8_t *ip)
+/* (nullable): the IP header in a packet's beginning. */
+static uint8_t *
+find_ip(KvVniMode mode, uint8_t *headers, size_t len)
+{
+    size_t l3;
+
+    if (!kv_gso_find_l3(mode, headers, len, &l3))
+        return NULL;
+    if (len >= l3 + KV_IP4_BYTES && headers[l3] >> 4 == 4)
+        return headers + l3;
+    return len >= l3 + KV_IP6_BYTES && headers[l3] >> 4 == 6 ? headers + l3 : NULL;
+}
+
+static KvEcn
+get_ecn(const uint8_t *ip)
+{
+    return (KvEcn) (ip[0] >> 4 == 4 ? ip[1] & KV_ECN_MASK : ip[1] >> 4 & KV_ECN_MASK);
+}
+
+static void
+set_ecn(uint8_t *ip, KvEcn ecn)
 {
     uint16_t before = kv_get_be16(ip);
     uint32_t sum;
 
-    if ((ip[1] & ECN_MASK) == ECN_NOT_ECT)
-        return FALSE;
-    ip[1] |= ECN_CE;
+    if (ip[0] >> 4 == 6) {
+        ip[1] = (uint8_t) ((ip[1] & ~(KV_ECN_MASK << 4)) | ecn << 4);
+        return;
+    }
+    ip[1] = (uint8_t) ((ip[1] & ~KV_ECN_MASK) | ecn);
     /* RFC 1624: the header checksum follows the one word that changed. */
     sum = (uint16_t) ~kv_get_be16(ip + KV_IP4_CHECKSUM) + (uint16_t) ~before + kv_get_be16(ip);
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     kv_put_be16(ip + KV_IP4_CHECKSUM, (uint16_t) ~sum);
-    return TRUE;
-}
-
-static gboolean
-mark_v6(uint8_t *ip)
-{
-    if ((ip[1] >> 4 & ECN_MASK) == ECN_NOT_ECT)
-        return FALSE;
-    ip[1] |= ECN_CE << 4;
-    return TRUE;
 }
 
 gboolean
 kv_flow_mark_ce(KvVniMode mode, uint8_t *headers, size_t len)
 {
-    size_t l3;
+    uint8_t *ip = find_ip(mode, headers, len);
 
-    if (!kv_gso_find_l3(mode, headers, len, &l3))
+    if (ip == NULL || get_ecn(ip) == KV_ECN_NOT_ECT)
         return FALSE;
-    if (len >= l3 + KV_IP4_BYTES && headers[l3] >> 4 == 4)
-        return mark_v4(headers + l3);
-    if (len >= l3 + KV_IP6_BYTES && headers[l3] >> 4 == 6)
-        return mark_v6(headers + l3);
-    return FALSE;
+    set_ecn(ip, KV_ECN_CE);
+    return TRUE;
+}
+
+gboolean
+kv_flow_take_ecn(KvVniMode mode, uint8_t *headers, size_t len, KvEcn outer)
+{
+    uint8_t *ip;
+
+    if (outer == KV_ECN_CE)
+        return kv_flow_mark_ce(mode, headers, len);
+    if (outer != KV_ECN_ECT1)
+        return TRUE;
+    ip = find_ip(mode, headers, len);
+    if (ip != NULL && get_ecn(ip) == KV_ECN_ECT0)
+        set_ecn(ip, KV_ECN_ECT1);
+    return TRUE;
 }

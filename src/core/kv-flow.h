@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "kv-ecn.h"
 #include "kv-types.h"
 
 #include <stddef.h>
@@ -28,3 +29,14 @@ uint64_t kv_flow_hash(KvVniMode mode, const uint8_t *packet, size_t len,
  * Returns: %FALSE if it does not: then only a drop tells it.
  */
 gboolean kv_flow_mark_ce(KvVniMode mode, uint8_t *headers, size_t len);
+
+/**
+ * kv_flow_take_ecn:
+ * @headers: (array length=len): the beginning of an inner packet, changed in place
+ * @outer: with which its datagram came
+ *
+ * What the path said of the datagram goes on to the packet (RFC 6040, 4.2).
+ *
+ * Returns: %FALSE if only a drop tells it.
+ */
+gboolean kv_flow_take_ecn(KvVniMode mode, uint8_t *headers, size_t len, KvEcn outer);

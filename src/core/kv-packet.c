@@ -96,7 +96,7 @@ kv_packet_new(KvPacketPool *pool)
     packet->next = NULL;
     packet->refs = 1;
     packet->len = 0;
-    packet->ce = FALSE;
+    packet->ecn = KV_ECN_NOT_ECT;
     return packet;
 }
 

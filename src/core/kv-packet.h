@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "kv-ecn.h"
 #include "kv-macros.h"
 
 #include <stdint.h>
@@ -22,7 +23,7 @@ struct _KvPacket {
     KvPacket *next; /* free list of the pool; else at its holder's disposal */
     uint32_t refs;
     uint32_t len; /* bytes in use from the start of @data */
-    gboolean ce;  /* of a datagram: it came with a congestion mark (RFC 3168) */
+    KvEcn ecn;    /* of a datagram: with which it came */
     uint8_t data[KV_PACKET_CAPACITY] __attribute__((aligned(32)));
 };
 

@@ -41,11 +41,11 @@ kv_session_free(KvSession *session)
 
 KvDrop
 kv_session_input(KvSession *session, const uint8_t *datagram, size_t len, const KvEndpoint *from,
-                 gboolean ce, KvTime now)
+                 KvEcn ecn, KvTime now)
 {
     if (session->v1 != NULL)
         return kv_v1_input(session->v1, datagram, len, now);
-    return kv_native_input(session->native, datagram, len, from, ce, now);
+    return kv_native_input(session->native, datagram, len, from, ecn, now);
 }
 
 size_t

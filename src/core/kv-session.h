@@ -37,12 +37,12 @@ void kv_session_free(KvSession *session);
 /**
  * kv_session_input:
  * @from: (nullable): native: where it came from; v1 does not look
- * @ce: native: it came with a congestion mark
+ * @ecn: native: with which it came
  *
  * Takes one sealed datagram; says why if it was dropped. The bytes stay the caller's.
  */
 KvDrop kv_session_input(KvSession *session, const uint8_t *datagram, size_t len,
-                        const KvEndpoint *from, gboolean ce, KvTime now);
+                        const KvEndpoint *from, KvEcn ecn, KvTime now);
 
 /**
  * kv_session_output:

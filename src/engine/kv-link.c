@@ -500,7 +500,8 @@ input_native(KvLink *link, const KvUdpDatagram *datagram, KvTime now)
     KvDrop drop;
 
     kv_sockaddr_to_endpoint(&datagram->path->remote, &from);
-    drop = kv_session_input(link->session, datagram->data, datagram->len, &from, datagram->ce, now);
+    drop =
+        kv_session_input(link->session, datagram->data, datagram->len, &from, datagram->ecn, now);
     if (drop == KV_DROP_NONE) {
         link->last_received = now;
         note_native_path(link, &from, datagram->path);
@@ -511,7 +512,8 @@ input_native(KvLink *link, const KvUdpDatagram *datagram, KvTime now)
 static KvDrop
 input_v1(KvLink *link, const KvUdpDatagram *datagram, KvTime now)
 {
-    KvDrop drop = kv_session_input(link->session, datagram->data, datagram->len, NULL, FALSE, now);
+    KvDrop drop =
+        kv_session_input(link->session, datagram->data, datagram->len, NULL, KV_ECN_NOT_ECT, now);
 
     if (drop == KV_DROP_NONE) {
         link->last_received = now;

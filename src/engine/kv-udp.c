@@ -21,8 +21,6 @@
 #define PLAIN_BYTES    2048
 
 /* Of a type of service or a traffic class, RFC 3168. */
-#define ECN_MASK 3
-#define ECN_CE   3
 
 /* The part of the socket's buffer, one in so many, that is enough to be called choked. */
 #define CHOKED_SHARE 4
@@ -50,7 +48,7 @@ struct _KvUdp {
     guint next;       /* message whose datagrams are handed out */
     guint next_at;    /* bytes of it handed out */
     guint next_segment;
-    gboolean next_ce;
+    KvEcn next_ecn;
     guint coalesced; /* datagrams a message of the last batch, rounded down, at least 1 */
 
     guint capacity; /* messages */
@@ -325,17 +323,17 @@ parse_local(KvUdpLocal *local, const struct cmsghdr *control)
 }
 
 /* Of IPv4 the class is one byte, of IPv6 an int. */
-static gboolean
-says_ce(const struct cmsghdr *control)
+static void
+parse_ecn(KvEcn *ecn, const struct cmsghdr *control)
 {
     int class;
 
-    if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_TOS)
-        return (*CMSG_DATA(control) & ECN_MASK) == ECN_CE;
-    if (control->cmsg_level != IPPROTO_IPV6 || control->cmsg_type != IPV6_TCLASS)
-        return FALSE;
-    memcpy(&class, CMSG_DATA(control), sizeof(class));
-    return (class & ECN_MASK) == ECN_CE;
+    if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_TOS) {
+        *ecn = (KvEcn) (*CMSG_DATA(control) & KV_ECN_MASK);
+    } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_TCLASS) {
+        memcpy(&class, CMSG_DATA(control), sizeof(class));
+        *ecn = (KvEcn) (class & KV_ECN_MASK);
+    }
 }
 
 /* Begins to hand out message @udp->next. The kernel merges only datagrams of one class. */
@@ -347,14 +345,14 @@ begin_message(KvUdp *udp)
 
     udp->next_at = 0;
     udp->next_segment = udp->messages[udp->next].msg_len;
-    udp->next_ce = FALSE;
+    udp->next_ecn = KV_ECN_NOT_ECT;
     local->family = AF_UNSPEC;
     for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL;
          control = CMSG_NXTHDR(message, control)) {
         int segment;
 
         parse_local(local, control);
-        udp->next_ce = udp->next_ce || says_ce(control);
+        parse_ecn(&udp->next_ecn, control);
         if (control->cmsg_level != SOL_UDP || control->cmsg_type != UDP_GRO)
             continue;
         memcpy(&segment, CMSG_DATA(control), sizeof(segment));
@@ -403,7 +401,7 @@ hand_out(KvUdp *udp, KvUdpDatagram *out, guint max)
             (KvUdpDatagram){.data = data + udp->next_at,
                             .len = MIN(udp->next_segment, len - udp->next_at),
                             .path = udp->connected ? &udp->peer_path : &udp->paths[udp->next],
-                            .ce = udp->next_ce};
+                            .ecn = udp->next_ecn};
         udp->next_at += udp->next_segment;
         if (udp->next_at < len)
             continue;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "kv-ecn.h"
 #include "kv-macros.h"
 #include "kv-sockaddr.h"
 
@@ -79,7 +80,7 @@ typedef struct {
     const uint8_t *data;
     size_t len; /* above KV_UDP_DATAGRAM_MAX: too long, maybe cut off; to be dropped */
     const KvUdpPath *path;
-    gboolean ce; /* it came with a congestion mark (RFC 3168) */
+    KvEcn ecn; /* with which it came */
 } KvUdpDatagram;
 
 /**

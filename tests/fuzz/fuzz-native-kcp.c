@@ -113,11 +113,11 @@ check_packet(const Run *run, End *end, size_t len)
 static void
 read_packets(Run *run, End *end)
 {
-    gboolean ce;
+    KvEcn ecn;
     size_t n;
 
     kv_lanes_settle(end->lanes, kv_kcp_get_una(end->kcp));
-    while ((n = kv_lanes_recv(end->lanes, run->buf, sizeof run->buf, &ce)) > 0) {
+    while ((n = kv_lanes_recv(end->lanes, run->buf, sizeof run->buf, &ecn)) > 0) {
         if (run->n_ends == 2)
             check_packet(run, end, n);
         end->n_read++;

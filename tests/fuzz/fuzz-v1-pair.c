@@ -110,8 +110,8 @@ step(Path *path)
     g_assert(next != KV_TIME_NEVER);
     path->now = MAX(path->now, next);
     if (flight != NULL && flight->at <= path->now) {
-        kv_session_input(path->ends[flight->to]->session, flight->data, flight->len, NULL, FALSE,
-                         path->now);
+        kv_session_input(path->ends[flight->to]->session, flight->data, flight->len, NULL,
+                         KV_ECN_NOT_ECT, path->now);
         g_ptr_array_remove(path->flights, flight);
     }
     for (guint i = 0; i < 2; i++) {

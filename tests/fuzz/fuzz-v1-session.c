@@ -40,7 +40,7 @@ send_datagram(Enemy *enemy, uint8_t *buf, size_t len)
     kv_put_le64(buf, ++enemy->nonce);
     if (len >= KV_V1_CRYPT_HEADER_BYTES)
         kv_v1_crypt_seal(enemy->end->crypt, buf, len);
-    kv_session_input(enemy->end->session, buf, len, NULL, FALSE, enemy->now);
+    kv_session_input(enemy->end->session, buf, len, NULL, KV_ECN_NOT_ECT, enemy->now);
 }
 
 static const uint8_t *

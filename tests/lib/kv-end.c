@@ -209,7 +209,7 @@ machine_input(void *self, const uint8_t *data, size_t len, KvTime now)
 {
     KvEnd *end = self;
 
-    end->drops[kv_session_input(end->session, data, len, NULL, FALSE, now)]++;
+    end->drops[kv_session_input(end->session, data, len, NULL, KV_ECN_NOT_ECT, now)]++;
 }
 
 static void

@@ -247,7 +247,8 @@ machine_input(void *self, const uint8_t *data, size_t len, KvTime now)
     if (end->tap != NULL)
         end->tap->came(end->tap->data, data, len, now);
     if (end->native != NULL)
-        drop = kv_native_input(end->native, data, len, &end->peer_address, end->congested, now);
+        drop = kv_native_input(end->native, data, len, &end->peer_address,
+                               end->congested ? KV_ECN_CE : KV_ECN_NOT_ECT, now);
     if (drop == KV_DROP_STRANGER && end->responder != NULL)
         drop = input_stranger(end, data, len, now);
     end->drops[drop]++;

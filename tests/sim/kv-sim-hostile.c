@@ -112,6 +112,7 @@ kv_sim_hostile_send(KvSimHostile *world, KvItem *item, const uint8_t *content, s
     at = kv_item_put_head(buf + KV_SEAL_HEAD_BYTES, item) - len;
     memcpy(buf + KV_SEAL_HEAD_BYTES + at, content, len);
     len = kv_live_session_seal(world->hostile, buf, at + len);
-    g_assert_cmpint(kv_native_input(world->native, buf, len, &world->pair.from, FALSE, world->now),
-                    ==, KV_DROP_NONE);
+    g_assert_cmpint(
+        kv_native_input(world->native, buf, len, &world->pair.from, KV_ECN_NOT_ECT, world->now), ==,
+        KV_DROP_NONE);
 }

@@ -92,7 +92,7 @@ kv_sim_native_output(KvSimNative *native, uint8_t *buf, size_t cap, KvTime now)
 size_t
 kv_sim_native_recv(KvSimNative *native)
 {
-    gboolean ce;
+    KvEcn ecn;
 
-    return kv_lanes_recv(native->lanes, native->buf, KV_LANES_PACKET_MAX, &ce);
+    return kv_lanes_recv(native->lanes, native->buf, KV_LANES_PACKET_MAX, &ecn);
 }

@@ -197,7 +197,7 @@ test_t20_stop(void)
         memcpy(buf + KV_SEAL_HEAD_BYTES, ping, sizeof ping);
         buf[KV_SEAL_HEAD_BYTES + 1] = 1 << 5;
         len = kv_live_session_seal(world.hostile, buf, sizeof ping);
-        g_assert_cmpint(kv_native_input(world.native, buf, len, &world.pair.from, FALSE,
+        g_assert_cmpint(kv_native_input(world.native, buf, len, &world.pair.from, KV_ECN_NOT_ECT,
                                         world.now) == KV_DROP_NONE,
                         ==, late == 0);
         kv_native_get_stats(world.native, &stats);

@@ -122,6 +122,53 @@ test_mark(void)
     }
 }
 
+/* Proves: what becomes of each of the 16 pairs of an inner packet's two bits and its datagram's is
+ * what RFC 6040's figure 4 says, of both families, and header checksums stay true. */
+static void
+test_take_ecn(void)
+{
+    enum { NOT = KV_ECN_NOT_ECT, E1 = KV_ECN_ECT1, E0 = KV_ECN_ECT0, CE = KV_ECN_CE, DROP = -1 };
+    /* By inner, then by outer, in the order of their numbers. */
+    static const int want[4][4] = {
+        [NOT] = {NOT, NOT, NOT, DROP},
+        [E1] = {E1, E1, E1, CE},
+        [E0] = {E0, E1, E0, CE},
+        [CE] = {CE, CE, CE, CE},
+    };
+
+    for (guint inner = 0; inner < 4; inner++) {
+        for (guint outer = 0; outer < 4; outer++) {
+            KvTestPacket v4 = make_packet(4, KV_VNI_MODE_TAP, 1);
+            KvTestPacket v6 = make_packet(6, KV_VNI_MODE_TUN, 1);
+            int expected = want[inner][outer];
+            uint16_t sum;
+            uint8_t *ip;
+
+            kv_test_packet_build(&buffer, &v4);
+            ip = buffer.data + buffer.l3;
+            ip[1] = (uint8_t) (0xb8 | inner);
+            ip[10] = ip[11] = 0;
+            sum = (uint16_t) ~kv_test_sum(0, ip, 20);
+            ip[10] = (uint8_t) (sum >> 8);
+            ip[11] = (uint8_t) sum;
+            g_assert_cmpint(
+                kv_flow_take_ecn(KV_VNI_MODE_TAP, buffer.data, buffer.len, (KvEcn) outer), ==,
+                expected != DROP);
+            g_assert_cmpint(ip[1], ==, 0xb8 | (expected != DROP ? expected : (int) inner));
+            g_assert_cmpuint(kv_test_sum(0, ip, 20), ==, 0xffff);
+
+            kv_test_packet_build(&buffer, &v6);
+            buffer.data[1] = (uint8_t) (inner << 4 | 5);
+            g_assert_cmpint(
+                kv_flow_take_ecn(KV_VNI_MODE_TUN, buffer.data, buffer.len, (KvEcn) outer), ==,
+                expected != DROP);
+            g_assert_cmpint(buffer.data[1], ==,
+                            (expected != DROP ? expected : (int) inner) << 4 | 5);
+        }
+    }
+    g_test_message("ECN: 16 of 16 pairs as RFC 6040 says, of IPv4 and IPv6");
+}
+
 /* Proves: a mark is set behind VLAN tags, too, and on IP packets alone. */
 static void
 test_mark_tagged(void)
@@ -150,5 +197,6 @@ main(int argc, char **argv)
     g_test_add_func("/flow/mark-tagged", test_mark_tagged);
     g_test_add_func("/flow/short-packets", test_short_packets);
     g_test_add_func("/flow/mark", test_mark);
+    g_test_add_func("/flow/take-ecn", test_take_ecn);
     return kv_test_main(&argc, &argv);
 }

@@ -121,7 +121,7 @@ push(Fixture *f, const uint8_t *data, size_t len)
 {
     KvEndpoint from = {0};
 
-    return kv_native_input(f->client, data, len, &from, FALSE, f->now);
+    return kv_native_input(f->client, data, len, &from, KV_ECN_NOT_ECT, f->now);
 }
 
 /* Returns the id of the request that the client's initiation is. */

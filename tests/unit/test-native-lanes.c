@@ -65,10 +65,10 @@ dgram(Fixture *f, uint16_t lane, uint32_t at, char name, KvTime now)
 static size_t
 recv_unmarked(Fixture *f)
 {
-    gboolean ce;
-    size_t len = kv_lanes_recv(f->lanes, f->buf, sizeof f->buf, &ce);
+    KvEcn ecn;
+    size_t len = kv_lanes_recv(f->lanes, f->buf, sizeof f->buf, &ecn);
 
-    g_assert_false(ce);
+    g_assert_cmpint(ecn, ==, KV_ECN_NOT_ECT);
     return len;
 }
 
@@ -231,7 +231,7 @@ test_sizes(Fixture *f, gconstpointer data)
     g_autoptr(KvPacket) packet = kv_packet_new(f->pool);
     KvFramePart part = {.lane = KV_FRAME_MORE, .data = packet->data};
     KvDrop drop = KV_DROP_NONE;
-    gboolean ce;
+    KvEcn ecn;
     guint n = 0;
 
     g_assert_cmpint(kv_lanes_input(lanes, KV_FRAME_SEG, &part, packet, 0), ==, KV_DROP_MALFORMED);
@@ -243,7 +243,7 @@ test_sizes(Fixture *f, gconstpointer data)
     g_assert_cmpint(drop, ==, KV_DROP_MALFORMED);
     g_assert_cmpuint(n, ==, KV_LANES_PACKET_MAX / 1400 + 1);
     g_assert_cmpuint(kv_lanes_get_kept(lanes), ==, 0);
-    g_assert_cmpuint(kv_lanes_recv(lanes, f->buf, sizeof f->buf, &ce), ==, 0);
+    g_assert_cmpuint(kv_lanes_recv(lanes, f->buf, sizeof f->buf, &ecn), ==, 0);
 }
 
 /* Proves: the sender cuts a packet into parts of one lane, which the receiver joins, and numbers
@@ -299,7 +299,7 @@ test_sender(Fixture *f, gconstpointer data)
 
 /* A part of which the datagram was marked, or not. */
 static void
-input_marked(Fixture *f, uint16_t lane, uint32_t at, gboolean ce)
+input_marked(Fixture *f, uint16_t lane, uint32_t at, KvEcn ecn)
 {
     g_autoptr(KvPacket) packet = kv_packet_new(f->pool);
     KvFramePart part = {.sn = FIRST + at,
@@ -308,30 +308,32 @@ input_marked(Fixture *f, uint16_t lane, uint32_t at, gboolean ce)
                         .len = 1,
                         .data = packet->data};
 
-    packet->ce = ce;
+    packet->ecn = ecn;
     g_assert_cmpint(kv_lanes_input(f->lanes, KV_FRAME_SEG, &part, packet, 0), ==, KV_DROP_NONE);
 }
 
 /* Proves: a packet is marked if a datagram with any part of it was, whatever order they came in,
- * and a packet of the pool forgets its mark. */
+ * congestion before ECT(1), and a packet of the pool forgets its mark. */
 static void
 test_marked(Fixture *f, gconstpointer data)
 {
     const uint16_t more = KV_FRAME_MORE, last = KV_FRAME_NOT_FIRST;
-    const gboolean want[] = {TRUE, FALSE, TRUE, TRUE};
-    gboolean ce;
+    const KvEcn want[] = {KV_ECN_CE, KV_ECN_NOT_ECT, KV_ECN_CE, KV_ECN_CE, KV_ECN_ECT1};
+    KvEcn ecn;
 
-    input_marked(f, 0, 0, TRUE);
-    input_marked(f, 0, 1, FALSE);
-    input_marked(f, last, 3, TRUE);
-    input_marked(f, more, 2, FALSE);
-    input_marked(f, more, 4, TRUE);
-    input_marked(f, last, 5, FALSE);
+    input_marked(f, 0, 0, KV_ECN_CE);
+    input_marked(f, 0, 1, KV_ECN_NOT_ECT);
+    input_marked(f, last, 3, KV_ECN_CE);
+    input_marked(f, more, 2, KV_ECN_ECT1);
+    input_marked(f, more, 4, KV_ECN_CE);
+    input_marked(f, last, 5, KV_ECN_NOT_ECT);
+    input_marked(f, more, 6, KV_ECN_ECT0);
+    input_marked(f, last, 7, KV_ECN_ECT1);
     for (guint i = 0; i < G_N_ELEMENTS(want); i++) {
-        g_assert_cmpuint(kv_lanes_recv(f->lanes, f->buf, sizeof f->buf, &ce), ==, 1 + i / 2);
-        g_assert_cmpint(ce, ==, want[i]);
+        g_assert_cmpuint(kv_lanes_recv(f->lanes, f->buf, sizeof f->buf, &ecn), ==, i < 2 ? 1 : 2);
+        g_assert_cmpint(ecn, ==, want[i]);
     }
-    for (uint32_t i = 6; i < 12; i++)
+    for (uint32_t i = 8; i < 14; i++)
         seg(f, 0, i, i, 'a');
     expect(f, "a a a a a a");
 }

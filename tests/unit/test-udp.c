@@ -716,9 +716,9 @@ set_class(KvUdp *to, gboolean is_ip6, int class)
     g_assert_cmpint(setsockopt(fd, IPPROTO_IP, IP_TOS, &class, sizeof class), ==, 0);
 }
 
-/* Sends @n equal datagrams, and sees that all come with the mark or without. */
+/* Sends @n equal datagrams, and sees that all come with these two bits. */
 static void
-send_marked(KvUdp *from, KvUdp *to, const KvUdpPath *path, guint n, gboolean ce)
+send_marked(KvUdp *from, KvUdp *to, const KvUdpPath *path, guint n, guint ecn)
 {
     guint got = 0;
 
@@ -734,7 +734,7 @@ send_marked(KvUdp *from, KvUdp *to, const KvUdpPath *path, guint n, gboolean ce)
         g_assert_true(wait_readable(kv_udp_get_fd(to), WAIT_MS));
         count = kv_udp_receive(to, datagrams, G_N_ELEMENTS(datagrams));
         for (int i = 0; i < count; i++)
-            g_assert_cmpint(datagrams[i].ce, ==, ce);
+            g_assert_cmpuint(datagrams[i].ecn, ==, ecn);
         got += (guint) MAX(count, 0);
     }
     g_assert_cmpuint(got, ==, n);
@@ -766,11 +766,11 @@ test_congestion_marks(void)
             path.remote.v6.sin6_port = local->v6.sin6_port;
         else
             path.remote.v4.sin_port = local->v4.sin_port; /* at the same place in both */
-        send_marked(sender, receiver, &path, 1, FALSE);
+        send_marked(sender, receiver, &path, 1, KV_ECN_NOT_ECT);
         for (int class = 0; class < 8; class ++) {
             set_class(sender, is_ip6, 0xb8 | class);
-            send_marked(sender, receiver, &path, 1, class % 4 == 3);
-            send_marked(sender, receiver, &path, 40, class % 4 == 3);
+            send_marked(sender, receiver, &path, 1, class % 4);
+            send_marked(sender, receiver, &path, 40, class % 4);
         }
     }
 }

@@ -76,8 +76,9 @@ hostile_write_part(Hostile *hostile, const char *hex, KvTime now)
     while ((len = kv_kcp_output(hostile->kcp, buf + 20, sizeof buf - 20, now)) > 0) {
         kv_put_le64(buf, ++nonce);
         kv_v1_crypt_seal(hostile->server->crypt, buf, len + 20);
-        g_assert_cmpint(kv_session_input(hostile->server->session, buf, len + 20, NULL, FALSE, now),
-                        ==, KV_DROP_NONE);
+        g_assert_cmpint(
+            kv_session_input(hostile->server->session, buf, len + 20, NULL, KV_ECN_NOT_ECT, now),
+            ==, KV_DROP_NONE);
     }
     kv_end_work(hostile->server, now);
     hostile_listen(hostile, now);
@@ -214,11 +215,11 @@ test_replayed_session(void)
         kv_end_work(client, now);
         while ((len = kv_session_output(client->session, buf, sizeof buf, NULL, now)) > 0) {
             g_ptr_array_add(said, g_bytes_new(buf, len));
-            kv_session_input(server->session, buf, len, NULL, FALSE, now);
+            kv_session_input(server->session, buf, len, NULL, KV_ECN_NOT_ECT, now);
         }
         kv_end_work(server, now);
         while ((len = kv_session_output(server->session, buf, sizeof buf, NULL, now)) > 0)
-            kv_session_input(client->session, buf, len, NULL, FALSE, now);
+            kv_session_input(client->session, buf, len, NULL, KV_ECN_NOT_ECT, now);
     }
     g_assert_cmpuint(server->n_events[KV_EVENT_READY], ==, 1);
     g_assert_cmpuint(server->received, ==, 200);
@@ -227,7 +228,7 @@ test_replayed_session(void)
     for (guint i = 0; i < 11000; i++, now += KV_TIME_MS) {
         if (i < said->len)
             kv_session_input(fresh->session, g_bytes_get_data(said->pdata[i], NULL),
-                             g_bytes_get_size(said->pdata[i]), NULL, FALSE, now);
+                             g_bytes_get_size(said->pdata[i]), NULL, KV_ECN_NOT_ECT, now);
         kv_session_advance(fresh->session, now);
         kv_end_work(fresh, now);
         while (kv_session_output(fresh->session, buf, sizeof buf, NULL, now) > 0)
@@ -280,26 +281,31 @@ test_drops(void)
     uint8_t buf[2000] = {0};
     size_t len;
 
-    g_assert_cmpint(kv_session_input(end->session, buf, 0, NULL, FALSE, START), ==, KV_DROP_SHORT);
-    g_assert_cmpint(kv_session_input(end->session, buf, 43, NULL, FALSE, START), ==, KV_DROP_SHORT);
-    g_assert_cmpint(kv_session_input(end->session, buf, 1501, NULL, FALSE, START), ==,
+    g_assert_cmpint(kv_session_input(end->session, buf, 0, NULL, KV_ECN_NOT_ECT, START), ==,
+                    KV_DROP_SHORT);
+    g_assert_cmpint(kv_session_input(end->session, buf, 43, NULL, KV_ECN_NOT_ECT, START), ==,
+                    KV_DROP_SHORT);
+    g_assert_cmpint(kv_session_input(end->session, buf, 1501, NULL, KV_ECN_NOT_ECT, START), ==,
                     KV_DROP_CHECKSUM);
     memset(buf, 0x55, sizeof buf);
-    g_assert_cmpint(kv_session_input(end->session, buf, 100, NULL, FALSE, START), ==,
+    g_assert_cmpint(kv_session_input(end->session, buf, 100, NULL, KV_ECN_NOT_ECT, START), ==,
                     KV_DROP_CHECKSUM);
     memset(buf, 0, sizeof buf);
     kv_put_le32(buf + 20, 0x4b57);
     buf[24] = 82;
     len = seal(end, buf, 24);
-    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, FALSE, START), ==, KV_DROP_CONV);
+    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, KV_ECN_NOT_ECT, START), ==,
+                    KV_DROP_CONV);
     kv_put_le32(buf + 20, 0x4b56);
     buf[24] = 80;
     len = seal(end, buf, 24);
-    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, FALSE, START), ==, KV_DROP_KCP);
+    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, KV_ECN_NOT_ECT, START), ==,
+                    KV_DROP_KCP);
     buf[24] = 84;
     len = seal(end, buf, 24);
-    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, FALSE, START), ==, KV_DROP_NONE);
-    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, FALSE, START), ==,
+    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, KV_ECN_NOT_ECT, START), ==,
+                    KV_DROP_NONE);
+    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, KV_ECN_NOT_ECT, START), ==,
                     KV_DROP_REPLAY);
     g_assert_cmpuint(kv_packet_pool_get_used(end->pool), ==, 0);
 }
@@ -317,14 +323,16 @@ test_drops_fec(void)
     config.parity_shards = 3;
     end = kv_end_new(&config, KV_CIPHER_NONE, 1, START);
     len = seal(end, buf, 31);
-    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, FALSE, START), ==,
+    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, KV_ECN_NOT_ECT, START), ==,
                     KV_DROP_SHORT);
     len = seal(end, buf, 32);
-    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, FALSE, START), ==, KV_DROP_FEC);
+    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, KV_ECN_NOT_ECT, START), ==,
+                    KV_DROP_FEC);
     buf[24] = 0xf1;
     buf[26] = 26;
     len = seal(end, buf, 32);
-    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, FALSE, START), ==, KV_DROP_CONV);
+    g_assert_cmpint(kv_session_input(end->session, buf, len, NULL, KV_ECN_NOT_ECT, START), ==,
+                    KV_DROP_CONV);
     g_assert_cmpuint(kv_packet_pool_get_used(end->pool), ==, 0);
 }
 
@@ -426,7 +434,7 @@ test_half_open_hoard(void)
         buf[24] = 81;
         kv_put_le32(buf + 32, sn);
         kv_put_le32(buf + 40, 1000);
-        kv_session_input(end->session, buf, seal(end, buf, 1024), NULL, FALSE, START);
+        kv_session_input(end->session, buf, seal(end, buf, 1024), NULL, KV_ECN_NOT_ECT, START);
         g_assert_cmpuint(kv_packet_pool_get_used(end->pool), <=, 17);
     }
     kv_end_work(end, START);

@@ -380,7 +380,8 @@ test_large_packets(void)
 
         while ((len = kv_session_output(pair.server->session, buf, sizeof buf, NULL,
                                         kv_sim_get_now(pair.sim))) > 0)
-            kv_session_input(pair.client->session, buf, len, NULL, FALSE, kv_sim_get_now(pair.sim));
+            kv_session_input(pair.client->session, buf, len, NULL, KV_ECN_NOT_ECT,
+                             kv_sim_get_now(pair.sim));
     }
     g_assert_cmpuint(kv_session_recv(pair.client->session, small, sizeof small, &ethertype,
                                      kv_sim_get_now(pair.sim)),
@@ -586,8 +587,8 @@ test_no_memory(void)
         g_ptr_array_add(hoard, packet);
     g_assert_false(kv_end_send(pair.client, data, sizeof data, 0x0800, START + KV_TIME_S));
     g_assert_cmpint(
-        kv_session_input(pair.client->session, data, 100, NULL, FALSE, START + KV_TIME_S), ==,
-        KV_DROP_NO_MEMORY);
+        kv_session_input(pair.client->session, data, 100, NULL, KV_ECN_NOT_ECT, START + KV_TIME_S),
+        ==, KV_DROP_NO_MEMORY);
     kv_session_close(pair.client->session, START + KV_TIME_S);
     kv_end_work(pair.client, START + KV_TIME_S);
     assert_closed(pair.client, KV_REASON_NO_MEMORY);
@@ -672,8 +673,8 @@ test_scarce_memory_receiver(void)
     for (guint i = sent->len; i-- > 0;) {
         gconstpointer bytes = g_bytes_get_data(sent->pdata[i], &len);
 
-        if (kv_session_input(pair.server->session, bytes, len, NULL, FALSE, START + KV_TIME_S) !=
-            KV_DROP_NONE)
+        if (kv_session_input(pair.server->session, bytes, len, NULL, KV_ECN_NOT_ECT,
+                             START + KV_TIME_S) != KV_DROP_NONE)
             n_declined++;
     }
     g_assert_cmpuint(sent->len, >, 60);

@@ -355,9 +355,9 @@ replay(const Capture *capture, KvEnd *end, guint way, Speech *said)
 
             len = g_bytes_get_size(capture->datagrams->pdata[i]);
             restamp(capture, i, said, buf);
-            g_assert_cmpstr(
-                kv_drop_to_string(kv_session_input(end->session, buf, len, NULL, FALSE, now)), ==,
-                is_over ? "stranger" : "none");
+            g_assert_cmpstr(kv_drop_to_string(kv_session_input(end->session, buf, len, NULL,
+                                                               KV_ECN_NOT_ECT, now)),
+                            ==, is_over ? "stranger" : "none");
         }
         i++;
     }

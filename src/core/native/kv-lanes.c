@@ -419,14 +419,24 @@ kv_lanes_settle(KvLanes *lanes, uint32_t una)
         release(lanes, part_of_release(node));
 }
 
+/* Of two parts of a packet: congestion first (RFC 3168, 5.3), then ECT(1), which may be a lesser
+ * form of it. */
+static KvEcn
+join_ecn(KvEcn a, KvEcn b)
+{
+    if (a == KV_ECN_CE || b == KV_ECN_CE)
+        return KV_ECN_CE;
+    return a == KV_ECN_ECT1 || b == KV_ECN_ECT1 ? KV_ECN_ECT1 : MAX(a, b);
+}
+
 size_t
-kv_lanes_recv(KvLanes *lanes, uint8_t *buf, size_t cap, gboolean *ce)
+kv_lanes_recv(KvLanes *lanes, uint8_t *buf, size_t cap, KvEcn *ecn)
 {
     size_t len = 0;
     gboolean is_last;
 
     g_return_val_if_fail(cap >= KV_LANES_PACKET_MAX, 0);
-    *ce = FALSE;
+    *ecn = KV_ECN_NOT_ECT;
     if (lanes->ready.first == NULL)
         return 0;
     do {
@@ -434,7 +444,7 @@ kv_lanes_recv(KvLanes *lanes, uint8_t *buf, size_t cap, gboolean *ce)
 
         memcpy(buf + len, part->data, part->len);
         len += part->len;
-        *ce = *ce || part->packet->ce;
+        *ecn = join_ecn(*ecn, part->packet->ecn);
         is_last = (part->lane & KV_FRAME_MORE) == 0;
         lanes->ready.first = part->next;
         part_free(lanes, part);

@@ -54,11 +54,12 @@ void kv_lanes_settle(KvLanes *lanes, uint32_t una);
 /**
  * kv_lanes_recv:
  * @buf: (out caller-allocates): %KV_LANES_PACKET_MAX bytes
- * @ce: (out): whether a part of it came in a datagram with a congestion mark
+ * @ecn: (out): that of the datagrams which its parts came in: %KV_ECN_CE if one of them met
+ *   congestion, else %KV_ECN_ECT1 if one had that
  *
  * The next inner packet that is due. Returns: its length; 0: none.
  */
-size_t kv_lanes_recv(KvLanes *lanes, uint8_t *buf, size_t cap, gboolean *ce) KV_MUST_USE;
+size_t kv_lanes_recv(KvLanes *lanes, uint8_t *buf, size_t cap, KvEcn *ecn) KV_MUST_USE;
 
 /* When a datagram has waited long enough; %KV_TIME_NEVER: none waits. */
 KvTime kv_lanes_deadline(const KvLanes *lanes);

@@ -261,7 +261,7 @@ input_transport(KvNative *native, const KvTransportInput *input, KvTime now)
     if (drop != KV_DROP_NONE)
         return drop;
     packet->len = (uint32_t) (input->len - KV_SEAL_OVERHEAD);
-    packet->ce = input->ce;
+    packet->ecn = input->ecn;
     kv_native_read_plaintext(native, packet, &input->from, now);
     return KV_DROP_NONE;
 }
@@ -290,9 +290,9 @@ input_datagram(KvNative *native, const KvTransportInput *datagram, KvTime now)
 
 KvDrop
 kv_native_input(KvNative *native, const uint8_t *datagram, size_t len, const KvEndpoint *from,
-                gboolean ce, KvTime now)
+                KvEcn ecn, KvTime now)
 {
-    KvTransportInput input = {.data = datagram, .len = len, .from = *from, .ce = ce};
+    KvTransportInput input = {.data = datagram, .len = len, .from = *from, .ecn = ecn};
     KvDrop drop = input_datagram(native, &input, now);
 
     if (drop == KV_DROP_NONE) {

@@ -652,18 +652,17 @@ kv_native_send(KvNative *native, uint64_t flow, const KvSlice *slices, guint n, 
 size_t
 kv_native_recv(KvNative *native, uint8_t *buf, size_t cap, uint16_t *ethertype, KvTime now)
 {
-    gboolean ce;
+    KvEcn ecn;
     size_t len;
 
     if (native->state != KV_NATIVE_OPEN)
         return 0;
-    while ((len = kv_lanes_recv(native->lanes, buf, cap, &ce)) > 0) {
+    while ((len = kv_lanes_recv(native->lanes, buf, cap, &ecn)) > 0) {
         if (!kv_gso_find_ethertype(native->params.mode, buf, len, ethertype)) {
             native->stats.drops[KV_DROP_MALFORMED]++;
             continue;
         }
-        /* RFC 6040, 4.2: a mark goes on to who understands it, others learn of it by a loss. */
-        if (ce && !kv_flow_mark_ce(native->params.mode, buf, len)) {
+        if (!kv_flow_take_ecn(native->params.mode, buf, len, ecn)) {
             native->stats.drops[KV_DROP_CONGESTION]++;
             continue;
         }

@@ -104,9 +104,9 @@ void kv_native_describe(const KvNativeParams *params, KvNativeConfig *config);
 
 /* --- wire side ------------------------------------------------------------------------------ */
 
-/* @ce: it came with a congestion mark. */
+/* @ecn: with which it came. */
 KvDrop kv_native_input(KvNative *native, const uint8_t *datagram, size_t len,
-                       const KvEndpoint *from, gboolean ce, KvTime now);
+                       const KvEndpoint *from, KvEcn ecn, KvTime now);
 
 /* Puts the next datagram into @buf, of KV_PACKET_CAPACITY bytes, and its address into @to; 0:
  * nothing to send. */

@@ -278,7 +278,7 @@ note(KvTransport *transport, Entry *entry, const KvTransportInput *input, gboole
         transport->asked = KV_TIME_NEVER;
     if (heard)
         kv_loss_count_note(&transport->loss, input->head.counter);
-    if (input->ce)
+    if (input->ecn == KV_ECN_CE)
         transport->loss.ce++;
     kv_path_mtu_heard(&transport->mtu);
     kv_path_hear(&transport->path, &input->from, input->len, heard && newest, &transport->random,

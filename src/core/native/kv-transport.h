@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "kv-ecn.h"
 #include "native/kv-live-session.h"
 #include "native/kv-loss-count.h"
 #include "native/kv-path-mtu.h"
@@ -43,7 +44,7 @@ typedef struct {
     const uint8_t *data;
     size_t len;
     KvEndpoint from;
-    gboolean ce; /* with a congestion mark */
+    KvEcn ecn; /* with which it came */
 } KvTransportInput;
 
 /* A datagram that the transport itself wants sent. */
