@@ -15,6 +15,7 @@
 #define TIME_FORGED  (20 * KV_TIME_S) /* handshakes, which may go on for ever, cost most */
 #define PATIENCE     (3600 * KV_TIME_S)
 #define FATES_MAX    512
+#define LOST_MAX     8 /* in a row: who hears nothing for minutes gives up, and is right */
 
 /* One datagram under way. */
 typedef struct {
@@ -30,6 +31,7 @@ typedef struct {
     KvNativeEnd ends[2];
     GPtrArray *flights;
     KvReader fates;
+    guint n_lost;       /* in a row */
     gboolean is_forged; /* something was changed, and its tag made to fit */
     KvTime now;
 } Path;
@@ -74,7 +76,9 @@ send_on(Path *path, guint to, uint8_t *data, size_t len)
 
     switch (fate & 7) {
     case 4:
-        return;
+        if (++path->n_lost <= LOST_MAX)
+            return;
+        break;
     case 5:
         launch(path, to, data, len, at + (fate >> 3) * KV_TIME_MS);
         break;
@@ -87,6 +91,7 @@ send_on(Path *path, guint to, uint8_t *data, size_t len)
     default:
         break;
     }
+    path->n_lost = 0;
     launch(path, to, data, len, at);
 }
 
