@@ -38,6 +38,30 @@ advanced_free(gpointer data)
     g_free(self);
 }
 
+/* What the profile's protocol has no use for does not count, nor do the single values of a
+ * transmission by hand in another mode than that. */
+static gboolean
+is_in_use(const Advanced *self, const KvSetting *row)
+{
+    const char *mode = nm_setting_vpn_get_data_item(kv_nm_form_get_vpn(self->form),
+                                                    kv_setting_get(KV_SETTING_KCP_MODE)->key);
+
+    return kv_nm_form_has_use_for(self->form, row) &&
+           (strcmp(row->group, kv_setting_get(KV_SETTING_NODELAY)->group) != 0 ||
+            g_strcmp0(mode, "manual") == 0);
+}
+
+static void
+update_use(Advanced *self)
+{
+    for (guint i = 0; i < KV_N_SETTINGS; i++) {
+        KvNmField *field = kv_nm_form_find(self->form, i);
+
+        if (field != NULL)
+            kv_nm_field_set_sensitive(field, is_in_use(self, kv_setting_get(i)));
+    }
+}
+
 /* A value that is not allowed is marked in its place; values that do not go together have none. */
 static void
 on_changed(KvNmForm *form, gpointer data)
@@ -46,6 +70,7 @@ on_changed(KvNmForm *form, gpointer data)
     g_autoptr(GError) error = NULL;
     gboolean good = kv_nm_form_check(form, KV_NM_FORM_FIELDS, &error);
 
+    update_use(self);
     gtk_dialog_set_response_sensitive(GTK_DIALOG(self->dialog), GTK_RESPONSE_OK, good);
     gtk_label_set_text(GTK_LABEL(self->problem), good ? "" : error->message);
     gtk_widget_set_visible(self->problem, !good && !kv_nm_form_is_marked(form));
@@ -95,17 +120,6 @@ is_shown(const Advanced *self, const KvSetting *row)
     return kv_nm_form_has_row(row) && kv_nm_form_find(self->page, row->id) == NULL;
 }
 
-/* The single values of a transmission by hand count in no other mode. */
-static gboolean
-is_in_use(const Advanced *self, const KvSetting *row)
-{
-    const char *mode = nm_setting_vpn_get_data_item(kv_nm_form_get_vpn(self->form),
-                                                    kv_setting_get(KV_SETTING_KCP_MODE)->key);
-
-    return strcmp(row->group, kv_setting_get(KV_SETTING_NODELAY)->group) != 0 ||
-           g_strcmp0(mode, "manual") == 0;
-}
-
 /* A part with a heading for the settings of @group; none if they are all on the page. */
 static void
 add_group(Advanced *self, GtkWidget *box, const char *group, GtkSizeGroup *labels)
@@ -121,7 +135,6 @@ add_group(Advanced *self, GtkWidget *box, const char *group, GtkSizeGroup *label
         if (strcmp(row->group, group) != 0 || !is_shown(self, row))
             continue;
         field = kv_nm_form_add(self->form, row, KV_NM_FIELD_NOTE_ALWAYS, GTK_GRID(grid), &top);
-        kv_nm_field_set_sensitive(field, is_in_use(self, row));
         kv_nm_field_align(field, labels);
     }
     if (top > 0) {

@@ -54,20 +54,11 @@ update_problem(KvNmEditor *self)
     gtk_widget_set_visible(self->problem, !good && !seen);
 }
 
-/* The native protocol has no modes of KCP. */
-static void
-update_mode(KvNmEditor *self)
-{
-    kv_nm_field_set_sensitive(kv_nm_form_find(self->form, KV_SETTING_KCP_MODE),
-                              !kv_nm_form_is_native(self->form));
-}
-
 static void
 on_accepted(gpointer data)
 {
     KvNmEditor *self = data;
 
-    update_mode(self);
     update_problem(self);
     g_signal_emit_by_name(self, "changed");
 }
@@ -130,7 +121,7 @@ add_fields(KvNmEditor *self, GtkBuilder *builder, const char *grid, const KvSett
 static void
 set_up_page(KvNmEditor *self, GtkBuilder *builder)
 {
-    static const KvSettingId general[] = {KV_SETTING_IP, KV_SETTING_PORT, KV_SETTING_KCP_MODE};
+    static const KvSettingId general[] = {KV_SETTING_IP, KV_SETTING_PORT, KV_SETTING_CRYPT};
     GtkWidget *advanced = GTK_WIDGET(gtk_builder_get_object(builder, "advanced"));
     int top = 0;
 
@@ -144,7 +135,6 @@ set_up_page(KvNmEditor *self, GtkBuilder *builder)
     kv_gtk_name(advanced, gtk_button_get_label(GTK_BUTTON(advanced)));
     g_signal_connect_object(advanced, "clicked", G_CALLBACK(on_advanced), self, 0);
     kv_gtk_show_all(self->page);
-    update_mode(self);
     update_problem(self);
 }
 

@@ -201,7 +201,7 @@ static GtkWidget *
 new_entry(const KvSetting *row)
 {
     GtkWidget *entry = gtk_entry_new();
-    const char *by_default = kv_setting_get_desktop_default(row);
+    g_autofree char *by_default = kv_setting_format_default(row, TRUE);
 
     gtk_entry_set_activates_default(GTK_ENTRY(entry), TRUE);
     if (by_default != NULL)
@@ -281,7 +281,7 @@ static void
 set_tooltip(const KvNmField *field)
 {
     const KvSetting *row = field->row;
-    const char *by_default = kv_setting_get_desktop_default(row);
+    g_autofree char *by_default = kv_setting_format_default(row, TRUE);
     g_autofree char *allowed = kv_setting_format_allowed(row);
     g_autoptr(GString) tip = g_string_new(get_help(row));
 

@@ -160,6 +160,13 @@ kv_nm_form_is_native(const KvNmForm *form)
 }
 
 gboolean
+kv_nm_form_has_use_for(const KvNmForm *form, const KvSetting *row)
+{
+    return (row->flags &
+            (kv_nm_form_is_native(form) ? KV_SETTING_FLAG_V1 : KV_SETTING_FLAG_NATIVE)) == 0;
+}
+
+gboolean
 kv_nm_form_is_marked(const KvNmForm *form)
 {
     for (guint i = 0; i < form->fields->len; i++) {
@@ -171,13 +178,26 @@ kv_nm_form_is_marked(const KvNmForm *form)
     return FALSE;
 }
 
-/* In place of what is required and not the form's to ask for. */
-static const char *
-get_stand_in(const KvSetting *row)
+static gboolean
+is_allowed(const KvSetting *row, const char *text)
 {
+    g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
+
+    return kv_settings_set_text(settings, row->id, text, NULL);
+}
+
+/* In place of what is required and not the form's to ask for. What goes together depends on the
+ * protocol. */
+static const char *
+get_stand_in(const KvNmForm *form, const KvSetting *row)
+{
+    const char *text = row->id == KV_SETTING_CRYPT ? get_item(form->vpn, row) : NULL;
+
     if (row->id == KV_SETTING_IP)
         return "localhost";
-    return row->id == KV_SETTING_PORT ? "1" : NULL;
+    if (row->id == KV_SETTING_PORT)
+        return "1";
+    return text != NULL && is_allowed(row, text) ? text : NULL;
 }
 
 gboolean
@@ -190,7 +210,7 @@ kv_nm_form_check(const KvNmForm *form, KvNmFormCheck what, GError **error)
         const char *text = kv_nm_form_has_row(row) ? get_item(form->vpn, row) : NULL;
 
         if (what == KV_NM_FORM_FIELDS && kv_nm_form_find(form, i) == NULL)
-            text = get_stand_in(row);
+            text = get_stand_in(form, row);
         if (text != NULL && !kv_settings_set_text(settings, row->id, text, error))
             return FALSE;
     }

@@ -61,6 +61,9 @@ void kv_nm_form_tell_changed(KvNmForm *form);
 /* Whether the profile's cipher is one of the native protocol. */
 gboolean kv_nm_form_is_native(const KvNmForm *form);
 
+/* Whether the protocol of the profile's cipher has a use for @row. */
+gboolean kv_nm_form_has_use_for(const KvNmForm *form, const KvSetting *row);
+
 /* (transfer none) (nullable): the field of @id. */
 KvNmField *kv_nm_form_find(const KvNmForm *form, KvSettingId id);
 

@@ -16,9 +16,6 @@
 #define BY_SECRET "secret"
 #define BY_KEYS   "keys"
 
-/* What keys are used with if the profile's cipher is one of protocol v1. */
-#define NATIVE_CRYPT "auto"
-
 /* A secret and who keeps it, which the menu in its entry says. */
 typedef struct {
     const KvSetting *row;
@@ -40,8 +37,7 @@ struct _KvNmIdentity {
     GtkWidget *show_keys;
     Kept kept[G_N_ELEMENTS(kept_ids)];
     gboolean by_keys;
-    gboolean changed_crypt; /* so that there can be keys */
-    char *former_crypt;     /* (nullable): what was there then */
+    char *former_crypt; /* (nullable): what was taken out so that there can be keys */
 };
 
 /* --- who keeps the secrets ------------------------------------------------------------------- */
@@ -150,26 +146,25 @@ update_own_key(KvNmIdentity *self)
 
 /* --- the two ways ---------------------------------------------------------------------------- */
 
-/* Only the native protocol has keys: a cipher of the other one gives way, and comes back. */
+/* Only the native protocol, which is the default, has keys: a cipher of the other one gives way,
+ * and comes back. */
 static void
 fit_crypt(KvNmIdentity *self)
 {
     const char *key = kv_setting_get(KV_SETTING_CRYPT)->key;
     NMSettingVpn *vpn = kv_nm_form_get_vpn(self->form);
     const char *crypt = nm_setting_vpn_get_data_item(vpn, key);
+    KvNmField *field = kv_nm_form_find(self->form, KV_SETTING_CRYPT);
 
     if (self->by_keys && !kv_nm_form_is_native(self->form)) {
         self->former_crypt = g_strdup(crypt);
-        self->changed_crypt = TRUE;
-        nm_setting_vpn_add_data_item(vpn, key, NATIVE_CRYPT);
-    } else if (!self->by_keys && self->changed_crypt) {
-        if (g_strcmp0(crypt, NATIVE_CRYPT) == 0 && self->former_crypt != NULL)
+        nm_setting_vpn_remove_data_item(vpn, key);
+    } else if (!self->by_keys && self->former_crypt != NULL) {
+        if (crypt == NULL)
             nm_setting_vpn_add_data_item(vpn, key, self->former_crypt);
-        else if (g_strcmp0(crypt, NATIVE_CRYPT) == 0)
-            nm_setting_vpn_remove_data_item(vpn, key);
         g_clear_pointer(&self->former_crypt, g_free);
-        self->changed_crypt = FALSE;
     }
+    kv_nm_field_set_text(field, nm_setting_vpn_get_data_item(vpn, key));
 }
 
 static void

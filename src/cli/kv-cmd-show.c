@@ -49,15 +49,20 @@ add_details(KvTable *table, KvDbusTunnel1 *tunnel)
     GVariant *details = kv_dbus_tunnel1_get_details(tunnel);
     const char *protocol = NULL;
     const char *cipher = NULL;
+    const char *why = NULL;
     const char *link = NULL;
+    g_autofree char *cipher_text = NULL;
 
     if (details == NULL)
         return;
     g_variant_lookup(details, "protocol", "&s", &protocol);
     g_variant_lookup(details, "cipher", "&s", &cipher);
+    g_variant_lookup(details, "cipher-reason", "&s", &why);
     g_variant_lookup(details, "link-type", "&s", &link);
+    if (cipher != NULL && why != NULL)
+        cipher_text = g_strdup_printf("%s, %s", cipher, why);
     add_row(table, _("protocol"), protocol);
-    add_row(table, _("cipher"), cipher);
+    add_row(table, _("cipher"), cipher_text != NULL ? cipher_text : cipher);
     add_row(table, _("link"), link);
 }
 

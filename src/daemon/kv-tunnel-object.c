@@ -326,6 +326,7 @@ make_details(KvTunnel *tunnel)
     if (tunnel != NULL) {
         g_variant_dict_insert(&dict, "protocol", "s", kv_tunnel_get_protocol(tunnel));
         g_variant_dict_insert(&dict, "cipher", "s", kv_tunnel_get_cipher(tunnel));
+        g_variant_dict_insert(&dict, "cipher-reason", "s", kv_tunnel_get_details(tunnel)->why);
         g_variant_dict_insert(&dict, "link-type", "s",
                               kv_tunnel_get_vni_mode(tunnel) == KV_VNI_MODE_TAP ? "tap" : "tun");
         if (banner != NULL)

@@ -6,6 +6,7 @@
 /* An address, or a route if it has an interface of its own. */
 typedef struct {
     gboolean is_route;
+    gboolean is_server; /* a route to the other end, which a machine may have twice */
     KvNetwork network;
     KvNetwork gateway;
     char *interface; /* (nullable): another one than the tunnel's */
@@ -67,6 +68,7 @@ to_route(const KvAddressing *self, const Item *item)
         .gateway = item->gateway,
         .interface = item->interface != NULL ? item->interface : self->interface,
         .metric = KV_ADDRESSING_METRIC,
+        .is_beside = item->is_server,
     };
 }
 
@@ -136,7 +138,7 @@ add_gateways(GPtrArray *items, const KvAddressingPlan *plan)
         const KvNetwork *gateway = &g_array_index(plan->gateways, KvNetwork, i);
 
         if (!is_within_reach(plan, gateway))
-            add_item(items, &(Item){.is_route = TRUE, .network = *gateway});
+            add_item(items, &(Item){.is_route = TRUE, .is_server = TRUE, .network = *gateway});
     }
 }
 

@@ -11,8 +11,9 @@ no_answer(const KvTunnelParams *params, const char *remote)
     if (params->native == NULL)
         return g_error_new(KV_ERROR, KV_ERROR_TIMEOUT,
                            "no answer from %s: is the server running, and are secret, crypt, "
-                           "datashard and parityshard the same on both ends?",
-                           remote);
+                           "datashard and parityshard the same on both ends? If it speaks the "
+                           "native protocol, which is the default, leave out crypt %s",
+                           remote, kv_cipher_to_string(params->cipher));
     return g_error_new(KV_ERROR, KV_ERROR_TIMEOUT,
                        "no answer from %s: is the server running, and %s? If it speaks protocol v1 "
                        "alone, as the Go program does, use the cipher it has, such as --crypt aes",
@@ -80,20 +81,16 @@ kv_client_text_cipher(const KvTunnelParams *params, const KvNativeConfig *said)
     return kv_tunnel_native_aead_to_string(said->ciphers[0]);
 }
 
-char *
-kv_client_text_protocol(const KvTunnelParams *params, const KvNativeConfig *said)
+const char *
+kv_client_text_why(const KvTunnelParams *params, const KvNativeConfig *said)
 {
-    const char *cipher = kv_client_text_cipher(params, said);
-    const char *why;
+    const KvTunnelNative *native = params->native;
 
-    if (params->native == NULL)
-        return g_strdup_printf("protocol v1 with cipher %s, as crypt says", cipher);
-    if (params->native->ciphers[1] != 0)
-        why = said->ciphers[0] == params->native->ciphers[0]
-                  ? "which the processors of both ends have instructions for"
-                  : "the one that the server wants too";
-    else
-        why = params->native->takes_any ? "as this processor has no instructions for aes-256-gcm"
-                                        : "as crypt says";
-    return g_strdup_printf("protocol native with cipher %s, %s", cipher, why);
+    if (native == NULL || (native->ciphers[1] == 0 && !native->takes_any))
+        return "as crypt says";
+    if (native->ciphers[1] == 0)
+        return "as this processor has no instructions for aes-256-gcm";
+    if (said->ciphers[0] != native->ciphers[0])
+        return "the one that the server wants too";
+    return "which the processors of both ends have instructions for";
 }

@@ -21,5 +21,5 @@ GError *kv_client_text_mode_error(const KvSockaddr *remote, KvVniMode mode);
 /* (transfer none): the data cipher as the setting crypt names it. */
 const char *kv_client_text_cipher(const KvTunnelParams *params, const KvNativeConfig *said);
 
-/* (transfer full): which protocol and cipher a session has, and why. */
-char *kv_client_text_protocol(const KvTunnelParams *params, const KvNativeConfig *said);
+/* (transfer none): why it is that one, as the end of a sentence. */
+const char *kv_client_text_why(const KvTunnelParams *params, const KvNativeConfig *said);

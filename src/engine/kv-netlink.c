@@ -448,7 +448,7 @@ kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **e
     if (link == NULL)
         return FALSE;
     built = build_route(route, link);
-    result = rtnl_route_add(netlink->sock, built, NLM_F_EXCL);
+    result = rtnl_route_add(netlink->sock, built, route->is_beside ? NLM_F_APPEND : NLM_F_EXCL);
     return !is_taken(netlink, route, built, result, error) &&
            !is_switched_off(&route->destination, result, route->interface, error) &&
            check(result, error, "Cannot add route %s with metric %u through interface %s",

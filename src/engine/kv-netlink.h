@@ -55,10 +55,12 @@ typedef struct {
     KvNetwork destination; /* no bit set below its prefix */
     KvNetwork gateway;     /* a prefix of 0: none, the destination is on the interface */
     const char *interface;
-    guint metric; /* the least wins; 0 with IPv6 is 1024 */
+    guint metric;       /* the least wins; 0 with IPv6 is 1024 */
+    gboolean is_beside; /* one with that destination and metric may be there, and goes before */
 } KvNetlinkRoute;
 
-/* %KV_ERROR_EXISTS: there is one with that destination and metric, whoever has set it. */
+/* %KV_ERROR_EXISTS: there is one with that destination and metric, whoever has set it, and it is
+ * not to be beside that. */
 gboolean kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **error);
 
 /* Takes it away again; an absent one, or interface, is fine. */

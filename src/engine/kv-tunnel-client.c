@@ -154,6 +154,7 @@ tell_configuration(KvTunnelClient *self)
     details.vni_mode = config->vni_mode;
     details.mtu = self->plan.mtu;
     details.cipher = kv_client_text_cipher(params, kv_client_grant_get(self->grant));
+    details.why = kv_client_text_why(params, kv_client_grant_get(self->grant));
     if (params->native != NULL)
         kv_tunnel_details_set_grant(&details, kv_client_grant_get(self->grant));
     else
@@ -268,9 +269,8 @@ static void
 connected(KvTunnelClient *self)
 {
     g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
-    g_autofree char *protocol =
-        kv_client_text_protocol(get_params(self), kv_client_grant_get(self->grant));
     g_autofree char *addresses = NULL;
+    const KvTunnelDetails *details;
     GError *error = NULL;
 
     if (!prepare_device(self, &error)) {
@@ -284,11 +284,13 @@ connected(KvTunnelClient *self)
     kv_tunnel_run_up((KvTunnel *) self, self->hooks, self->plan.name,
                      get_params(self)->native != NULL ? self->configured.ip : self->plan.local);
     run_hook(self);
-    addresses = kv_tunnel_networks_describe(kv_tunnel_get_details((KvTunnel *) self)->addresses);
+    details = kv_tunnel_get_details((KvTunnel *) self);
+    addresses = kv_tunnel_networks_describe(details->addresses);
     kv_log(KV_LOG_INFO, "connected", get_log_name(self), remote,
            "connected to %s: interface %s, %s, MTU %u", remote, self->plan.name, addresses,
            self->plan.mtu);
-    kv_log(KV_LOG_INFO, NULL, get_log_name(self), remote, "%s", protocol);
+    kv_log(KV_LOG_INFO, NULL, get_log_name(self), remote, "protocol %s with cipher %s, %s",
+           details->protocol, details->cipher, details->why);
     self->connected_at = kv_clock_now();
     kv_pump_attach(self->pump, self->link, g_steal_pointer(&self->tun));
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);

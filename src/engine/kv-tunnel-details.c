@@ -43,6 +43,7 @@ kv_tunnel_details_copy(KvTunnelDetails *to, const KvTunnelDetails *from)
     copy.endpoint = g_strdup(from->endpoint);
     copy.protocol = from->protocol;
     copy.cipher = from->cipher;
+    copy.why = from->why;
     copy.vni_mode = from->vni_mode;
     copy.mtu = from->mtu;
     g_array_append_vals(copy.addresses, from->addresses->data, from->addresses->len);
@@ -91,7 +92,7 @@ kv_tunnel_details_equal(const KvTunnelDetails *a, const KvTunnelDetails *b)
 {
     return g_strcmp0(a->interface, b->interface) == 0 && g_strcmp0(a->endpoint, b->endpoint) == 0 &&
            g_strcmp0(a->protocol, b->protocol) == 0 && g_strcmp0(a->cipher, b->cipher) == 0 &&
-           a->vni_mode == b->vni_mode && a->mtu == b->mtu &&
+           g_strcmp0(a->why, b->why) == 0 && a->vni_mode == b->vni_mode && a->mtu == b->mtu &&
            equal_networks(a->addresses, b->addresses) && equal_networks(a->routes, b->routes) &&
            equal_names(a, b) && g_strcmp0(a->banner, b->banner) == 0;
 }

@@ -23,6 +23,7 @@ typedef struct {
     char *endpoint;       /* (nullable) */
     const char *protocol; /* "v1" or "native"; static */
     const char *cipher;   /* as the setting crypt names it; static */
+    const char *why;      /* it is that one: the end of a sentence; static */
     KvVniMode vni_mode;
     guint mtu;          /* bytes; 0: not known yet */
     GArray *addresses;  /* of KvTunnelNetwork */

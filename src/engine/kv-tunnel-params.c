@@ -328,6 +328,14 @@ kv_tunnel_params_get_cipher_name(const KvTunnelParams *params)
     return kv_tunnel_native_aead_to_string(params->native->ciphers[0]);
 }
 
+const char *
+kv_tunnel_params_get_cipher_why(const KvTunnelParams *params)
+{
+    if (params->key == NULL && params->native->takes_any)
+        return "what suits the processors of both ends";
+    return "as crypt says";
+}
+
 GArray *
 kv_tunnel_params_list_locals(const KvTunnelParams *params)
 {

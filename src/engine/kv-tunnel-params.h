@@ -84,6 +84,9 @@ gboolean kv_tunnel_params_check(const KvTunnelParams *params, GError **error) KV
  */
 const char *kv_tunnel_params_get_cipher_name(const KvTunnelParams *params);
 
+/* (transfer none): why it is that one, as the end of a sentence. */
+const char *kv_tunnel_params_get_cipher_why(const KvTunnelParams *params);
+
 /* (transfer full) (element-type KvNetwork): a server's own addresses, with the prefixes of its
  * networks. */
 GArray *kv_tunnel_params_list_locals(const KvTunnelParams *params);

@@ -108,6 +108,7 @@ forget_details(KvTunnelPrivate *priv)
     kv_tunnel_details_init(details);
     details->protocol = params->key != NULL ? "v1" : "native";
     details->cipher = kv_tunnel_params_get_cipher_name(params);
+    details->why = kv_tunnel_params_get_cipher_why(params);
     if (params->role == KV_ROLE_CLIENT)
         return;
     details->vni_mode = params->vni_mode;

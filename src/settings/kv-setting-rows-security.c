@@ -11,14 +11,19 @@
 
 #define GROUP_SECURITY N_("Security")
 
-/* In the order of KvCipher, and behind it of KvNativeCrypt. */
+/* In the order of KvNativeCrypt, and behind it of KvCipher. */
 static const char *const ciphers[] = {
-    "aes",         "aes-128", "aes-192", "salsa20", "blowfish",
-    "twofish",     "cast5",   "3des",    "tea",     "xtea",
-    "xor",         "sm4",     "none",    "auto",    "chacha20-poly1305",
-    "aes-256-gcm", NULL,
+    "auto",        "chacha20-poly1305",
+    "aes-256-gcm", "aes",
+    "aes-128",     "aes-192",
+    "salsa20",     "blowfish",
+    "twofish",     "cast5",
+    "3des",        "tea",
+    "xtea",        "xor",
+    "sm4",         "none",
+    NULL,
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(ciphers) == KV_N_CIPHERS + KV_N_NATIVE_CRYPTS + 1);
+G_STATIC_ASSERT(G_N_ELEMENTS(ciphers) == KV_N_NATIVE_CRYPTS + KV_N_CIPHERS + 1);
 
 const KvSetting kv_setting_security_rows[] = {
     [KV_SETTING_SECRET - FIRST] =
@@ -59,14 +64,15 @@ const KvSetting kv_setting_security_rows[] = {
             .side = KV_SIDE_ALL,
             .flags = KV_SETTING_FLAG_DESKTOP,
             .group = GROUP_SECURITY,
-            .default_text = "aes",
+            .default_text = "auto",
             .choices = ciphers,
             .value_name = "CIPHER",
             .description =
-                N_("Cipher, the same on both ends; auto, chacha20-poly1305 and aes-256-gcm "
-                   "are the native protocol, the others protocol v1; none, xor, tea "
-                   "and the ciphers with 64-bit blocks are weak"),
-            .form_label = N_("C_ipher"),
+                N_("Cipher, and with it the protocol, which both ends must have in common: auto, "
+                   "which is what suits both processors, chacha20-poly1305 and aes-256-gcm are the "
+                   "native protocol, the others protocol v1, which the Go program speaks (its own "
+                   "default is aes); none, xor, tea and the ciphers with 64-bit blocks are weak"),
+            .form_label = N_("_Cipher"),
         },
     [KV_SETTING_PRIVATE_KEY - FIRST] =
         {

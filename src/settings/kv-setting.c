@@ -74,6 +74,16 @@ kv_setting_get_desktop_default(const KvSetting *setting)
 }
 
 char *
+kv_setting_format_default(const KvSetting *setting, gboolean is_desktop)
+{
+    const char *text = is_desktop ? kv_setting_get_desktop_default(setting) : setting->default_text;
+
+    if (setting->native_default_text != NULL)
+        return g_strdup_printf(_("%s, in protocol v1 %s"), _(setting->native_default_text), text);
+    return g_strdup(text);
+}
+
+char *
 kv_setting_format_allowed(const KvSetting *setting)
 {
     g_autofree char *words = NULL;

@@ -81,7 +81,7 @@ static void
 print_notes(const KvSetting *row)
 {
     g_autofree char *allowed = kv_setting_format_allowed(row);
-    const char *by_default = is_for_nm ? kv_setting_get_desktop_default(row) : row->default_text;
+    g_autofree char *by_default = kv_setting_format_default(row, is_for_nm);
 
     if (is_for_nm || row->type != KV_SETTING_TYPE_BOOLEAN) {
         fputs("Allowed: ", stdout);
@@ -93,6 +93,10 @@ print_notes(const KvSetting *row)
         print_roff(is_for_nm || row->type != KV_SETTING_TYPE_BOOLEAN ? by_default : "off");
         fputs(".\n", stdout);
     }
+    if ((row->flags & KV_SETTING_FLAG_V1) != 0)
+        puts("Protocol v1 only.");
+    if ((row->flags & KV_SETTING_FLAG_NATIVE) != 0)
+        puts("Native protocol only.");
     if (!is_for_nm)
         print_side(row);
     if ((row->flags & KV_SETTING_FLAG_NO_ARGV) != 0)

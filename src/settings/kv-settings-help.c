@@ -68,10 +68,30 @@ append_wrapped(GString *out, const char *text, guint indent, guint width)
     g_string_append_c(out, '\n');
 }
 
+/* (transfer full): the description, and in brackets what else is to be known. */
+static char *
+format_text(const KvSetting *row)
+{
+    g_autoptr(GString) notes = g_string_new(NULL);
+    g_autofree char *by_default = kv_setting_format_default(row, FALSE);
+
+    if ((row->flags & KV_SETTING_FLAG_V1) != 0)
+        g_string_append(notes, _("protocol v1 only"));
+    if ((row->flags & KV_SETTING_FLAG_NATIVE) != 0)
+        g_string_append(notes, _("native protocol only"));
+    if (by_default != NULL && row->type != KV_SETTING_TYPE_BOOLEAN) {
+        g_string_append(notes, notes->len > 0 ? "; " : "");
+        g_string_append_printf(notes, _("default: %s"), by_default);
+    }
+    if (notes->len == 0)
+        return g_strdup(_(row->description));
+    return g_strdup_printf("%s (%s)", _(row->description), notes->str);
+}
+
 static void
 append_row(GString *out, const KvSetting *row, guint width)
 {
-    g_autofree char *text = NULL;
+    g_autofree char *text = format_text(row);
     gsize start = out->len;
     guint column;
 
@@ -86,9 +106,7 @@ append_row(GString *out, const KvSetting *row, guint width)
         column = 0;
     }
     g_string_append_printf(out, "%*s", (int) (TEXT_INDENT - column), "");
-    if (row->default_text != NULL && row->type != KV_SETTING_TYPE_BOOLEAN)
-        text = g_strdup_printf(_("%s (default: %s)"), _(row->description), row->default_text);
-    append_wrapped(out, text != NULL ? text : _(row->description), TEXT_INDENT, width);
+    append_wrapped(out, text, TEXT_INDENT, width);
 }
 
 static gboolean

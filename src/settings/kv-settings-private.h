@@ -16,7 +16,7 @@
 #define KV_SETTING_NETWORKS_ALLOWED                                                                \
     N_("networks such as 10.0.0.0/8 or 2001:db8::/32, without a bit set below the prefix")
 
-/* Words of "crypt" for the native protocol, behind those of KvCipher. */
+/* Words of "crypt" for the native protocol; those of KvCipher stand behind them. */
 typedef enum {
     KV_NATIVE_CRYPT_AUTO,
     KV_NATIVE_CRYPT_CHACHA20_POLY1305,

@@ -339,33 +339,18 @@ kv_settings_validate_saved(const KvSettings *settings, GError **error)
     g_return_val_if_reached(FALSE);
 }
 
-/* Whether nothing of what is spoken knows the setting. */
-static gboolean
-is_of_other_protocol(const KvSettings *settings, const KvSetting *row)
+gboolean
+kv_settings_has_use_for(const KvSettings *settings, KvSettingId id)
 {
-    gboolean native = kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE;
+    gboolean is_native = kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE;
+    KvSettingFlags flags = kv_setting_get(id)->flags;
 
+    if ((flags & KV_SETTING_FLAG_V1) != 0)
+        return !is_native;
     /* A server with a cipher of v1 speaks both if it has a key. */
-    switch (row->id) {
-    case KV_SETTING_KCP_MODE:
-    case KV_SETTING_NODELAY:
-    case KV_SETTING_INTERVAL:
-    case KV_SETTING_RESEND:
-    case KV_SETTING_NC:
-    case KV_SETTING_ACKNODELAY:
-    case KV_SETTING_SMUXBUF:
-    case KV_SETTING_FULL_FRAME_MTU:
-        return native;
-    case KV_SETTING_LOCAL_IP6:
-    case KV_SETTING_ASSIGNABLE_IPS6:
-    case KV_SETTING_ROUTES:
-    case KV_SETTING_DNS:
-    case KV_SETTING_DNS_SEARCH:
-    case KV_SETTING_CLIENT_TO_CLIENT:
-        return !native && !has_keys(settings);
-    default:
-        return FALSE;
-    }
+    if ((flags & KV_SETTING_FLAG_NATIVE) != 0)
+        return is_native || has_keys(settings);
+    return TRUE;
 }
 
 /* (transfer full) (nullable) */
@@ -384,9 +369,11 @@ format_warning(const KvSettings *settings, const KvSetting *row)
         return g_strdup_printf(_("%s: %s cannot be had, %s is used; allowed: %s"), row->key,
                                value->given, value->text, allowed);
     }
-    if (value->is_set && is_of_other_protocol(settings, row))
-        return g_strdup_printf(_("%s: of no use with crypt %s"), row->key,
-                               kv_settings_get_string(settings, KV_SETTING_CRYPT));
+    if (value->is_set && !kv_settings_has_use_for(settings, row->id))
+        return g_strdup_printf((row->flags & KV_SETTING_FLAG_V1) != 0
+                                   ? _("%s: of no use with crypt %s, which is the native protocol")
+                                   : _("%s: of no use with crypt %s, which is protocol v1"),
+                               row->key, kv_settings_get_string(settings, KV_SETTING_CRYPT));
     if (row->id == KV_SETTING_WORKERS && value->number > 1 && is_native)
         return g_strdup_printf(_("%s: the native protocol has one thread, %s is of no use"),
                                row->key, value->text);

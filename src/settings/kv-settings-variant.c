@@ -489,6 +489,19 @@ kv_settings_list_secrets(const KvSettings *settings)
     return g_strv_builder_end(keys);
 }
 
+/* Of both protocols, where they differ, the native one's: it is that of the default cipher. */
+static void
+insert_default(GVariantDict *dict, const KvSetting *row, const KvSettingValue *value)
+{
+    KvSettingValue native = {0};
+
+    if (row->native_default_text == NULL)
+        g_variant_dict_insert_value(dict, row->key, value_to_variant(row, value));
+    else if (kv_setting_value_parse(&native, row, row->native_default_text))
+        g_variant_dict_insert_value(dict, row->key, value_to_variant(row, &native));
+    kv_setting_value_clear(&native);
+}
+
 GVariant *
 kv_settings_defaults_to_variant(KvRole role)
 {
@@ -500,8 +513,7 @@ kv_settings_defaults_to_variant(KvRole role)
         const KvSetting *row = kv_setting_get(i);
 
         if (row->default_text != NULL && (row->side & side) != 0)
-            g_variant_dict_insert_value(&dict, row->key,
-                                        value_to_variant(row, &defaults->values[i]));
+            insert_default(&dict, row, &defaults->values[i]);
     }
     return g_variant_dict_end(&dict);
 }

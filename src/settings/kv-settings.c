@@ -29,13 +29,9 @@ static void
 set_default(KvSettings *settings, const KvSetting *row)
 {
     KvSettingValue *value = &settings->values[row->id];
-    const char *text = row->default_text;
 
     kv_setting_value_clear(value);
-    /* Peers have keys, which v1 has not. */
-    if (row->id == KV_SETTING_CRYPT && settings->role == KV_ROLE_PEER)
-        text = row->choices[KV_N_CIPHERS + KV_NATIVE_CRYPT_AUTO];
-    if (text != NULL && !kv_setting_value_parse(value, row, text))
+    if (row->default_text != NULL && !kv_setting_value_parse(value, row, row->default_text))
         g_error("the default of %s is not allowed", row->key);
 }
 
@@ -268,24 +264,24 @@ kv_settings_list_networks(const KvSettings *settings, KvSettingId id)
 KvProtocol
 kv_settings_get_protocol(const KvSettings *settings)
 {
-    return settings->values[KV_SETTING_CRYPT].number < KV_N_CIPHERS ? KV_PROTOCOL_V1
-                                                                    : KV_PROTOCOL_NATIVE;
+    return settings->values[KV_SETTING_CRYPT].number < KV_N_NATIVE_CRYPTS ? KV_PROTOCOL_NATIVE
+                                                                          : KV_PROTOCOL_V1;
 }
 
 KvCipher
 kv_settings_get_v1_cipher(const KvSettings *settings)
 {
     g_return_val_if_fail(kv_settings_get_protocol(settings) == KV_PROTOCOL_V1, KV_CIPHER_AES);
-    return (KvCipher) settings->values[KV_SETTING_CRYPT].number;
+    return (KvCipher) (settings->values[KV_SETTING_CRYPT].number - KV_N_NATIVE_CRYPTS);
 }
 
 gboolean
 kv_settings_allows_aead(const KvSettings *settings, KvAead aead)
 {
     switch (settings->values[KV_SETTING_CRYPT].number) {
-    case KV_N_CIPHERS + KV_NATIVE_CRYPT_CHACHA20_POLY1305:
+    case KV_NATIVE_CRYPT_CHACHA20_POLY1305:
         return aead == KV_AEAD_CHACHA20_POLY1305;
-    case KV_N_CIPHERS + KV_NATIVE_CRYPT_AES_256_GCM:
+    case KV_NATIVE_CRYPT_AES_256_GCM:
         return aead == KV_AEAD_AES_256_GCM;
     default:
         return TRUE;
@@ -307,6 +303,8 @@ is_in_effect(const KvSettings *settings, const KvSetting *row)
 {
     const char *mode = kv_settings_get_string(settings, KV_SETTING_KCP_MODE);
 
+    if (!kv_settings_has_use_for(settings, row->id))
+        return FALSE;
     switch (row->id) {
     case KV_SETTING_NODELAY:
     case KV_SETTING_INTERVAL:
@@ -316,6 +314,16 @@ is_in_effect(const KvSettings *settings, const KvSetting *row)
     default:
         return (row->flags & KV_SETTING_FLAG_NO_ARGV) == 0 || settings->values[row->id].is_set;
     }
+}
+
+/* (transfer full) (nullable) */
+static char *
+get_effective_text(const KvSettings *settings, const KvSetting *row)
+{
+    if (row->native_default_text != NULL && !settings->values[row->id].is_set &&
+        kv_settings_get_protocol(settings) == KV_PROTOCOL_NATIVE)
+        return g_strdup(row->native_default_text);
+    return kv_settings_to_text(settings, row->id);
 }
 
 static void
@@ -342,7 +350,7 @@ kv_settings_format_effective(const KvSettings *settings)
 
     for (guint i = 0; i < KV_N_SETTINGS; i++) {
         const KvSetting *row = kv_setting_get(i);
-        g_autofree char *text = kv_settings_to_text(settings, i);
+        g_autofree char *text = get_effective_text(settings, row);
 
         if ((row->side & side) != 0 && text != NULL && is_in_effect(settings, row))
             g_string_append_printf(out, "%s = %s\n", row->key, text);

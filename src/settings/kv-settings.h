@@ -99,6 +99,8 @@ typedef enum {
     KV_SETTING_FLAG_NO_ARGV = 1 << 3, /* saved tunnels only, not in the foreground */
     KV_SETTING_FLAG_PROGRAM = 1 << 4, /* makes the tunnel run a program */
     KV_SETTING_FLAG_LIST = 1 << 5,    /* STRING: items, @check is for each; see get_string */
+    KV_SETTING_FLAG_V1 = 1 << 6,      /* of no use in the native protocol */
+    KV_SETTING_FLAG_NATIVE = 1 << 7,  /* of no use in protocol v1 */
 } KvSettingFlags;
 
 /**
@@ -114,6 +116,8 @@ typedef struct {
     const char *group;        /* (nullable): not of peers; heading in help, man page and editor */
     const char *default_text; /* (nullable): NULL: unset */
     const char *desktop_default_text; /* (nullable): in a profile of the desktop, if another one */
+    const char
+        *native_default_text; /* (nullable): in the native protocol, if another one; for people */
     guint64 min, max; /* UINT; length bounds in bytes for STRING (all of a list) and SECRET */
     const char *const *choices; /* CHOICE: NULL-terminated */
     const char *value_name;     /* placeholder in help, such as "ADDRESS"; NULL for BOOLEAN */
@@ -150,6 +154,10 @@ const KvSetting *kv_setting_find(const char *key);
 
 /* (transfer none) (nullable): what counts if a profile of the desktop does not say. */
 const char *kv_setting_get_desktop_default(const KvSetting *setting);
+
+/* (transfer full) (nullable): the same for people, translated: of both protocols where they differ.
+ * @is_desktop: in a profile of the desktop */
+char *kv_setting_format_default(const KvSetting *setting, gboolean is_desktop);
 
 KvSettingSide kv_setting_side_of_role(KvRole role);
 
@@ -237,6 +245,9 @@ KvCipher kv_settings_get_v1_cipher(const KvSettings *settings);
 /* Whether the native protocol may use @aead: one that "crypt" names alone, else any. Whether the
  * processor is good at it is not asked. */
 gboolean kv_settings_allows_aead(const KvSettings *settings, KvAead aead);
+
+/* Whether a protocol that is spoken has a use for the setting. */
+gboolean kv_settings_has_use_for(const KvSettings *settings, KvSettingId id);
 
 /* (transfer none): the tunnel's peers, maybe none. */
 const KvPeerList *kv_settings_get_peers(const KvSettings *settings);

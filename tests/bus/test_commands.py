@@ -3,13 +3,14 @@
 """The commands of kcpvpn against the real service: what they do to tunnels, who may, and how they end."""
 import json
 import os
+import re
 import subprocess
 
 from kvbus import DAEMON_GID, ERROR, NOBODY, SERVER, TUNNEL, check, equal, main
 from kvnet import PORT, PROGRAM, SECRET, Failed, test, wait_until
 
-SERVER_FLAGS = ["--ip", "0.0.0.0", "--port", str(PORT), "--vni-mode", "tun", "--crypt", "aes", "--local-ip",
-                "192.168.88.1", "--assignable-ips", "192.168.88.2-192.168.88.254"]
+SERVER_FLAGS = ["--ip", "0.0.0.0", "--port", str(PORT), "--vni-mode", "tun", "--local-ip", "192.168.88.1",
+                "--assignable-ips", "192.168.88.2-192.168.88.254"]
 
 
 # What a program needs to run under a sanitizer, in place of the rest of the environment.
@@ -55,7 +56,10 @@ def life(world):
     world.c.can_ping("192.168.88.1")
     has(run(world, "clients", "srv"), "phone", "192.168.88.2", "kvs0", "10.77.0.2:")
     found = json.loads(run(world, "clients", "--json"))[0]
-    equal((found["Id"], found["Protocol"], found["Cipher"]), ("phone", "v1", "aes"), "the client")
+    equal((found["Id"], found["Protocol"]), ("phone", "native"), "the client")
+    check(found["Cipher"] in ("aes-256-gcm", "chacha20-poly1305"), f"the cipher: {found['Cipher']}")
+    check(re.search(r"^protocol +native\ncipher +auto, what suits the processors of both ends$", run(world, "status", "srv"),
+                    re.M), "the status lacks the protocol, the cipher, or why")
     check(found["Statistics"]["rx-packets"] > 0, "it has sent nothing")
     wait_until(lambda: any(json.loads(line)["Statistics"].get("rx-bytes", 0) > 0 for line in watch.text().splitlines()
                            if line.startswith("{") and line.endswith("}")), 5, "the view has traffic")
@@ -114,7 +118,7 @@ def settings(world):
 def ups(world):
     root = world.start_all()
     world.veth()
-    run(world, "add", "home", "--role", "client", "--ip", "10.77.0.2", "--port", str(PORT), "--crypt", "aes")
+    run(world, "add", "home", "--role", "client", "--ip", "10.77.0.2", "--port", str(PORT))
     has(run(world, "up", "home", "--no-ask", status=2), "secret")
     key = {"KCPVPN_KEY": SECRET}
     has(run(world, "up", "home", env=key, status=5), "kcpvpn: home: ")
@@ -127,6 +131,9 @@ def ups(world):
     has(run(world, "up", "home"), "connected to")
     found = json.loads(run(world, "status", "home", "--json"))
     equal((found["State"], found["Interface"]), ("connected", "kvc0"), "the state")
+    check(re.search(r"^protocol +native\ncipher +(aes-256-gcm|chacha20-poly1305), (which the processors of both ends have|as "
+                    r"this processor has no) instructions for", run(world, "status", "home"), re.M),
+          "the status lacks the protocol, the cipher, or why")
     server.stop()
     path = found["Path"]
     root.wait_state(path, "waiting")

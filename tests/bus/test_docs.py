@@ -242,9 +242,8 @@ def page(world):
             process.wait_text("owned by")
             continue
         if "/client/1" in line and "client" not in said:
-            client = world.kcpvpn("client", "--ip", "10.77.0.1", "--port", "1235", "--crypt", "aes",
-                                  "--client-id", "phone", namespace=world.c, name="client",
-                                  secret="a long shared secret")
+            client = world.kcpvpn("client", "--ip", "10.77.0.1", "--port", "1235", "--client-id", "phone",
+                                  namespace=world.c, name="client", secret="a long shared secret")
             client.wait_event("connected", 15)
             wait_until(lambda: root.get(FIRST, TUNNEL, "Clients"), 5, "the client is an object")
             said["client"] = True

@@ -91,7 +91,7 @@ def up_down(world):
     root = hooks.start_all()
     path = root.create({**SERVER, "up": "note 'a b' %i", "down": os.path.join(hooks.dir, "note") + " gone"})
     root.tunnel(path, "Start")
-    wait_until(lambda: hooks.lines() == ["note a b kvs as nobody up srv"], 10, "up ran")
+    wait_until(lambda: hooks.lines() == ["note a b kvs0 as nobody up srv"], 10, "up ran")
     root.tunnel(path, "Stop")
     equal(hooks.lines()[1:], ["note gone as nobody down srv"], "what ran before Stop was answered")
 

@@ -478,7 +478,7 @@ def few_threads(world):
         if more > 0:
             world.start_daemon()
             root = world.connect()
-        path = root.create({**SERVER, "workers": 4}, TRANSIENT)
+        path = root.create({**SERVER, "crypt": "aes", "workers": 4}, TRANSIENT)
         limit_threads(world, count_threads() + more)
         try:
             root.tunnel(path, "Start")
@@ -560,12 +560,12 @@ def revoked(world):
     peers = {"ann": variants({"public-key": ann_public, "local-ip": "192.168.88.7"}),
              "bob": variants({"public-key": bob_public})}
     path = root.create({key: value for key, value in SERVER.items() if key != "secret"} |
-                       {"crypt": "auto", "private-key": private, "peers": GLib.Variant("a{sa{sv}}", peers)})
+                       {"private-key": private, "peers": GLib.Variant("a{sa{sv}}", peers)})
     root.tunnel(path, "Start")
     root.wait_state(path, "connected")
 
     def client(key, name, **more):
-        return world.client("--private-key", key, "--public-key", public, "--vni-name", name, crypt="auto",
+        return world.client("--private-key", key, "--public-key", public, "--vni-name", name,
                             secret=None, name=name, **more)
 
     def addresses():
@@ -593,7 +593,7 @@ def revoked_in_file(world):
     elsewhere = world.namespace("c2")
     world.veth(world.s, elsewhere, 1)
     (private, public), (ann, ann_public), (bob, bob_public) = key_pair(), key_pair(), key_pair()
-    head = f"{server_file()}name=srv\ncrypt=auto\nprivate-key={private}\n".replace("crypt=aes\n", "")
+    head = f"{server_file()}name=srv\nprivate-key={private}\n"
     groups = [f"[peer {name}]\npublic-key={key}\n" for name, key in (("ann", ann_public), ("bob", bob_public))]
     write(world.config, "srv.kcpvpn", head + "".join(groups))
     root = world.start_all()
@@ -601,8 +601,8 @@ def revoked_in_file(world):
     root.tunnel(path, "Start")
     root.wait_state(path, "connected")
     keys = ("--public-key", public, "--private-key")
-    gone = world.client(*keys, ann, crypt="auto", secret=None, name="ann")
-    stays = world.client(*keys, bob, crypt="auto", secret=None, name="bob", ip="10.77.1.1", namespace=elsewhere)
+    gone = world.client(*keys, ann, secret=None, name="ann")
+    stays = world.client(*keys, bob, secret=None, name="bob", ip="10.77.1.1", namespace=elsewhere)
     wait_until(lambda: len(root.get(path, TUNNEL, "Clients")) == 2, 10, "both clients are there")
     write(world.config, "srv.kcpvpn", head + groups[1])
     root.call(ROOT, MANAGER, "Reload", EMPTY)

@@ -267,7 +267,8 @@ def bad_settings(world):
         ({"role": "both"}, "role: \"both\" is not allowed; allowed: one of client, server, peer"),
         ({"secret": "hush-hush\n"}, "secret: this value is not allowed"),
         ({"vni-name": "a/b"}, "vni-name: \"a/b\" is not allowed"),
-        ({"datashard": 200, "parityshard": 200}, "datashard and parityshard: 200 and 200 make 400"),
+        ({"datashard": 200, "parityshard": 60}, "datashard and parityshard: 200 and 60 make 260; allowed: at most 192"),
+        ({"crypt": "aes", "datashard": 200, "parityshard": 200}, "datashard and parityshard: 200 and 200 make 400"),
     ]
     for name in ("", ".", "..", ".hidden", "a/b", "../x", "a\nb", "a\x7fb", "x" * 65):
         cases.append(({"name": name}, "name: "))

@@ -47,7 +47,8 @@ def granted(world):
     equal(root.get(path, TUNNEL, "Dns"),
           {"servers": ["10.9.0.1", "fd09::1"], "search": ["example.org", "~example.net"]}, "the name service")
     equal(root.get(path, TUNNEL, "Details"),
-          {"protocol": "native", "cipher": "chacha20-poly1305", "link-type": "tun"}, "the details")
+          {"protocol": "native", "cipher": "chacha20-poly1305", "cipher-reason": "the one that the server wants too",
+           "link-type": "tun"}, "the details")
     root.tunnel(path, "Stop")
     for name in ("Addresses", "Routes"):
         equal(root.get(path, TUNNEL, name), [], f"{name} of a stopped tunnel")

@@ -114,7 +114,7 @@ def client_waits(world):
     equal(before["Interface"], "kvc0", "the interface before the state")
     equal(before["Addresses"], [{"address": "192.168.88.2", "prefix": 32, "peer": "192.168.88.1"}], "the addresses")
     equal(before["Mtu"], 1500, "the MTU")
-    equal(before["Details"], {"protocol": "v1", "cipher": "aes", "link-type": "tun"}, "the details")
+    equal(before["Details"], {"protocol": "v1", "cipher": "aes", "cipher-reason": "as crypt says", "link-type": "tun"}, "the details")
     root.tunnel(path, "Stop")
     for name, empty in (("Interface", ""), ("Endpoint", ""), ("Addresses", []), ("Mtu", 0), ("Statistics", {})):
         equal(root.get(path, TUNNEL, name), empty, f"{name} of a stopped tunnel")
@@ -143,7 +143,7 @@ def configure(world):
     root = world.start_all()
     world.veth()
     world.server("--local-ip", "192.168.88.1", "--assignable-ips", "192.168.88.2-192.168.88.9", namespace=world.c)
-    path = root.create({"name": "nm", "role": "client", "ip": "10.77.0.2", "port": 1235, "crypt": "aes"},
+    path = root.create({"name": "nm", "role": "client", "ip": "10.77.0.2", "port": 1235},
                        {"transient": True})
     root.tunnel(path, "Start", {"secrets": {"secret": SERVER["secret"]}, "configure": False})
     root.wait_state(path, "connected")
@@ -156,11 +156,12 @@ def configure(world):
 def clients(world):
     root = world.start_all()
     world.veth()
-    path = root.create(SERVER)
+    # Each client of v1 has an interface of its own, which goes with it.
+    path = root.create({**SERVER, "crypt": "aes"})
     root.tunnel(path, "Start")
     root.wait_state(path, "connected")
     root.listen()
-    client = world.client("--client-id", "laptop")
+    client = world.client("--client-id", "laptop", crypt="aes")
     wait_for(lambda: root.get(path, TUNNEL, "Clients"), 5, "the tunnel names the client")
     iterate(0.1)
     order = [s[2] for s in root.signals if s[2] == "InterfacesAdded" or "Clients" in (s[3][1:2] or [{}])[0]]
@@ -300,7 +301,8 @@ def manager(world):
     for role, values in defaults.items():
         equal((values["datashard"], values["parityshard"]), (10, 3), f"defaults of a {role}")
         equal(values.get("kcp-mode"), None if role == "peer" else "fast", f"a {role}'s mode, which v1 alone has")
-        check("secret" not in values and "port" not in values, f"defaults of a {role}: {values}")
+        equal((values["crypt"], values["udp-mtu"]), ("auto", 1472), f"defaults of a {role}, which speaks native")
+        check("secret" not in values and "port" not in values and "keepalive" not in values, f"defaults of a {role}: {values}")
 
 
 main()

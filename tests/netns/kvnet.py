@@ -49,6 +49,8 @@ PATIENT = ("-w", "10")
 TUN_SERVER, TUN_CLIENT = "192.168.88.1", "192.168.88.2"
 POOL = "192.168.88.2-192.168.88.254"
 
+USUAL = object()    # in place of a cipher: that of the World
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 
@@ -337,6 +339,7 @@ SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): (Address|Leak|Thread|Undefined\
 
 class World:
     """Everything one test makes. close() removes all of it."""
+    usual_crypt = "aes"     # v1, which each of them can be told otherwise
 
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix=FOLDER)
@@ -388,19 +391,24 @@ class World:
         return self.start([*prefix, program or PROGRAM, role, "--log-json", "--log-level", "debug",
                            *args], name, namespace, env)
 
-    def server(self, *args, mode="tun", ip="0.0.0.0", port=PORT, crypt="aes", namespace=None,
+    def name_cipher(self, crypt):
+        """The flag for a cipher, None for the default one, which is native, or this world's."""
+        crypt = self.usual_crypt if crypt is USUAL else crypt
+        return ("--crypt", crypt) if crypt is not None else ()
+
+    def server(self, *args, mode="tun", ip="0.0.0.0", port=PORT, crypt=USUAL, namespace=None,
                name="server", wait=True, **kw):
         """A server with these flags besides the usual ones; waits until it listens."""
         process = self.kcpvpn("server", "--ip", ip, "--port", str(port), "--vni-mode", mode,
-                              "--crypt", crypt, *args, namespace=namespace or self.s, name=name, **kw)
+                              *self.name_cipher(crypt), *args, namespace=namespace or self.s, name=name, **kw)
         if wait:
             process.wait_event("listening")
         return process
 
-    def client(self, *args, ip="10.77.0.1", port=PORT, crypt="aes", namespace=None, name="client",
+    def client(self, *args, ip="10.77.0.1", port=PORT, crypt=USUAL, namespace=None, name="client",
                wait=True, **kw):
         """A client with these flags besides the usual ones; waits until it is connected."""
-        process = self.kcpvpn("client", "--ip", ip, "--port", str(port), "--crypt", crypt, *args,
+        process = self.kcpvpn("client", "--ip", ip, "--port", str(port), *self.name_cipher(crypt), *args,
                               namespace=namespace or self.c, name=name, **kw)
         if wait:
             process.wait_event("connected", 15)

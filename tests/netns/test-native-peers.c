@@ -54,7 +54,7 @@ load(KvRole role, const char *text)
 static KvSettings *
 make_server_settings(const Fixture *fixture, const char *alice, const char *bob)
 {
-    g_autoptr(GString) text = g_string_new("[tunnel]\nip=127.0.0.1\nport=4100\ncrypt=auto\n"
+    g_autoptr(GString) text = g_string_new("[tunnel]\nip=127.0.0.1\nport=4100\n"
                                            "local-ip=10.8.0.1\nnetmask=255.255.255.0\n"
                                            "assignable-ips=10.8.0.0/24\n");
     const char *lines[] = {alice, bob};
@@ -76,10 +76,10 @@ make_client(const Fixture *fixture, guint who)
 {
     g_autofree char *private_key = key_text(fixture, who, FALSE);
     g_autofree char *public_key = key_text(fixture, SERVER, TRUE);
-    g_autofree char *text = g_strdup_printf(
-        "[tunnel]\nip=127.0.0.1\nport=4100\ncrypt=auto\nprivate-key=%s\npublic-key=%s\n"
-        "vni-name=kvc%u\nauto-reconnect=true\n",
-        private_key, public_key, who);
+    g_autofree char *text =
+        g_strdup_printf("[tunnel]\nip=127.0.0.1\nport=4100\nprivate-key=%s\npublic-key=%s\n"
+                        "vni-name=kvc%u\nauto-reconnect=true\n",
+                        private_key, public_key, who);
     g_autoptr(KvSettings) settings = load(KV_ROLE_CLIENT, text);
     g_autoptr(GError) error = NULL;
     KvTunnel *client = kv_tunnel_new(fixture->engine, settings, &error);

@@ -97,7 +97,7 @@ make_server(Fixture *fixture, const char *port)
         {KV_SETTING_SECRET, "secret"}, {KV_SETTING_LOCAL_IP, "10.77.0.1"},
         {KV_SETTING_WORKERS, "2"},     {KV_SETTING_ASSIGNABLE_IPS, "10.77.0.2-10.77.0.250"},
         {KV_SETTING_DATASHARD, "3"},   {KV_SETTING_PARITYSHARD, "1"},
-        {KV_SETTING_VNI_MTU, "1300"},
+        {KV_SETTING_VNI_MTU, "1300"},  {KV_SETTING_CRYPT, "aes"},
     };
     KvTunnel *tunnel = make_tunnel(fixture, KV_ROLE_SERVER, values, G_N_ELEMENTS(values));
 
@@ -114,6 +114,7 @@ make_client(Fixture *fixture, const char *port, const char *interface, const cha
         {KV_SETTING_SECRET, "secret"},     {KV_SETTING_DATASHARD, "3"},
         {KV_SETTING_PARITYSHARD, "1"},     {KV_SETTING_VNI_NAME, interface},
         {KV_SETTING_CLIENT_ID, interface}, {KV_SETTING_AUTO_RECONNECT, auto_reconnect},
+        {KV_SETTING_CRYPT, "aes"},
     };
 
     return make_tunnel(fixture, KV_ROLE_CLIENT, values, G_N_ELEMENTS(values));
@@ -508,7 +509,6 @@ make_peer(Fixture *fixture, const char *port, const char *interface, const char 
           KvPeerList *peers)
 {
     const Value values[] = {
-        {KV_SETTING_CRYPT, "auto"},
         {KV_SETTING_PORT, port},
         {KV_SETTING_VNI_NAME, interface},
         {KV_SETTING_PRIVATE_KEY, private_key},

@@ -48,6 +48,34 @@ def secret(world):
     print(f"        {rate / 1e6:.0f} Mbit/s up", flush=True)
 
 
+@test("who names no cipher speaks native: with a secret, an address and a port both ends find each other", limit=60)
+def by_default(world):
+    world.veth()
+    server = world.server(crypt=None)
+    client = world.client("--local-ip", TUN_CLIENT, crypt=None)
+    client.wait_text("protocol native with cipher ")
+    world.s.ip("addr", "add", TUN_SERVER + "/24", "dev", "kvs0")
+    world.c.ip("route", "add", TUN_SERVER, "dev", "kvc0")
+    world.c.can_ping(TUN_SERVER)
+    equal((client.stop(), server.stop()), (0, 0), "the exit statuses")
+
+
+@test("two clients of one server on one machine: each has its address and interface, and one stays when the other goes",
+      limit=60)
+def two_clients(world):
+    world.veth()
+    world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, "--local-ip6", "fd88::1/64", "--assignable-ips6",
+                 "fd88::/64", **NATIVE)
+    first = world.client("--client-id", "first", name="first", **NATIVE)
+    world.client("--client-id", "second", "--vni-name", "kvc1", name="second", **NATIVE)
+    routes = world.c.ip_json("route", "show", TUN_SERVER)
+    equal([route["dev"] for route in routes], ["kvc0", "kvc1"], "the routes to the server")
+    world.c.can_ping(TUN_SERVER)
+    equal(first.stop(), 0, "the exit status")
+    world.c.can_ping(TUN_SERVER)
+    equal([route["dev"] for route in world.c.ip_json("route", "show", TUN_SERVER)], ["kvc1"], "the route that is left")
+
+
 @test("each cipher can be chosen alone, and says that crypt chose it", limit=60)
 def ciphers(world):
     world.veth()
@@ -105,6 +133,7 @@ def other_protocol(world):
     v1.expect_exit(NO_ANSWER, 25)
     native.expect_exit(NO_ANSWER, 25)
     check("--crypt aes" in native.text(), native.tail())
+    check("If it speaks the native protocol, which is the default, leave out crypt aes" in v1.text(), v1.tail())
 
 
 @test("a client whose outer address changes keeps its TCP connection", limit=60)

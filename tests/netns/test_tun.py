@@ -173,39 +173,49 @@ def sockbuf(world):
             equal(process.stop(), 0, "the exit status")
 
 
-@test("the long examples of the older program work as they stand: a host name, a hook folder, a fixed address, a bridge",
-      limit=60)
+@test("the long examples of the older program work as they stand, natively, and with its cipher in v1: a host name, a hook "
+      "folder, a fixed address, a bridge", limit=90)
 def examples(world):
     world.veth()
     world.write_hosts(world.c, "10.77.0.1 server1")
+    os.mkdir(os.path.join(world.dir, "kcpvpn-hooks"), 0o755)
+    world.s.ip("link", "add", "br0", "type", "bridge")
+    world.s.ip("link", "set", "br0", "up")
+    for cipher, peer in (("", None), (" --crypt aes", "192.168.88.0")):
+        run_examples(world, cipher, peer)
+
+
+def run_examples(world, cipher, peer):
+    """peer: what the client's interface has for the other end"""
     hooks = os.path.join(world.dir, "kcpvpn-hooks")
-    os.mkdir(hooks, 0o755)
 
     def run(name, namespace, line):
-        process = world.start([PROGRAM, *line.split(), "--log-json"], name, namespace, {"KCPVPN_KEY": "pre-shared-key"})
+        process = world.start([PROGRAM, *line.split(), *cipher.split(), "--log-json"], name + cipher[-3:], namespace,
+                              {"KCPVPN_KEY": "pre-shared-key"})
         process.wait_event("listening" if line.startswith("server") else "connected")
+        check(("kcp-mode: of no use" in process.text()) == (cipher == ""), "whether the mode of KCP counts")
         return process
 
     plain = "client --client-id client1 --ip server1 --port 1235 --kcp-mode normal --dscp 46"
     server = run("tun", world.s, "server --ip 0.0.0.0 --port 1235 --kcp-mode normal --dscp 46 --local-ip 192.168.88.0 "
                  f"--vni-mode tun --assignable-ips 192.168.88.0/24 --hook-dir {hooks}")
     client = run("client1", world.c, plain)
-    equal(world.c.ipv4("kvc0"), [("192.168.88.1", "192.168.88.0", 32)], "the first client's address")
+    equal(world.c.ipv4("kvc0"), [("192.168.88.1", peer, 32)], "the first client's address")
     world.c.can_ping("192.168.88.0")
     equal(client.stop(), 0, "its exit status")
     fixed = run("client2", world.c, plain + " --vni-mtu 1200 --local-ip 192.168.88.255 --vni-name kvc_c1")
-    equal(world.c.ipv4("kvc_c1"), [("192.168.88.255", "192.168.88.0", 32)], "the second client's address")
+    equal(world.c.ipv4("kvc_c1"), [("192.168.88.255", peer, 32)], "the second client's address")
     equal(world.c.link("kvc_c1")["mtu"], 1200, "its MTU")
     world.c.can_ping("192.168.88.0")
     equal((fixed.stop(), server.stop()), (0, 0), "the exit statuses")
-    world.s.ip("link", "add", "br0", "type", "bridge")
     world.s.ip("addr", "add", "192.168.88.1/24", "dev", "br0")
-    world.s.ip("link", "set", "br0", "up")
-    run("tap", world.s, "server --ip 0.0.0.0 --port 1235 --kcp-mode normal --dscp 46 --local-ip 192.168.88.1 "
-        "--vni-mode tap --assignable-ips 192.168.88.2-192.168.88.254 --netmask 255.255.255.0 "
-        f"--hook-dir {hooks} --bridge br0")
-    run("client3", world.c, plain)
+    server = run("tap", world.s, "server --ip 0.0.0.0 --port 1235 --kcp-mode normal --dscp 46 --local-ip 192.168.88.1 "
+                 "--vni-mode tap --assignable-ips 192.168.88.2-192.168.88.254 --netmask 255.255.255.0 "
+                 f"--hook-dir {hooks} --bridge br0")
+    client = run("client3", world.c, plain)
     world.c.can_ping("192.168.88.1")
+    equal((client.stop(), server.stop()), (0, 0), "the exit statuses")
+    world.s.ip("addr", "del", "192.168.88.1/24", "dev", "br0")
 
 
 @test("an MTU beyond what one frame carries is lowered, with a warning, and full packets pass", limit=60)

@@ -23,7 +23,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 SERVICE = "org.freedesktop.NetworkManager.kcpvpn"
 SAMPLES = os.path.join(HERE, "samples")
 COMPLETE = {"ip": "vpn.example.org", "port": "1235"}
-ON_PAGE = ("ip", "port", "kcp-mode", "client-id", "secret", "private-key", "public-key", "preshared-key")
+ON_PAGE = ("ip", "port", "crypt", "client-id", "secret", "private-key", "public-key", "preshared-key")
 OF_KEYS = ("private-key", "own-public-key", "public-key", "preshared-key", "show-keys", "generate-private-key",
            "copy-public-key")
 # Of key files only: a profile has a name of its own, and is a client's.
@@ -37,7 +37,7 @@ PRESHARED_KEY = "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
 KEY_ALLOWED = "a key of 32 bytes in base64, 44 characters, as kcpvpn genkey, pubkey and genpsk write them"
 PUBLIC_KEY_ALLOWED = ("44 characters of base64 as kcpvpn pubkey writes them; not one of the few keys, such as zeros alone, "
                       "that protect nothing")
-BY_KEYS = {**COMPLETE, "crypt": "auto", "private-key": PRIVATE_KEY, "private-key-flags": "0", "public-key": SERVER_KEY}
+BY_KEYS = {**COMPLETE, "private-key": PRIVATE_KEY, "private-key-flags": "0", "public-key": SERVER_KEY}
 
 
 class Harness:
@@ -132,9 +132,16 @@ def read_table():
         with open(path, encoding="utf-8") as file:
             rows += re.split(r"^    \[KV_SETTING_", file.read(), flags=re.M)[1:]
     rows = [row for row in rows if "FLAG_DESKTOP" in row and "SIDE_SERVER" not in row]
-    return {re.search(r'\.key = "([^"]+)"', row).group(1):
-            (re.search(r'\.desktop_default_text = "([^"]+)"', row) or re.search(r'\.default_text = "([^"]+)"', row) or
-             [None, None])[1] for row in rows}
+    return {re.search(r'\.key = "([^"]+)"', row).group(1): read_default(row) for row in rows}
+
+
+def read_default(row):
+    """As people are told it."""
+    found = {kind: match[1] for kind in ("desktop_default", "native_default", "default")
+             if (match := re.search(rf'\.{kind}_text = (?:N_\()?"([^"]+)"', row))}
+    if "native_default" in found:
+        return f"{found['native_default']}, in protocol v1 {found['default']}"
+    return found.get("desktop_default", found.get("default"))
 
 
 # --- the tests ----------------------------------------------------------------------------------
@@ -239,8 +246,22 @@ def by_default(world):
 
 
 def together(world):
-    """values that do not go together keep the dialog open; settings by hand need their mode"""
+    """values that do not go together keep the dialog open; settings by hand need their mode, and others a protocol"""
     with world.form(**COMPLETE) as form:
+        assert form.look("crypt")["text"] == ""
+        for crypt, v1 in (("", False), ("aes-256-gcm", False), ("aes", True), ("chacha20-poly1305", False), ("tea", True)):
+            form.do("set", "crypt", crypt)
+            form.do("press", "advanced")
+            form.do("set", "kcp-mode", "manual")
+            for key in ("kcp-mode", "smuxbuf", "nodelay", "interval", "resend", "nc", "acknodelay"):
+                assert form.look(key)["sensitive"] == ("1" if v1 else "0"), (crypt, key)
+            form.do("set", "kcp-mode", "fast3")
+            assert form.look("nodelay")["sensitive"] == "0"
+            assert form.look("local-ip6")["sensitive"] == ("0" if v1 else "1"), crypt
+            for key in ("keepalive", "sndwnd", "datashard", "local-ip"):
+                assert form.look(key)["sensitive"] == "1", (crypt, key)
+            form.do("answer", "cancel")
+    with world.form(crypt="aes", **COMPLETE) as form:
         form.do("press", "advanced")
         assert form.look("nodelay")["sensitive"] == "0"
         form.do("set", "datashard", "200")
@@ -250,16 +271,18 @@ def together(world):
         assert form.is_marked("parityshard")
         assert form.ask("answer", "ok") == ["insensitive"]
         form.do("set", "parityshard", "56")
-        form.do("answer", "ok")
         form.do("set", "kcp-mode", "manual")
+        assert form.look("nodelay")["sensitive"] == "1"
+        form.do("answer", "ok")
         form.do("press", "advanced")
         assert form.look("nodelay")["sensitive"] == "1"
         form.do("answer", "cancel")
-        assert form.dump() == {**COMPLETE, "datashard": "200", "parityshard": "56",
+        assert form.dump() == {**COMPLETE, "crypt": "aes", "datashard": "200", "parityshard": "56",
                                "kcp-mode": "manual"}
-    with world.form(datashard="200", parityshard="100", **COMPLETE) as form:
-        assert form.dump() == ("datashard and parityshard: 200 and 100 make 300; allowed: at most "
-                               "256 together")
+    for crypt, parity, most in (("aes", "100", "256"), ("auto", "60", "192")):
+        with world.form(crypt=crypt, datashard="200", parityshard=parity, **COMPLETE) as form:
+            assert form.dump() == (f"datashard and parityshard: 200 and {parity} make {200 + int(parity)}; allowed: at "
+                                   f"most {most} together")
 
 
 def kept(world):
@@ -275,12 +298,12 @@ def kept(world):
         form.do("set", "client-id", "laptop")
         assert form.dump() == {**odd, "dscp": "46", "client-id": "laptop"}
     with world.form(crypt="rot13", kcp_mode="turbo", **COMPLETE) as form:
-        assert form.is_marked("kcp-mode")
-        form.do("set", "kcp-mode", "fast2")
-        assert form.dump().startswith('crypt: "rot13" is not allowed; allowed: one of aes,')
-        form.do("press", "advanced")
         assert form.is_marked("crypt")
         form.do("set", "crypt", "sm4")
+        assert form.dump().startswith('kcp-mode: "turbo" is not allowed; allowed: one of normal,')
+        form.do("press", "advanced")
+        assert form.is_marked("kcp-mode")
+        form.do("set", "kcp-mode", "fast2")
         form.do("answer", "ok")
         assert form.dump() == {**COMPLETE, "crypt": "sm4", "kcp-mode": "fast2"}
 
@@ -313,7 +336,7 @@ def way(world):
         assert not any(form.is_marked(name) for name in ON_PAGE)
         assert form.dump() == f"public-key: required, but not given; allowed: {PUBLIC_KEY_ALLOWED}"
         form.do("set", "public-key", f" {SERVER_KEY} ")
-        assert form.dump() == {**COMPLETE, "crypt": "auto", "public-key": SERVER_KEY, "private-key-flags": AGENT_OWNED}
+        assert form.dump() == {**COMPLETE, "public-key": SERVER_KEY, "private-key-flags": AGENT_OWNED}
         form.do("set", "private-key", PRIVATE_KEY)
         form.do("set", "preshared-key", PRESHARED_KEY)
         by_keys = {**BY_KEYS, "preshared-key": PRESHARED_KEY, "private-key-flags": AGENT_OWNED,
@@ -330,17 +353,21 @@ def way(world):
         assert form.dump() == by_keys, form.dump()
     with world.form(crypt="salsa20", **COMPLETE) as form:
         form.do("set", "authentication-type", "keys")
+        assert form.look("crypt")["text"] == ""
         form.do("set", "authentication-type", "secret")
+        assert form.look("crypt")["text"] == "salsa20"
         assert form.dump() == {**COMPLETE, "crypt": "salsa20", "secret-flags": "0"}, form.dump()
-        assert form.look("kcp-mode")["sensitive"] == "1"
+        form.do("set", "authentication-type", "keys")
+        form.do("set", "public-key", SERVER_KEY)
+        assert form.dump() == {**COMPLETE, "public-key": SERVER_KEY, "private-key-flags": AGENT_OWNED}, form.dump()
+        form.do("set", "crypt", "chacha20-poly1305")
+        form.do("set", "authentication-type", "secret")
+        assert form.dump() == {**COMPLETE, "crypt": "chacha20-poly1305", "secret-flags": "0"}, form.dump()
     with world.form(crypt="aes-256-gcm", **COMPLETE) as form:
         form.do("set", "authentication-type", "keys")
         form.do("set", "public-key", SERVER_KEY)
         assert form.dump()["crypt"] == "aes-256-gcm"
-        assert form.look("kcp-mode")["sensitive"] == "0"
-        form.do("press", "advanced")
         form.do("set", "crypt", "aes-128")
-        form.do("answer", "ok")
         assert form.dump().startswith("public-key: protocol v1 has no keys, and crypt aes-128 is one of its ciphers")
 
 
@@ -377,7 +404,7 @@ def keys(world):
         form.do("set", "public-key", "")
         assert form.is_marked("public-key")
     for flags in ("0", "1", "2", "4"):
-        kept = {**COMPLETE, "crypt": "auto", "public-key": SERVER_KEY, "private-key-flags": flags,
+        kept = {**COMPLETE, "public-key": SERVER_KEY, "private-key-flags": flags,
                 "preshared-key-flags": flags}
         with world.form(**kept) as form:
             assert form.dump() == kept, form.dump()

@@ -15,13 +15,13 @@ import kvscreen
 SKIPPED = 77
 SERVICE = "org.freedesktop.NetworkManager.kcpvpn"
 ENTRY = "text|password text|entry"
-ON_PAGE = ((ENTRY, "Gateway"), (ENTRY, "Port"), ("combo box", "KCP mode"), (ENTRY, "Identity"),
+ON_PAGE = ((ENTRY, "Gateway"), (ENTRY, "Port"), ("combo box", "Cipher"), (ENTRY, "Identity"),
            (ENTRY, "Secret"), ("check box", "Show secret"), ("push button", "Advanced…"))
 WITH_KEYS = (("combo box", "Type"), (ENTRY, "Private key"), ("push button", "Generate"), (ENTRY, "Public key"),
              ("push button", "Copy"), (ENTRY, "Server's public key"), (ENTRY, "Preshared key"),
              ("check box", "Show keys"))
 IN_DIALOG = ((ENTRY, "Max. UDP payload"), (ENTRY, "Heartbeat"), ("check box", "Reconnect automatically"),
-             (ENTRY, "Data packets in a group"), ("combo box", "Cipher"), ("push button", "OK"))
+             (ENTRY, "Data packets in a group"), ("combo box", "KCP mode"), ("push button", "OK"))
 
 
 def ask(harness, line):

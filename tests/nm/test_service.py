@@ -21,7 +21,7 @@ from kvnm import (BAD_IP_CONFIG, CONNECT_FAILED, DATA, INIT, SECRETS, STARTED, S
 PRIVATE_KEY = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
 SERVER_KEY = "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="
 PRESHARED_KEY = "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
-BY_KEYS = {**DATA, "crypt": "auto", "public-key": SERVER_KEY}
+BY_KEYS = {**DATA, "public-key": SERVER_KEY}
 ASKED = {**DATA, "secret-flags": "2"}
 
 
@@ -65,7 +65,7 @@ def need_keys(world):
             "private-key: required, but not given")
     world.wait_end()
     world.start()
-    refused(lambda: world.up(data={**DATA, "public-key": SERVER_KEY}, secrets={"private-key": PRIVATE_KEY}),
+    refused(lambda: world.up(data={**BY_KEYS, "crypt": "aes"}, secrets={"private-key": PRIVATE_KEY}),
             "BadArguments", "private-key: protocol v1 has no keys")
 
 
@@ -75,7 +75,7 @@ def with_keys(world):
     keys = {"private-key": PRIVATE_KEY, "preshared-key": PRESHARED_KEY}
     world.up(data=BY_KEYS, secrets=keys)
     _, _, (settings, _), _ = world.wait_call("CreateTunnel")
-    equal((settings["public-key"], settings["crypt"]), (SERVER_KEY, "auto"))
+    equal((settings["public-key"], settings.get("crypt")), (SERVER_KEY, None))
     equal([key for key in settings if key in (*keys, "secret")], [])
     equal(world.wait_call("Start")[2][0]["secrets"], keys)
     world.set_state("connected", **connected())

@@ -155,6 +155,7 @@ class Person(Terminal):
 
 class Box(kvnet.World):
     """What one test has: the client's side here, the server's in far."""
+    usual_crypt = None
 
     def __init__(self, build):
         super().__init__()
@@ -201,7 +202,7 @@ class Box(kvnet.World):
 
     def profile(self, name, *more, secret=SECRET, who=(), **data):
         """Adds a profile; its data by keys with "_" for "-". Only the tunnel's network goes through it."""
-        items = {"ip": self.address4, "port": kvnet.PORT, "crypt": "aes",
+        items = {"ip": self.address4, "port": kvnet.PORT,
                  **{key.replace("_", "-"): value for key, value in data.items()}}
         text = ", ".join(f"{key} = {value}" for key, value in items.items())
         secrets = ("vpn.secrets", f"secret={secret}") if secret is not None else ()

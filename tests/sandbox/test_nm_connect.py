@@ -231,14 +231,18 @@ def wrong_saved_secret(box):
 @test("a server that refuses an address ends the attempt at once; nmcli does not blame the secret, the log has the reason")
 def refused_address(box):
     box.start_server()
+    box.start_server(*POOL, "--port", "1300", "--vni-name-prefix", "kvt", crypt="aes", name="v1")
     before = box.network()
     box.profile("office", local_ip=TUN_SERVER)
-    start = time.monotonic()
-    _, text = box.nmcli_fails("--wait", "20", "connection", "up", "office")
-    check(time.monotonic() - start < 10, "it took long")
-    check("invalid configuration" in text, text)
-    check(any("refused: the server does not grant the address" in line for line in box.plugin_log()), f"the log does not say why: {box.plugin_log()}")
-    box.wait_network(before)
+    box.profile("v1", local_ip=TUN_SERVER, port=1300, crypt="aes")
+    for name, reason in (("office", f"address {TUN_SERVER} is taken or not assignable"),
+                         ("v1", "the server does not grant the address")):
+        start = time.monotonic()
+        _, text = box.nmcli_fails("--wait", "20", "connection", "up", name)
+        check(time.monotonic() - start < 10, "it took long")
+        check("invalid configuration" in text, text)
+        check(any(f"refused: {reason}" in line for line in box.plugin_log()), f"the log does not say why: {box.plugin_log()}")
+        box.wait_network(before)
 
 
 # --- import and export ----------------------------------------------------------------------------
@@ -299,8 +303,7 @@ def imported(box):
     box.start_server()
     path = os.path.join(box.dir, "office.kcpvpn")
     with open(path, "w", encoding="ascii") as file:
-        file.write(f"[tunnel]\nrole=client\nip={box.address4}\nport={kvbox.kvnet.PORT}\nsecret={SECRET}\ncrypt=aes\n"
-                   "client-id=laptop\n")
+        file.write(f"[tunnel]\nrole=client\nip={box.address4}\nport={kvbox.kvnet.PORT}\nsecret={SECRET}\nclient-id=laptop\n")
     os.chmod(path, 0o600)
     import_file(box, path)
     box.up("office")

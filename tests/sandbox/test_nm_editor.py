@@ -82,14 +82,17 @@ def make(box):
         eyes.type(ENTRY, "Identity", "laptop")
         eyes.type(ENTRY, "Secret", "correct horse")
         eyes.press_in_popup("Secret", "radio button", "Store the password for all users")
-        eyes.press("menu item", "fast3")
         take_picture("Editing", "editor-gtk3")
         eyes.press("push button", "Advanced…")
         eyes.type(ENTRY, "Heartbeat", "15")
         eyes.type(ENTRY, "Data packets in a group", "20")
-        eyes.press("menu item", "salsa20")
+        check(not eyes.is_sensitive("combo box", "KCP mode"), "a mode of KCP can be chosen for the native protocol")
         eyes.press("check box", "Reconnect automatically")
         take_picture("Advanced", "advanced-gtk3")
+        eyes.press("push button", "OK")
+        eyes.press("menu item", "salsa20")
+        eyes.press("push button", "Advanced…")
+        eyes.press("menu item", "fast3")
         eyes.press("push button", "OK")
         save(eyes)
         wait_until(lambda: "VPN connection 1" in box.nmcli("-g", "NAME", "connection"), 10, "nmcli shows the profile")
@@ -147,7 +150,7 @@ def keys(box):
         save(eyes)
         wait_until(lambda: "VPN connection 1" in box.nmcli("-g", "NAME", "connection"), 10, "nmcli shows the profile")
     equal(read_data(box, "VPN connection 1"),
-          {"ip": "vpn.example.org", "port": "29900", "client-id": "laptop", "crypt": "auto", "public-key": server_key,
+          {"ip": "vpn.example.org", "port": "29900", "client-id": "laptop", "public-key": server_key,
            "private-key-flags": "0", "preshared-key-flags": "0"}, "vpn.data")
     secrets = read_secrets(box, "VPN connection 1")
     equal(secrets.pop("preshared-key"), preshared, "the preshared key")

@@ -97,7 +97,7 @@ static const struct {
      "user's agent), 2 (asked for each time), 4 (not required), or a sum of these"},
     {"ip=a|port=1|crypt-flags=1", NULL, NULL, "\"crypt-flags\" is not a known setting"},
     {"ip=a", NULL, NULL, "port: required, but not given; allowed: a whole number from 1 to 65535"},
-    {"ip=a|port=1|datashard=200|parityshard=57", NULL, NULL,
+    {"ip=a|port=1|crypt=aes|datashard=200|parityshard=57", NULL, NULL,
      "datashard and parityshard: 200 and 57 make 257; allowed: at most 256 together"},
 };
 

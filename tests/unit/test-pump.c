@@ -96,6 +96,7 @@ make_params(void)
         {KV_SETTING_IP, "127.0.0.1"},
         {KV_SETTING_PORT, "1"},
         {KV_SETTING_SECRET, "secret"},
+        {KV_SETTING_CRYPT, "aes"},
     };
     g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
     g_autoptr(GError) error = NULL;

@@ -47,7 +47,7 @@ static const struct {
      "--assignable-ips 192.168.88.0/24 --hook-dir /kcpvpn-hooks",
 
      "ip=0.0.0.0 port=1235 kcp-mode=normal dscp=46 local-ip=192.168.88.0 vni-mode=tun "
-     "assignable-ips=192.168.88.0/24 hook-dir=/kcpvpn-hooks udp-mtu=1350 crypt=aes vni-mtu=1500"},
+     "assignable-ips=192.168.88.0/24 hook-dir=/kcpvpn-hooks vni-mtu=1500"},
     {KV_ROLE_SERVER,
      "--ip 0.0.0.0 --port 1235 --kcp-mode normal --dscp 46 --local-ip 192.168.88.1 --vni-mode tap "
      "--assignable-ips 192.168.88.2-192.168.88.254 --netmask 255.255.255.0 --hook-dir "
@@ -80,27 +80,42 @@ check_effective(const KvSettings *settings, const char *expected)
     }
 }
 
-/* Proves: the documented command lines are taken whole, mean what they say and are valid. */
+static void
+check_documented(KvRole role, const char *text, const char *effective, KvProtocol protocol)
+{
+    g_autoptr(KvSettings) settings = kv_settings_new(role);
+    g_autoptr(GError) error = NULL;
+    Line line;
+
+    line_init(&line, text);
+    g_assert_true(kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, TRUE, &line.argc,
+                                         line.argv, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(line.argc, ==, 0);
+    check_effective(settings, effective);
+    g_assert_cmpint(kv_settings_get_protocol(settings), ==, protocol);
+    g_assert_false(kv_settings_validate(settings, NULL));
+    g_assert_true(g_setenv("KCPVPN_KEY", "pre-shared-key", TRUE));
+    g_assert_true(kv_settings_load_environment(settings, &error));
+    g_assert_true(kv_settings_validate(settings, &error));
+    g_assert_no_error(error);
+    line_clear(&line);
+}
+
+/* Proves: the documented command lines are taken whole, mean what they say and are valid: natively
+ * as they stand, and in v1 with a cipher of the Go program. */
 static void
 test_documented(void)
 {
     for (guint i = 0; i < G_N_ELEMENTS(documented); i++) {
-        g_autoptr(KvSettings) settings = kv_settings_new(documented[i].role);
-        g_autoptr(GError) error = NULL;
-        Line line;
+        gboolean names_cipher = strstr(documented[i].line, "--crypt") != NULL;
+        g_autofree char *with_cipher = g_strconcat(documented[i].line, " --crypt aes", NULL);
 
-        line_init(&line, documented[i].line);
-        g_assert_true(kv_settings_parse_argv(settings, KV_SETTING_FLAG_NO_ARGV, TRUE, &line.argc,
-                                             line.argv, &error));
-        g_assert_no_error(error);
-        g_assert_cmpint(line.argc, ==, 0);
-        check_effective(settings, documented[i].effective);
-        g_assert_false(kv_settings_validate(settings, NULL));
-        g_assert_true(g_setenv("KCPVPN_KEY", "pre-shared-key", TRUE));
-        g_assert_true(kv_settings_load_environment(settings, &error));
-        g_assert_true(kv_settings_validate(settings, &error));
-        g_assert_no_error(error);
-        line_clear(&line);
+        check_documented(documented[i].role, documented[i].line, documented[i].effective,
+                         names_cipher ? KV_PROTOCOL_V1 : KV_PROTOCOL_NATIVE);
+        if (!names_cipher)
+            check_documented(documented[i].role, with_cipher, documented[i].effective,
+                             KV_PROTOCOL_V1);
     }
 }
 

@@ -280,7 +280,8 @@ test_peers_wrong(void)
     }
 }
 
-/* Proves: the defaults of each side are those of a fresh set of that side. */
+/* Proves: the defaults of each side are those of a fresh set of that side; of two protocols, those
+ * of the native one, or none. */
 static void
 test_defaults(void)
 {
@@ -291,9 +292,16 @@ test_defaults(void)
     g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_SERVER);
     g_autoptr(KvSettings) fresh = kv_settings_copy(settings);
     const char *text;
+    guint32 mtu;
 
     g_assert_true(kv_settings_load_variant(settings, server, NULL));
+    kv_settings_unset(settings, KV_SETTING_UDP_MTU);
     g_assert_true(kv_settings_equal(settings, fresh));
+    g_assert_true(g_variant_lookup(client, "crypt", "&s", &text));
+    g_assert_cmpstr(text, ==, "auto");
+    g_assert_true(g_variant_lookup(client, "udp-mtu", "u", &mtu));
+    g_assert_cmpuint(mtu, ==, 1472);
+    g_assert_false(g_variant_lookup(client, "keepalive", "u", &mtu));
     g_assert_true(g_variant_lookup(client, "vni-name", "&s", &text));
     g_assert_false(g_variant_lookup(server, "vni-name", "&s", &text));
     g_assert_true(g_variant_lookup(server, "vni-name-prefix", "&s", &text));

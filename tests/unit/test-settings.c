@@ -52,7 +52,7 @@ static const RowCase row_cases[] = {
     {"auto-reconnect", "false", "c", TRUE, "true false", "2"},
     {"secret", "", "cs", TRUE, "x pre-shared-key +", "~ \x7f \xff"},
     {"secret-file", "", "cs", FALSE, "/run/secret relative", "~ a\nb \xff"},
-    {"crypt", "aes", "csp", TRUE,
+    {"crypt", "auto", "csp", TRUE,
      "aes aes-128 aes-192 salsa20 blowfish twofish cast5 3des tea xtea xor sm4 none auto "
      "chacha20-poly1305 aes-256-gcm",
      "~ AES aes-256 rot13 native"},
@@ -155,12 +155,17 @@ test_rows(void)
     }
 }
 
-/* Proves: keys and aliases are unique and found, and the manual flags alone are hidden. */
+/* Proves: keys and aliases are unique and found, the manual flags alone are hidden, and what only
+ * one protocol has a use for says so. */
 static void
 test_find(void)
 {
     static const char *const hidden[] = {"nodelay", "interval", "resend", "nc", "acknodelay", NULL};
     static const char *const no_argv[] = {"name", "role", "autostart", "users", NULL};
+    static const char *const v1[] = {"kcp-mode",   "nodelay", "interval",       "resend", "nc",
+                                     "acknodelay", "smuxbuf", "full-frame-mtu", NULL};
+    static const char *const native[] = {"local-ip6",  "assignable-ips6",  "routes", "dns",
+                                         "dns-search", "client-to-client", NULL};
 
     g_assert_true(find("ds") == kv_setting_get(KV_SETTING_DATASHARD));
     g_assert_true(find("ps") == kv_setting_get(KV_SETTING_PARITYSHARD));
@@ -174,6 +179,9 @@ test_find(void)
                         g_strv_contains(hidden, row->key));
         g_assert_cmpint((row->flags & KV_SETTING_FLAG_NO_ARGV) != 0, ==,
                         g_strv_contains(no_argv, row->key));
+        g_assert_cmpint((row->flags & KV_SETTING_FLAG_V1) != 0, ==, g_strv_contains(v1, row->key));
+        g_assert_cmpint((row->flags & KV_SETTING_FLAG_NATIVE) != 0, ==,
+                        g_strv_contains(native, row->key));
     }
 }
 
@@ -330,7 +338,7 @@ test_getters(void)
     g_assert_cmpuint(kv_settings_get_uint(settings, KV_SETTING_SOCKBUF), ==, 4194304);
     g_assert_cmpstr(kv_settings_get_string(settings, KV_SETTING_KCP_MODE), ==, "fast");
     g_assert_cmpuint(kv_settings_get_choice(settings, KV_SETTING_KCP_MODE), ==, 1);
-    g_assert_cmpuint(kv_settings_get_choice(settings, KV_SETTING_CRYPT), ==, KV_CIPHER_AES);
+    g_assert_cmpstr(kv_settings_get_string(settings, KV_SETTING_CRYPT), ==, "auto");
     g_assert_null(kv_settings_get_string(settings, KV_SETTING_LOCAL_IP));
     g_assert_null(kv_settings_get_secret(settings, KV_SETTING_SECRET));
     g_assert_false(kv_settings_get_boolean(settings, KV_SETTING_RAPID_FEC));
@@ -343,7 +351,7 @@ test_getters(void)
     g_assert_true(kv_settings_set_text(settings, KV_SETTING_SECRET, "abc", NULL));
     g_assert_cmpuint(kv_settings_get_uint(settings, KV_SETTING_DSCP), ==, 46);
     g_assert_cmpstr(kv_settings_get_string(settings, KV_SETTING_IP), ==, "2001:db8::1");
-    g_assert_cmpuint(kv_settings_get_choice(settings, KV_SETTING_CRYPT), ==, KV_CIPHER_NONE);
+    g_assert_cmpstr(kv_settings_get_string(settings, KV_SETTING_CRYPT), ==, "none");
     g_assert_cmpuint(kv_settings_get_choice(settings, KV_SETTING_VNI_MODE), ==, KV_VNI_MODE_TAP);
     g_assert_true(kv_settings_get_boolean(settings, KV_SETTING_RAPID_FEC));
     secret = kv_settings_get_secret(settings, KV_SETTING_SECRET);
@@ -351,8 +359,8 @@ test_getters(void)
                          "secret");
 }
 
-/* Proves: the words of "crypt" are told apart by their protocol, and the native ones by the ciphers
- * that they allow. */
+/* Proves: the native protocol is the default of each role; the words of "crypt" are told apart by
+ * their protocol, and the native ones by the ciphers that they allow. */
 static void
 test_protocol(void)
 {
@@ -363,6 +371,14 @@ test_protocol(void)
         {"auto", TRUE, TRUE}, {"chacha20-poly1305", TRUE, FALSE}, {"aes-256-gcm", FALSE, TRUE}};
     g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_SERVER);
 
+    for (guint i = 0; i < G_N_ELEMENTS(roles); i++) {
+        g_autoptr(KvSettings) fresh = kv_settings_new(roles[i]);
+
+        g_assert_cmpint(kv_settings_get_protocol(fresh), ==, KV_PROTOCOL_NATIVE);
+        g_assert_true(kv_settings_allows_aead(fresh, KV_AEAD_CHACHA20_POLY1305));
+        g_assert_true(kv_settings_allows_aead(fresh, KV_AEAD_AES_256_GCM));
+    }
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_CRYPT, "aes", NULL));
     g_assert_cmpint(kv_settings_get_protocol(settings), ==, KV_PROTOCOL_V1);
     g_assert_cmpint(kv_settings_get_v1_cipher(settings), ==, KV_CIPHER_AES);
     g_assert_true(kv_settings_set_text(settings, KV_SETTING_CRYPT, "none", NULL));
@@ -422,13 +438,15 @@ test_programs(void)
     }
 }
 
-/* Proves: the effective settings list defaults and hide the secret; the values that kcp-mode manual
- * takes, and those of saved tunnels, are listed only where they count. */
+/* Proves: the effective settings list defaults and hide the secret; what the other protocol alone
+ * has a use for, the values that kcp-mode manual takes, and those of saved tunnels, are listed only
+ * where they count. */
 static void
 test_effective(void)
 {
     g_autoptr(KvSettings) settings = kv_settings_new(KV_ROLE_CLIENT);
     g_autofree char *text = NULL;
+    g_autofree char *v1 = NULL;
     g_autofree char *manual = NULL;
 
     g_assert_true(kv_settings_set_text(settings, KV_SETTING_SECRET, "hush-hush", NULL));
@@ -442,6 +460,17 @@ test_effective(void)
     g_assert_null(strstr(text, "local-ip"));
     g_assert_null(strstr(text, "interval ="));
     g_assert_null(strstr(text, "autostart"));
+    g_assert_nonnull(strstr(text, "crypt = auto\n"));
+    g_assert_nonnull(strstr(text, "udp-mtu = 1472\n"));
+    g_assert_nonnull(strstr(text, "keepalive = none\n"));
+    g_assert_null(strstr(text, "kcp-mode"));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_LOCAL_IP6, "fd00::1", NULL));
+    g_assert_true(kv_settings_set_text(settings, KV_SETTING_CRYPT, "sm4", NULL));
+    v1 = kv_settings_format_effective(settings);
+    g_assert_nonnull(strstr(v1, "udp-mtu = 1350\nkcp-mode = fast\nacknodelay = false\n"));
+    g_assert_nonnull(strstr(v1, "keepalive = 10\n"));
+    g_assert_null(strstr(v1, "local-ip6"));
+    g_assert_null(strstr(v1, "interval ="));
     g_assert_true(kv_settings_set_text(settings, KV_SETTING_KCP_MODE, "manual", NULL));
     g_assert_true(kv_settings_set_text(settings, KV_SETTING_AUTOSTART, "true", NULL));
     manual = kv_settings_format_effective(settings);
@@ -519,10 +548,10 @@ static const struct {
     {KV_ROLE_CLIENT, "secret-file=/x",
      "secret and secret-file: both were given; only one of them is allowed"},
     {KV_ROLE_SERVER, "-vni-mode", "vni-mode: required, but not given; allowed: one of tun, tap"},
-    {KV_ROLE_CLIENT, "datashard=250 parityshard=6", NULL},
-    {KV_ROLE_CLIENT, "datashard=250 parityshard=7",
+    {KV_ROLE_CLIENT, "crypt=aes datashard=250 parityshard=6", NULL},
+    {KV_ROLE_CLIENT, "crypt=aes datashard=250 parityshard=7",
      "datashard and parityshard: 250 and 7 make 257; allowed: at most 256 together"},
-    {KV_ROLE_CLIENT, "datashard=0 parityshard=255", NULL},
+    {KV_ROLE_CLIENT, "crypt=aes datashard=0 parityshard=255", NULL},
     {KV_ROLE_CLIENT, "vni-mtu=0", NULL},
     {KV_ROLE_CLIENT, "vni-mtu=65521", NULL},
     {KV_ROLE_SERVER, "vni-mtu=0",
@@ -543,7 +572,9 @@ static const struct {
     {KV_ROLE_SERVER, "vni-mode=tap assignable-ips=10.0.0.0/24",
      "netmask: required with vni-mode tap and assignable-ips"},
     {KV_ROLE_SERVER, "vni-mode=tap assignable-ips=10.0.0.0/24 netmask=255.255.255.0", NULL},
+    {KV_ROLE_CLIENT, "", NULL},
     {KV_ROLE_CLIENT, "crypt=auto", NULL},
+    {KV_ROLE_CLIENT, "crypt=aes", NULL},
     {KV_ROLE_CLIENT, "crypt=auto -secret",
      "secret: required, but not given; allowed: secret, secret-file or the environment variable "
      "KCPVPN_KEY"},
@@ -559,14 +590,14 @@ static const struct {
      "as kcpvpn genkey, pubkey and genpsk write them"},
     {KV_ROLE_CLIENT, "crypt=auto -secret private-key=" KEY " public-key=" KEYS_PUBLIC,
      "public-key: belongs to this end's own private-key; allowed: the other end's"},
-    {KV_ROLE_CLIENT, "private-key=" KEY " public-key=" KEY,
+    {KV_ROLE_CLIENT, "crypt=aes private-key=" KEY " public-key=" KEY,
      "private-key: protocol v1 has no keys, and crypt aes is one of its ciphers; allowed: with "
      "crypt auto, chacha20-poly1305 or aes-256-gcm"},
     {KV_ROLE_CLIENT, "crypt=none preshared-key=" KEY,
      "preshared-key: protocol v1 has no keys, and crypt none is one of its ciphers; allowed: with "
      "crypt auto, chacha20-poly1305 or aes-256-gcm"},
     {KV_ROLE_SERVER, "crypt=auto -secret private-key=" KEY " peer", NULL},
-    {KV_ROLE_SERVER, "private-key=" KEY " peer", NULL},
+    {KV_ROLE_SERVER, "crypt=aes private-key=" KEY " peer", NULL},
     {KV_ROLE_SERVER, "crypt=auto private-key=" KEY, NO_PEER},
     {KV_ROLE_SERVER, "crypt=auto peer",
      "private-key: required, but not given; allowed: a key of 32 bytes in base64, 44 characters, "
@@ -585,12 +616,13 @@ static const struct {
     {KV_ROLE_PEER, "ip=[fd00::7] private-key=" KEY " peer", NULL},
     {KV_ROLE_PEER, "vni-mode=tap local-ip=10.0.0.1",
      "netmask: required with vni-mode tap and local-ip"},
-    {KV_ROLE_SERVER, "-secret private-key=" KEY " peer",
+    {KV_ROLE_SERVER, "-secret private-key=" KEY " peer", NULL},
+    {KV_ROLE_SERVER, "crypt=aes -secret private-key=" KEY " peer",
      "secret: required, but not given; allowed: secret, secret-file or the environment variable "
      "KCPVPN_KEY"},
     {KV_ROLE_CLIENT, "crypt=auto private-key=" KEY " private-key-file=/x public-key=" KEY,
      "private-key and private-key-file: both were given; only one of them is allowed"},
-    {KV_ROLE_CLIENT, "private-key-file=/x public-key=" KEY,
+    {KV_ROLE_CLIENT, "crypt=aes private-key-file=/x public-key=" KEY,
      "private-key-file: protocol v1 has no keys, and crypt aes is one of its ciphers; allowed: "
      "with crypt auto, chacha20-poly1305 or aes-256-gcm"},
     {KV_ROLE_CLIENT, "crypt=auto datashard=128 parityshard=64", NULL},
@@ -671,28 +703,35 @@ test_warnings(void)
         const char *warnings;
     } warning_cases[] = {
         {KV_ROLE_SERVER, "vni-mode=tun netmask=255.0.0.0 bridge=br0",
+         "bridge: of no use with vni-mode tun, only with tap"},
+        {KV_ROLE_SERVER, "crypt=aes vni-mode=tun netmask=255.0.0.0 bridge=br0",
          "netmask: of no use with vni-mode tun, only with tap\n"
          "bridge: of no use with vni-mode tun, only with tap"},
         {KV_ROLE_SERVER, "vni-mode=tap netmask=255.0.0.0 bridge=br0", ""},
         {KV_ROLE_CLIENT, "netmask=255.0.0.0 bridge=br0", ""},
-        {KV_ROLE_CLIENT, "crypt=auto kcp-mode=fast3 acknodelay=true smuxbuf=65536",
-         "kcp-mode: of no use with crypt auto\nacknodelay: of no use with crypt auto\n"
-         "smuxbuf: of no use with crypt auto"},
+        {KV_ROLE_CLIENT, "kcp-mode=fast3 acknodelay=true smuxbuf=65536",
+         "kcp-mode: of no use with crypt auto, which is the native protocol\nacknodelay: of no use "
+         "with crypt auto, which is the native protocol\n"
+         "smuxbuf: of no use with crypt auto, which is the native protocol"},
         {KV_ROLE_CLIENT, "crypt=auto nodelay=1 interval=20 resend=2 nc=1",
-         "nodelay: of no use with crypt auto\ninterval: of no use with crypt auto\n"
-         "resend: of no use with crypt auto\nnc: of no use with crypt auto"},
+         "nodelay: of no use with crypt auto, which is the native protocol\ninterval: of no use "
+         "with crypt auto, which is the native protocol\n"
+         "resend: of no use with crypt auto, which is the native protocol\nnc: of no use with "
+         "crypt auto, which is the native protocol"},
         {KV_ROLE_SERVER, "crypt=aes-256-gcm full-frame-mtu=9000 workers=2 local-ip6=fd00::1",
-         "full-frame-mtu: of no use with crypt aes-256-gcm\n"
+         "full-frame-mtu: of no use with crypt aes-256-gcm, which is the native protocol\n"
          "workers: the native protocol has one thread, 2 is of no use"},
         {KV_ROLE_SERVER, "crypt=auto workers=1", ""},
-        {KV_ROLE_SERVER, "kcp-mode=fast3 local-ip6=fd00::1 private-key=" KEY, ""},
-        {KV_ROLE_SERVER, "workers=2 private-key=" KEY,
+        {KV_ROLE_SERVER, "crypt=aes kcp-mode=fast3 local-ip6=fd00::1 private-key=" KEY, ""},
+        {KV_ROLE_SERVER, "crypt=aes workers=2 private-key=" KEY,
          "workers: the native protocol has one thread, 2 is of no use"},
-        {KV_ROLE_SERVER, "kcp-mode=fast3 workers=2", ""},
-        {KV_ROLE_SERVER, "dns=10.0.0.1 client-to-client=true routes=10.0.0.0/8",
-         "routes: of no use with crypt aes\ndns: of no use with crypt aes\n"
-         "client-to-client: of no use with crypt aes"},
-        {KV_ROLE_CLIENT, "local-ip6=fd00::1", "local-ip6: of no use with crypt aes"},
+        {KV_ROLE_SERVER, "crypt=aes kcp-mode=fast3 workers=2", ""},
+        {KV_ROLE_SERVER, "crypt=aes dns=10.0.0.1 client-to-client=true routes=10.0.0.0/8",
+         "routes: of no use with crypt aes, which is protocol v1\ndns: of no use with crypt aes, "
+         "which is protocol v1\n"
+         "client-to-client: of no use with crypt aes, which is protocol v1"},
+        {KV_ROLE_CLIENT, "crypt=aes local-ip6=fd00::1",
+         "local-ip6: of no use with crypt aes, which is protocol v1"},
         {KV_ROLE_CLIENT, "crypt=auto secret=s public-key=" KEY,
          "secret: of no use with public-key"},
         {KV_ROLE_SERVER, "crypt=auto secret=s private-key=" KEY, ""},
@@ -715,69 +754,11 @@ test_warnings(void)
     }
 }
 
-/* Proves: help shows each flag of the role that is not hidden, and keeps to the width. */
-static void
-test_help(void)
-{
-    for (guint r = 0; r < G_N_ELEMENTS(roles); r++) {
-        g_autofree char *help = kv_settings_format_help(roles[r], 80);
-        g_auto(GStrv) lines = g_strsplit(help, "\n", 0);
-        KvSettingSide side = kv_setting_side_of_role(roles[r]);
-
-        for (guint i = 0; lines[i] != NULL; i++)
-            g_assert_cmpuint(strlen(lines[i]), <=, 80);
-        for (guint i = 0; i < KV_N_SETTINGS; i++) {
-            const KvSetting *row = kv_setting_get(i);
-            g_autofree char *flag = g_strdup_printf("  --%s%s", row->key,
-                                                    row->alias != NULL        ? ","
-                                                    : row->value_name != NULL ? " "
-                                                                              : "");
-            gboolean hidden =
-                (row->flags & (KV_SETTING_FLAG_HIDDEN | KV_SETTING_FLAG_NO_ARGV)) != 0;
-
-            g_assert_cmpint(strstr(help, flag) != NULL, ==, (row->side & side) != 0 && !hidden);
-        }
-        g_assert_nonnull(strstr(help, "(default: 1350)"));
-    }
-}
-
-/* Proves: each setting that a client's form shows has a name there, with one key that picks it, and
- * no other has. */
-static void
-test_form_labels(void)
-{
-    /* The form's first page; all others are in a window of their own, with a button "_Cancel". */
-    static const KvSettingId on_page[] = {KV_SETTING_IP, KV_SETTING_PORT, KV_SETTING_KCP_MODE,
-                                          KV_SETTING_CLIENT_ID, KV_SETTING_SECRET};
-    g_autoptr(GHashTable) first = g_hash_table_new(NULL, NULL);
-    g_autoptr(GHashTable) second = g_hash_table_new(NULL, NULL);
-
-    g_hash_table_add(second, GINT_TO_POINTER('c'));
-    for (guint i = 0; i < KV_N_SETTINGS; i++) {
-        const KvSetting *row = kv_setting_get(i);
-        gboolean page = FALSE;
-        gboolean shown = (row->flags & KV_SETTING_FLAG_DESKTOP) != 0 &&
-                         (row->flags & KV_SETTING_FLAG_NO_ARGV) == 0;
-        const char *mark = row->form_label != NULL ? strchr(row->form_label, '_') : NULL;
-
-        g_assert_cmpint(row->form_label != NULL, ==, shown);
-        g_assert_true(shown || row->form_help == NULL);
-        g_assert_true(!shown || (mark != NULL && g_ascii_isalnum(mark[1])));
-        g_assert_true(mark == NULL || strchr(mark + 1, '_') == NULL);
-        for (guint p = 0; p < G_N_ELEMENTS(on_page); p++)
-            page |= on_page[p] == row->id;
-        if (mark != NULL &&
-            !g_hash_table_add(page ? first : second, GINT_TO_POINTER(g_ascii_tolower(mark[1]))))
-            g_error("%s: the key of \"%s\" is taken", row->key, row->form_label);
-    }
-}
-
 int
 main(int argc, char **argv)
 {
     g_test_add_func("/settings/rows", test_rows);
     g_test_add_func("/settings/find", test_find);
-    g_test_add_func("/settings/form-labels", test_form_labels);
     g_test_add_func("/settings/list", test_list);
     g_test_add_func("/settings/values", test_values);
     g_test_add_func("/settings/text-is-clean", test_text_is_clean);
@@ -792,6 +773,5 @@ main(int argc, char **argv)
     g_test_add_func("/settings/merge", test_merge);
     g_test_add_func("/settings/validate", test_validate);
     g_test_add_func("/settings/warnings", test_warnings);
-    g_test_add_func("/settings/help", test_help);
     return kv_test_main(&argc, &argv);
 }
