@@ -52,8 +52,9 @@ typedef struct _KvKcp KvKcp;
  *   16 KiB/s, or a sixteenth of the path's rate if that is less; and of 1 MiB saved up, or twice
  *   what fills the path if that is more, with 3 MiB on top when more than 4 % come late, but of no
  *   more than half a second of the path's rate or those two fillings. What comes late while a queue
- *   stands, which may have overflowed, is not taken for loss of the path. The copies themselves are
- *   the caller's work: kv_kcp_take_copies().
+ *   stands, which may have overflowed, is not taken for loss of the path. With @pacing, copies take
+ *   the place of segments only where RTTs show that a queue begins. The copies themselves are the
+ *   caller's work: kv_kcp_take_copies().
  * @pacing: new segments and repairs leave at the measured delivery rate and no more is under
  *   way than about two round trips' worth of it, whatever the window (after BBR). Random loss
  *   does not slow it down: after startup the share that is lost of what goes without copies is

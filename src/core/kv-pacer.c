@@ -5,7 +5,9 @@
 
 #define START_SEGMENTS 64
 #define QUEUE_SEGMENTS 16 /* under way: with fewer, long RTTs are jitter and not our queue */
-#define CWND_MIN       8  /* segments: fewer would starve loss detection */
+#define DELAY_PART     16 /* of the RTT: more is no jitter */
+#define DELAY_MIN      KV_TIME_MS
+#define CWND_MIN       8 /* segments: fewer would starve loss detection */
 #define RATE_ROUNDS    10
 #define LOSS_ROUNDS    10
 #define LOSS_SEGMENTS  128 /* fewer scatter: the best of ten measures is far above what arrives */
@@ -457,6 +459,12 @@ gboolean
 kv_pacer_has_queue(const KvPacer *pacer, uint64_t in_flight)
 {
     return in_flight > QUEUE_SEGMENTS * pacer->segment && is_queued(pacer, pacer->srtt);
+}
+
+gboolean
+kv_pacer_is_delayed(const KvPacer *pacer)
+{
+    return pacer->srtt > pacer->min_rtt + MAX(pacer->min_rtt / DELAY_PART, DELAY_MIN);
 }
 
 gboolean

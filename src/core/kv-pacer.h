@@ -122,6 +122,9 @@ uint64_t kv_pacer_get_bdp(const KvPacer *pacer);
 /* Whether @in_flight bytes stand in a queue, by the RTT. */
 gboolean kv_pacer_has_queue(const KvPacer *pacer, uint64_t in_flight);
 
+/* Whether RTTs are longer than those of the path alone, if only a little. */
+gboolean kv_pacer_is_delayed(const KvPacer *pacer);
+
 /* Whether @in_flight bytes are more than half of what the known path holds; while that is still
  * looked for, whether they stand in a queue. */
 gboolean kv_pacer_is_busy(const KvPacer *pacer, uint64_t in_flight);

@@ -62,10 +62,27 @@ test_filled(void)
     g_assert_cmpuint(run_rounds(&pacer, 64, TRUE, 3 * RTT), <, ROUNDS);
 }
 
+/* Proves: a queue shows long before it is as long as the path; jitter is none. */
+static void
+test_delayed(void)
+{
+    static const struct {
+        KvTime more;
+        gboolean is_delayed;
+    } rows[] = {{0, FALSE}, {RTT / 32, FALSE}, {RTT / 8, TRUE}, {RTT / 2, TRUE}};
+    KvPacer pacer;
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        run_rounds(&pacer, 4, TRUE, RTT + rows[i].more);
+        g_assert_cmpint(kv_pacer_is_delayed(&pacer), ==, rows[i].is_delayed);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_add_func("/pacer/thin-traffic", test_thin_traffic);
     g_test_add_func("/pacer/filled", test_filled);
+    g_test_add_func("/pacer/delayed", test_delayed);
     return kv_test_main(&argc, &argv);
 }
