@@ -131,7 +131,9 @@ static void
 peer_moved(KvPeer *peer, gpointer data)
 {
     KvClientObject *self = data;
+    const char *id = kv_peer_get_id(peer);
 
+    kv_dbus_client1_set_id(self->skeleton, id != NULL ? id : "");
     kv_dbus_client1_set_remote_address(self->skeleton, kv_peer_get_remote(peer));
     kv_dbus_client1_set_addresses(self->skeleton,
                                   kv_addresses_to_variant(kv_peer_get_addresses(peer)));

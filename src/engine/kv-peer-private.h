@@ -20,7 +20,8 @@ const KvClientInfo *kv_peer_get_client(KvPeer *peer);
 /* (transfer none): a name for logs: the client id, or else the address. */
 const char *kv_peer_get_label(KvPeer *peer);
 
-/* (nullable): what it is known by, in the place of what it said. */
+/* (nullable): what it is known by, in the place of what it said: "moved" follows, if it was
+ * announced. */
 void kv_peer_set_id(KvPeer *peer, const char *id);
 
 /* Native: (nullable) (array fixed-size=32): the key it has proved to have. */

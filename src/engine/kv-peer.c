@@ -68,7 +68,7 @@ kv_peer_new(KvPump *pump, KvLinkId link, const KvSockaddr *remote, const KvClien
     self->link = link;
     self->remote = kv_sockaddr_to_string(remote);
     self->client = *client;
-    kv_peer_set_id(self, client->id[0] != '\0' ? client->id : NULL);
+    self->id = client->id[0] != '\0' ? g_strdup(client->id) : NULL;
     self->protocol = protocol;
     self->cipher = cipher;
     return self;
@@ -111,13 +111,6 @@ kv_peer_get_label(KvPeer *self)
 }
 
 void
-kv_peer_set_id(KvPeer *self, const char *id)
-{
-    g_free(self->id);
-    self->id = g_strdup(id);
-}
-
-void
 kv_peer_set_public_key(KvPeer *self, const uint8_t *public_key)
 {
     self->has_public_key = public_key != NULL;
@@ -154,6 +147,14 @@ tell_move(KvPeer *self)
 {
     if (kv_peer_is_connected(self))
         g_signal_emit(self, moved_signal, 0);
+}
+
+void
+kv_peer_set_id(KvPeer *self, const char *id)
+{
+    g_free(self->id);
+    self->id = g_strdup(id);
+    tell_move(self);
 }
 
 void

@@ -11,9 +11,9 @@
  *
  * One connected client of a server tunnel, as the outside sees it, from "peer-added" to
  * "peer-removed". What it tells does not change in between, but for kv_peer_get_stats(),
- * kv_peer_get_last_seen(), kv_peer_get_remote() and kv_peer_get_addresses(), which "moved" ()
- * follows; after that it tells what was last. Strings are (transfer none) and live as long as the
- * peer. Main thread.
+ * kv_peer_get_last_seen(), and what "moved" () follows: kv_peer_get_remote(),
+ * kv_peer_get_addresses() and kv_peer_get_id(); after that it tells what was last. Strings are
+ * (transfer none) and live until then. Main thread.
  */
 #define KV_TYPE_PEER (kv_peer_get_type())
 G_DECLARE_FINAL_TYPE(KvPeer, kv_peer, KV, PEER, GObject)

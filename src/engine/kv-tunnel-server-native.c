@@ -44,7 +44,7 @@ struct _KvTunnelServerNative {
     KvPeerList *peers;
     char *interface;          /* (nullable) */
     KvAddressing *addressing; /* (nullable) as @interface */
-    guint n_terms;            /* how often they have changed */
+    guint n_terms;            /* how often they, or peers, have changed */
     GHashTable *offers;       /* id of its request → Offer */
     GQueue oldest;            /* Offer, by time */
     GPtrArray *claims;        /* Claim */
@@ -324,6 +324,17 @@ readdress(KvTunnelServerNative *self, KvPeer *peer)
         kv_pump_close_link(self->pump, kv_peer_get_link(peer), KV_CLOSE_NONE);
 }
 
+static void
+rename_peer(KvTunnelServerNative *self, KvPeer *peer)
+{
+    const KvPeerSettings *settings =
+        kv_peer_list_find_key(self->peers, kv_peer_get_public_key(peer));
+    const char *name = settings != NULL ? kv_peer_settings_get_name(settings) : NULL;
+
+    if (name != NULL && g_strcmp0(name, kv_peer_get_id(peer)) != 0)
+        kv_peer_set_id(peer, name);
+}
+
 /* Those that live are told which addresses they have now, and where their packets may come from. */
 static void
 refresh_living(KvTunnelServerNative *self)
@@ -335,9 +346,9 @@ refresh_living(KvTunnelServerNative *self)
     while (g_hash_table_iter_next(&iter, NULL, &peer)) {
         const uint8_t *key = kv_peer_get_public_key(peer);
 
-        if (key == NULL || !kv_peer_is_connected(peer) ||
-            !kv_grants_has_peer(self->server->grants, key))
+        if (key == NULL || !kv_grants_has_peer(self->server->grants, key))
             continue;
+        rename_peer(self, peer);
         switch (kv_grants_refresh(self->server->grants, kv_peer_get_lease(peer), key,
                                   kv_peer_get_client(peer)->mtu)) {
         case KV_GRANTS_SAME:
@@ -362,6 +373,7 @@ kv_tunnel_server_native_set_peers(KvTunnelServerNative *self, const KvPeerList *
         forget_missing(self, peers);
     kv_peer_list_unref(self->peers);
     self->peers = kv_peer_list_ref(peers);
+    self->n_terms++;
     set_grants(self);
     if (self->pump == NULL)
         return;
@@ -678,14 +690,25 @@ settle_offer(KvTunnelServerNative *self, const Offer *offer)
     return FALSE;
 }
 
+/* What it was granted may be outdated by now. Returns: %FALSE if it cannot have what it should. */
+static gboolean
+refresh_offer(KvTunnelServerNative *self, const Offer *offer)
+{
+    return offer->n_terms == self->n_terms || !offer->has_key ||
+           kv_grants_refresh(self->server->grants, offer->lease, offer->key, offer->client.mtu) !=
+               KV_GRANTS_TAKEN;
+}
+
 static void
 add_peer(KvTunnelServerNative *self, KvLinkId link, const Offer *offer)
 {
+    gboolean is_fine = refresh_offer(self, offer);
     KvPeer *peer = make_peer(self, link, offer);
 
     kv_tunnel_server_add_peer(self->server, peer);
-    /* What it was granted may be outdated by now; what is too much it would not have been. */
-    if (offer->n_terms != self->n_terms && !tell(self, peer))
+    if (offer->n_terms != self->n_terms)
+        is_fine &= tell(self, peer);
+    if (!is_fine)
         kv_pump_close_link(self->pump, link, KV_CLOSE_NONE);
 }
 

@@ -48,8 +48,8 @@ gboolean kv_tunnel_server_is_full(KvTunnelServer *self);
 /* Everything of @peer is in place: log, hook, and whoever watches. */
 void kv_tunnel_server_announce_peer(KvTunnelServer *self, KvPeer *peer);
 
-/* Everything of @peer, who was announced, is in place for other addresses: so it has these (array
- * length=n) from now on. Hooks are told that it left with the former ones. */
+/* Everything of @peer is in place for other addresses: it has these (array length=n) from now on.
+ * If it was announced, hooks are told that it left with the former ones. */
 void kv_tunnel_server_readdress_peer(KvTunnelServer *self, KvPeer *peer, const KvNetwork *addresses,
                                      guint n);
 

@@ -163,6 +163,10 @@ kv_tunnel_server_readdress_peer(KvTunnelServer *self, KvPeer *peer, const KvNetw
 {
     g_autofree char *text = NULL;
 
+    if (!kv_peer_is_connected(peer)) {
+        kv_peer_set_addresses(peer, addresses, n);
+        return;
+    }
     run_hook(self, peer, KV_HOOK_DISCONNECTED);
     kv_peer_set_addresses(peer, addresses, n);
     run_hook(self, peer, KV_HOOK_CONNECTED);

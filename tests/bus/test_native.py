@@ -85,10 +85,11 @@ def live_peers(world):
     values = root.get_all(client, CLIENT)
     equal((values["Id"], values["Addresses"][0]["address"]), ("bob", "10.9.0.77"), "the client by its other name")
     world.c.can_ping("10.9.0.1")
-    root.tunnel(path, "Update", {"peers": peers(bob={"public-key": public, "local-ip": "10.9.0.78"})})
+    root.tunnel(path, "Update", {"peers": peers(carol={"public-key": public, "local-ip": "10.9.0.78"})})
     wait_until(lambda: [a[0] for a in world.c.ipv4("kvc0")] == ["10.9.0.78"], 5, "the client has its other address")
     equal(root.get(path, TUNNEL, "Clients"), [client], "it is the same connection")
-    equal(root.get(client, CLIENT, "Addresses")[0]["address"], "10.9.0.78", "its address on the bus")
+    equal((root.get(client, CLIENT, "Id"), root.get(client, CLIENT, "Addresses")[0]["address"]), ("carol", "10.9.0.78"),
+          "its name and address on the bus")
     world.c.can_ping("10.9.0.1")
     world.s.can_ping("10.9.0.78")
 

@@ -6,6 +6,7 @@
 #include "kv-tunnel.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ typedef struct {
     KvTunnel *server;
     KvTunnel *clients[2];
     GString *events; /* of the server's peers */
+    char *hook_dir;  /* of the server */
 } Fixture;
 
 /* (transfer full): the text of a key, or of its public one. */
@@ -60,7 +62,7 @@ make_server_settings(const Fixture *fixture, const char *alice, const char *bob)
     const char *lines[] = {alice, bob};
     g_autofree char *private_key = key_text(fixture, SERVER, FALSE);
 
-    g_string_append_printf(text, "private-key=%s\n", private_key);
+    g_string_append_printf(text, "private-key=%s\nhook-dir=%s\n", private_key, fixture->hook_dir);
     for (guint i = 0; i < G_N_ELEMENTS(lines); i++) {
         g_autofree char *public_key = key_text(fixture, i, TRUE);
 
@@ -163,11 +165,61 @@ set_peers(Fixture *fixture, const char *alice, const char *bob)
     kv_tunnel_set_peers(fixture->server, kv_settings_get_peers(settings));
 }
 
+/* Hooks that note whom they are run for. */
+static void
+make_hooks(Fixture *fixture)
+{
+    static const char *const words[] = {"connected", "disconnected"};
+
+    fixture->hook_dir = g_dir_make_tmp("kvnet-hooks-XXXXXX", NULL);
+    g_assert_nonnull(fixture->hook_dir);
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_autofree char *path = g_strdup_printf("%s/on_%s", fixture->hook_dir, words[i]);
+        g_autofree char *text =
+            g_strdup_printf("#!/bin/sh\necho %s $KV_CLIENT_ID $KV_CLIENT_IP >>%s/log\n", words[i],
+                            fixture->hook_dir);
+
+        g_assert_true(
+            g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0755, NULL));
+    }
+}
+
+static void
+remove_hooks(Fixture *fixture)
+{
+    static const char *const names[] = {"on_connected", "on_disconnected", "log"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(fixture->hook_dir, names[i], NULL);
+
+        g_unlink(path);
+    }
+    g_rmdir(fixture->hook_dir);
+    g_free(fixture->hook_dir);
+}
+
+/* Waits until the hooks have noted @text. */
+static void
+run_until_hook(Fixture *fixture, const char *text)
+{
+    g_autofree char *path = g_build_filename(fixture->hook_dir, "log", NULL);
+    gboolean found = FALSE;
+
+    while (!found) {
+        g_autofree char *log = NULL;
+
+        run_for(20);
+        found = g_file_get_contents(path, &log, NULL, NULL) && strstr(log, text) != NULL;
+    }
+}
+
 static void
 set_up(Fixture *fixture, gconstpointer unused)
 {
     g_autoptr(KvSettings) settings = NULL;
     g_autoptr(GError) error = NULL;
+
+    make_hooks(fixture);
 
     fixture->engine = kv_engine_new(&error);
     g_assert_no_error(error);
@@ -204,6 +256,7 @@ tear_down(Fixture *fixture, gconstpointer unused)
     kv_engine_unref(fixture->engine);
     while (g_main_context_iteration(NULL, FALSE))
         ;
+    remove_hooks(fixture);
 }
 
 /* Proves: who is deleted while the server runs is disconnected at once and not let in again, until
@@ -250,8 +303,8 @@ run_until_details(KvTunnel *client)
 }
 
 /* Proves: neither other networks behind a client nor another fixed address need a new connection:
- * the client is told its new address; but that of another client, who lives, is to be had only when
- * both come anew. */
+ * the client is told its new address, and hooks that it left with the former one; but that of
+ * another client, who lives, is to be had only when both come anew. */
 static void
 test_changed(Fixture *fixture, gconstpointer unused)
 {
@@ -260,6 +313,7 @@ test_changed(Fixture *fixture, gconstpointer unused)
     assert_address(fixture->clients[BOB], "10.8.0.99/24");
     assert_address(fixture->clients[ALICE], "10.8.0.2/24");
     g_assert_cmpstr(fixture->events->str, ==, "~bob 10.8.0.99\n");
+    run_until_hook(fixture, "disconnected bob 10.8.0.3\nconnected bob 10.8.0.99\n");
     set_peers(fixture, "local-ip=10.8.0.99\n", "local-ip=10.8.0.2\n");
     run_until_event(fixture, "+alice 10.8.0.99\n");
     run_until_event(fixture, "+bob 10.8.0.2\n");
@@ -308,13 +362,24 @@ set_dns(Fixture *fixture, guint last_byte)
     kv_tunnel_set_terms(fixture->server, terms);
 }
 
-/* Proves: whenever in the course of a client's handshake the terms change, it ends up with the last
- * ones. */
+/* Has alice's fixed address end in 100 + @i. */
+static void
+set_alice(Fixture *fixture, guint i)
+{
+    g_autofree char *line = g_strdup_printf("local-ip=10.8.0.%u\n", 100 + i);
+    g_autoptr(KvSettings) settings = make_server_settings(fixture, line, "");
+
+    kv_tunnel_set_peers(fixture->server, kv_settings_get_peers(settings));
+}
+
+/* Proves: whenever in the course of a client's handshake the terms change, or its address, it ends
+ * up with the last ones. */
 static void
 test_terms_meanwhile(Fixture *fixture, gconstpointer unused)
 {
     KvTunnel *alice = fixture->clients[ALICE];
     const GArray *dns;
+    const KvTunnelNetwork *address;
     guint steps = 0;
 
     /* Each time a step later, until it is there before that. */
@@ -330,12 +395,15 @@ test_terms_meanwhile(Fixture *fixture, gconstpointer unused)
             g_main_context_iteration(NULL, TRUE);
         }
         set_dns(fixture, i);
+        set_alice(fixture, i);
         run_until_state(alice, KV_TUNNEL_STATE_CONNECTED);
         run_until_event(fixture, "+alice");
         run_for(50);
         dns = kv_tunnel_get_details(alice)->dns;
         g_assert_cmpuint(dns->len, ==, 1);
         g_assert_cmpuint(g_array_index(dns, KvNetwork, 0).ip[3], ==, i);
+        address = &g_array_index(kv_tunnel_get_details(alice)->addresses, KvTunnelNetwork, 0);
+        g_assert_cmpuint(address->network.ip[3], ==, 100 + i);
         if (steps < i)
             break;
     }
