@@ -110,7 +110,7 @@ def keys(box):
     # RFC 7748, section 6.1.
     private_key, own = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=", "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
     server_key = "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="
-    box.profile("office", "vpn.secrets", f"private-key={private_key}", secret=None, crypt="auto", public_key=server_key)
+    box.profile("office", "vpn.secrets", f"private-key={private_key}", secret=None, public_key=server_key)
     with settings(box) as (eyes, hand):
         hand.open("push button", "Options…", ENTRY, "Public key")
         equal((eyes.read(ENTRY, "Public key"), eyes.read(ENTRY, "Server's public key")), (own, server_key), "the keys")
