@@ -162,9 +162,21 @@ add_route(GPtrArray *items, const KvAddressingPlan *plan, const KvNetwork *desti
     add_item(items, &item);
 }
 
-/* (transfer none) (nullable): the way out to @endpoint that was set before, or else another one. */
+static gboolean
+has_network(const GArray *networks, const KvNetwork *network)
+{
+    for (guint i = 0; i < networks->len; i++) {
+        if (kv_network_equal(&g_array_index(networks, KvNetwork, i), network))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* (transfer none) (nullable): the way out to @endpoint that was set before, or else one to where
+ * nobody is any more. That to another of @endpoints says nothing: it may be on the machine's own
+ * network, and this one is not. */
 static const Item *
-find_way_out(const KvAddressing *self, const KvNetwork *endpoint)
+find_way_out(const KvAddressing *self, const KvNetwork *endpoint, const GArray *endpoints)
 {
     const Item *other = NULL;
 
@@ -175,7 +187,8 @@ find_way_out(const KvAddressing *self, const KvNetwork *endpoint)
             continue;
         if (kv_network_equal(&item->network, endpoint))
             return item;
-        other = other != NULL ? other : item;
+        if (other == NULL && !has_network(endpoints, &item->network))
+            other = item;
     }
     return other;
 }
@@ -207,49 +220,62 @@ unset_routes_to(KvAddressing *self, const KvNetwork *address, GError **error)
     return TRUE;
 }
 
-/* @interface: (out) (transfer full): the way to @endpoint beside the tunnel */
-static gboolean
-find_way(KvAddressing *self, const KvNetwork *endpoint, KvNetwork *gateway, char **interface,
-         GError **error)
+static void
+add_way(GPtrArray *items, const KvNetwork *endpoint, const KvNetwork *gateway, char *interface)
 {
-    const Item *former = find_way_out(self, endpoint);
+    add_item(items, &(Item){.is_route = TRUE,
+                            .network = *endpoint,
+                            .gateway = *gateway,
+                            .interface = interface});
+}
 
-    if (!kv_netlink_find_way(self->netlink, endpoint, gateway, interface, error))
-        return FALSE;
-    if (!g_str_equal(*interface, self->interface))
-        return TRUE;
-    g_clear_pointer(interface, g_free);
-    /* The server is elsewhere now, and our own routes lead there. */
-    if (former != NULL) {
-        *gateway = former->gateway;
-        *interface = g_strdup(former->interface);
-        return TRUE;
+/* Ways to @inside, all that our own routes lead to now: the kernel is asked without these. */
+static gboolean
+add_ways_beside(KvAddressing *self, GPtrArray *items, const GArray *inside, GError **error)
+{
+    for (guint i = 0; i < inside->len; i++) {
+        if (!unset_routes_to(self, &g_array_index(inside, KvNetwork, i), error))
+            return FALSE;
     }
-    if (!unset_routes_to(self, endpoint, error))
-        return FALSE;
-    if (!kv_netlink_find_way(self->netlink, endpoint, gateway, interface, NULL))
-        *interface = g_strdup(self->interface); /* there is no other */
+    for (guint i = 0; i < inside->len; i++) {
+        const KvNetwork *endpoint = &g_array_index(inside, KvNetwork, i);
+        g_autofree char *interface = NULL;
+        KvNetwork gateway;
+
+        /* Else there is no other. */
+        if (kv_netlink_find_way(self->netlink, endpoint, &gateway, &interface, NULL) &&
+            !g_str_equal(interface, self->interface))
+            add_way(items, endpoint, &gateway, interface);
+    }
     return TRUE;
 }
 
-/* The tunnel's own datagrams keep the way that they have now. */
+/* The tunnel's own datagrams keep the way that they have now. What may be refused comes first: then
+ * nothing has been taken away. */
 static gboolean
 add_ways_out(KvAddressing *self, GPtrArray *items, const KvAddressingPlan *plan, GError **error)
 {
+    g_autoptr(GArray) inside = g_array_new(FALSE, FALSE, sizeof(KvNetwork));
+
     for (guint i = 0; plan->endpoints != NULL && i < plan->endpoints->len; i++) {
         const KvNetwork *endpoint = &g_array_index(plan->endpoints, KvNetwork, i);
-        Item way = {.is_route = TRUE, .network = *endpoint};
+        const Item *former = find_way_out(self, endpoint, plan->endpoints);
         g_autofree char *interface = NULL;
+        KvNetwork gateway;
 
         if (!is_covered(plan->routes, endpoint))
             continue;
-        if (!find_way(self, endpoint, &way.gateway, &interface, error))
+        if (!kv_netlink_find_way(self->netlink, endpoint, &gateway, &interface, error))
             return FALSE;
-        way.interface = interface;
-        if (!g_str_equal(interface, "lo") && !g_str_equal(interface, self->interface))
-            add_item(items, &way);
+        /* The server is elsewhere now, and our own routes lead there. */
+        if (g_str_equal(interface, self->interface) && former != NULL)
+            add_way(items, endpoint, &former->gateway, former->interface);
+        else if (g_str_equal(interface, self->interface))
+            g_array_append_vals(inside, endpoint, 1);
+        else if (!g_str_equal(interface, "lo"))
+            add_way(items, endpoint, &gateway, interface);
     }
-    return TRUE;
+    return add_ways_beside(self, items, inside, error);
 }
 
 /* (transfer full) (nullable) */

@@ -209,6 +209,36 @@ test_full_tunnel(void)
     tear_down();
 }
 
+/* Proves: each of several endpoints has its own way out, also where one is on the machine's network
+ * and another lies in a network that leads into the tunnel already; if one cannot be reached, what
+ * was set stays. */
+static void
+test_endpoints(void)
+{
+    g_autoptr(KvAddressing) addressing = kv_addressing_new(netlink, "kvt0");
+    g_autoptr(GError) error = NULL;
+
+    set_up();
+    assert_applies(addressing, KV_VNI_MODE_TUN, "10.0.0.2/24", "", "0.0.0.0/0 10.5.0.0/16",
+                   "192.0.2.9");
+    assert_shows("route", "192.0.2.9 dev out0", TRUE);
+    assert_applies(addressing, KV_VNI_MODE_TUN, "10.0.0.2/24", "", "0.0.0.0/0 10.5.0.0/16",
+                   "192.0.2.9 10.5.0.1");
+    assert_shows("route get 10.5.0.1", "via 192.0.2.1 dev out0", TRUE);
+    assert_shows("route get 10.5.0.2", "dev kvt0", TRUE);
+    assert_shows("route get 8.8.8.8", "dev kvt0", TRUE);
+    assert_applies(addressing, KV_VNI_MODE_TUN, "10.0.0.2/24", "", "10.5.0.0/16", NULL);
+
+    ip("route add unreachable 203.0.113.0/24");
+    g_assert_false(apply(addressing, KV_VNI_MODE_TUN, "10.0.0.2/24", "",
+                         "10.5.0.0/16 203.0.113.0/24", "10.5.0.1 203.0.113.7", &error));
+    g_assert_nonnull(strstr(error->message, "203.0.113.7"));
+    assert_shows("route", "10.5.0.0/16 dev kvt0", TRUE);
+    g_assert_true(kv_addressing_clear(addressing, NULL));
+    ip("route del unreachable 203.0.113.0/24");
+    tear_down();
+}
+
 /* Proves: what cannot be set names interface and value, what was set before it can be taken away,
  * and so it can when the interface is gone. */
 static void
@@ -260,6 +290,7 @@ main(int argc, char **argv)
     g_test_add_func("/addressing/only-address", test_only_address);
     g_test_add_func("/addressing/gateways", test_gateways);
     g_test_add_func("/addressing/full-tunnel", test_full_tunnel);
+    g_test_add_func("/addressing/endpoints", test_endpoints);
     g_test_add_func("/addressing/errors", test_errors);
     netlink = kv_netlink_new(&error);
     g_assert_no_error(error);
