@@ -91,17 +91,28 @@ kv_device_reconfigure(KvNetlink *netlink, const KvDevicePlan *old, const KvDevic
     return kv_netlink_set_up(netlink, plan->name, TRUE, error);
 }
 
+/* What the kernel does not tell just now is no reason to end a tunnel. */
+static gboolean
+is_bridge_gone(KvNetlink *netlink, const char *bridge)
+{
+    g_autoptr(GError) error = NULL;
+
+    return !kv_netlink_bridge_exists(netlink, bridge, &error) &&
+           (g_error_matches(error, KV_ERROR, KV_ERROR_NOT_FOUND) ||
+            g_error_matches(error, KV_ERROR, KV_ERROR_INVALID_SETTING));
+}
+
 gboolean
 kv_device_check_bridge(KvNetlink *netlink, const char *bridge, const char *name, GError **error)
 {
     if (bridge == NULL)
         return TRUE;
-    if (!kv_netlink_bridge_exists(netlink, bridge, NULL)) {
+    if (is_bridge_gone(netlink, bridge)) {
         g_set_error(error, KV_ERROR, KV_ERROR_CONNECTION_LOST,
                     "another program removed the bridge %s", bridge);
         return FALSE;
     }
-    if (name == NULL || kv_netlink_has_bridge(netlink, name))
+    if (name == NULL || !kv_netlink_lacks_bridge(netlink, name))
         return TRUE;
     g_set_error(error, KV_ERROR, KV_ERROR_CONNECTION_LOST,
                 "another program took the interface %s out of the bridge %s", name, bridge);

@@ -27,8 +27,8 @@ typedef struct {
  */
 KvTun *kv_device_create(KvNetlink *netlink, const KvDevicePlan *plan, GError **error) KV_MUST_USE;
 
-/* Whether @bridge is there and has @name (nullable: which is not there yet) as a port; an error
- * says what another program did. @bridge: (nullable): TRUE. */
+/* Returns: %FALSE if @bridge is gone, or @name (nullable: which is not there yet) is a port of none
+ * any more; an error says what another program did. @bridge: (nullable): TRUE. */
 gboolean kv_device_check_bridge(KvNetlink *netlink, const char *bridge, const char *name,
                                 GError **error) KV_MUST_USE;
 

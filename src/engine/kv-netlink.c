@@ -553,11 +553,11 @@ kv_netlink_set_bridge(KvNetlink *netlink, const char *name, const char *bridge, 
 }
 
 gboolean
-kv_netlink_has_bridge(KvNetlink *netlink, const char *name)
+kv_netlink_lacks_bridge(KvNetlink *netlink, const char *name)
 {
     g_autoptr(RtnlLink) link = get_link(netlink, name, NULL);
 
-    return link != NULL && rtnl_link_get_master(link) != 0;
+    return link != NULL && rtnl_link_get_master(link) == 0;
 }
 
 gboolean

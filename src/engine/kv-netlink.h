@@ -85,8 +85,8 @@ gboolean kv_netlink_set_tun_flags(KvNetlink *netlink, const char *name, GError *
 gboolean kv_netlink_set_bridge(KvNetlink *netlink, const char *name, const char *bridge,
                                GError **error);
 
-/* Whether @name is there and a port of any bridge. */
-gboolean kv_netlink_has_bridge(KvNetlink *netlink, const char *name);
+/* Whether @name is there, and a port of no bridge. */
+gboolean kv_netlink_lacks_bridge(KvNetlink *netlink, const char *name);
 
 gboolean kv_netlink_bridge_exists(KvNetlink *netlink, const char *bridge, GError **error);
 gboolean kv_netlink_link_exists(KvNetlink *netlink, const char *name);

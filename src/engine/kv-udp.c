@@ -20,8 +20,6 @@
 #define PLAIN_MESSAGES 64
 #define PLAIN_BYTES    2048
 
-/* Of a type of service or a traffic class, RFC 3168. */
-
 /* The part of the socket's buffer, one in so many, that is enough to be called choked. */
 #define CHOKED_SHARE 4
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
+#include "kv-device.h"
 #include "kv-error.h"
 #include "kv-netlink.h"
 #include "kv-route-watch.h"
@@ -201,6 +202,58 @@ test_tap_settings(void)
     g_assert_no_error(error);
     kv_netlink_delete_link(netlink, "br0", &error);
     g_assert_no_error(error);
+}
+
+/* (transfer full): one that the kernel does not answer any more. */
+static KvNetlink *
+open_mute_netlink(void)
+{
+    kv_autofd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    g_autoptr(GError) error = NULL;
+    int fd = fcntl(null, F_DUPFD_CLOEXEC, 0); /* the next that is free */
+    int domain = 0;
+    socklen_t len = sizeof domain;
+    KvNetlink *mute;
+
+    close(fd);
+    mute = kv_netlink_new(&error);
+    g_assert_no_error(error);
+    g_assert_cmpint(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len), ==, 0);
+    g_assert_cmpint(domain, ==, AF_NETLINK);
+    g_assert_cmpint(dup2(null, fd), ==, fd);
+    return mute;
+}
+
+static void
+assert_bridge_fails(const char *says)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(kv_device_check_bridge(netlink, "br0", "kvs7", &error));
+    g_assert_error(error, KV_ERROR, KV_ERROR_CONNECTION_LOST);
+    g_assert_nonnull(strstr(error->message, says));
+}
+
+/* Proves: a bridge that is gone, or has lost the port, is told from one that is well, and from a
+ * kernel that does not answer, or an interface that has another name by now. */
+static void
+test_bridge_check(void)
+{
+    g_autoptr(KvTun) tap = open_device(KV_VNI_MODE_TAP, "kvs7", FALSE);
+    KvNetlink *mute = open_mute_netlink();
+
+    g_free(kv_test_ip("link add name br0 type bridge"));
+    g_free(kv_test_ip("link set dev kvs7 master br0"));
+    g_assert_true(kv_device_check_bridge(netlink, "br0", "kvs7", NULL));
+    g_assert_true(kv_device_check_bridge(netlink, "br0", NULL, NULL));
+    g_assert_true(kv_device_check_bridge(netlink, "br0", "kvs8", NULL));
+    g_assert_true(kv_device_check_bridge(netlink, NULL, "kvs7", NULL));
+    g_assert_true(kv_device_check_bridge(mute, "br0", "kvs7", NULL));
+    g_free(kv_test_ip("link set dev kvs7 nomaster"));
+    assert_bridge_fails("took the interface kvs7 out of the bridge br0");
+    g_free(kv_test_ip("link del dev br0"));
+    assert_bridge_fails("removed the bridge br0");
+    kv_netlink_free(mute);
 }
 
 static KvNetlinkAddress
@@ -418,6 +471,7 @@ main(int argc, char **argv)
     g_test_add_func("/tun/missing-capability", test_missing_capability);
     g_test_add_func("/netlink/tun-settings", test_tun_settings);
     g_test_add_func("/netlink/tap-settings", test_tap_settings);
+    g_test_add_func("/netlink/bridge-check", test_bridge_check);
     g_test_add_func("/netlink/find-address", test_find_address);
     g_test_add_func("/netlink/errors", test_netlink_errors);
     g_test_add_func("/route-watch/all", test_route_watch);
