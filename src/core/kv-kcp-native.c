@@ -49,6 +49,17 @@ drop_queued(KvKcp *kcp)
     }
 }
 
+/* What is below @end is given up, and maybe what comes after it was before. */
+static void
+note_given_up(KvKcp *kcp, uint32_t end, KvTime now)
+{
+    KvKcpNative *native = &kcp->native;
+
+    if (native->forward_at == KV_TIME_NEVER || kv_kcp_diff(end, native->forward_to) > 0)
+        native->forward_to = end;
+    native->forward_at = now;
+}
+
 void
 kv_kcp_set_mtu(KvKcp *kcp, uint32_t mtu, KvTime now)
 {
@@ -64,8 +75,7 @@ kv_kcp_set_mtu(KvKcp *kcp, uint32_t mtu, KvTime now)
         next = s->next;
         if (s->packet->len <= kcp->mss)
             continue;
-        kcp->native.forward_to = s->sn + 1;
-        kcp->native.forward_at = now;
+        note_given_up(kcp, s->sn + 1, now);
         kv_kcp_rack_abandon(kcp, s);
     }
     /* After a timeout only credits let something leave, and those may just have been given up. */

@@ -119,6 +119,33 @@ test_give_up(Fixture *f, gconstpointer data)
     g_assert_cmpuint(kv_kcp_deadline(f->receiver), ==, KV_TIME_NEVER);
 }
 
+/* Proves: when the path takes less and then still less, the peer is told of all that was given up,
+ * though the first of it had arrived. */
+static void
+test_give_up_twice(Fixture *f, gconstpointer data)
+{
+    KvFrameHead head;
+    KvFrameReport report;
+
+    send(f, 600);
+    send(f, 1000);
+    g_assert_cmpuint(output(f, &head), ==, 2);
+    g_assert_true(kv_kcp_input_segment(f->receiver, 0, f->now));
+    kv_kcp_set_mtu(f->sender, 900, f->now);
+    kv_kcp_set_mtu(f->sender, 500, f->now);
+    g_assert_true(kv_kcp_begin_datagram(f->sender, &head, f->now)); /* this one is lost */
+
+    f->now += 100 * KV_TIME_MS;
+    report = take_report(f);
+    kv_kcp_input_report(f->sender, &report, f->now);
+    kv_kcp_input_end(f->sender, f->now);
+    g_assert_cmpuint(kv_kcp_get_waiting(f->sender), ==, 1);
+    f->now = kv_kcp_deadline(f->sender);
+    g_assert_cmpuint(f->now, <=, START + KV_TIME_S);
+    g_assert_true(kv_kcp_begin_datagram(f->sender, &head, f->now));
+    g_assert_cmpuint(head.fwd, ==, 2);
+}
+
 /* Proves: each segment above una is told of twice, however many ranges there are, and all of them
  * by turns afterwards. */
 static void
@@ -248,6 +275,7 @@ main(int argc, char **argv)
         void (*run)(Fixture *f, gconstpointer data);
     } tests[] = {
         {"/native-kcp/give-up", test_give_up},
+        {"/native-kcp/give-up-twice", test_give_up_twice},
         {"/native-kcp/ranges", test_ranges},
         {"/native-kcp/round-trip", test_round_trip},
         {"/native-kcp/refused", test_refused},
