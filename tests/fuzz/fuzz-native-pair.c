@@ -15,7 +15,9 @@
 #define TIME_FORGED  (20 * KV_TIME_S) /* handshakes, which may go on for ever, cost most */
 #define PATIENCE     (3600 * KV_TIME_S)
 #define FATES_MAX    512
-#define LOST_MAX     8 /* in a row: who hears nothing for minutes gives up, and is right */
+/* Who hears nothing for minutes gives up, and is right. */
+#define LOST_MAX      64
+#define LOST_AT_FIRST 12
 
 /* One datagram under way. */
 typedef struct {
@@ -68,6 +70,15 @@ change(Path *path, uint8_t fate, uint8_t *data, size_t len)
     return len;
 }
 
+/* Whether one more may be lost, or damaged, which comes to the same. */
+static gboolean
+may_lose(Path *path)
+{
+    gboolean is_ready = path->ends[0].n_events[KV_EVENT_READY] > 0;
+
+    return path->n_lost++ < (is_ready ? LOST_MAX : LOST_AT_FIRST);
+}
+
 static void
 send_on(Path *path, guint to, uint8_t *data, size_t len)
 {
@@ -76,7 +87,7 @@ send_on(Path *path, guint to, uint8_t *data, size_t len)
 
     switch (fate & 7) {
     case 4:
-        if (++path->n_lost <= LOST_MAX)
+        if (may_lose(path))
             return;
         break;
     case 5:
@@ -86,12 +97,12 @@ send_on(Path *path, guint to, uint8_t *data, size_t len)
         at += (KvTime) (fate >> 3) * 20 * KV_TIME_MS;
         break;
     case 7:
-        len = change(path, fate, data, len);
+        if (may_lose(path))
+            len = change(path, fate, data, len);
         break;
     default:
         break;
     }
-    path->n_lost = 0;
     launch(path, to, data, len, at);
 }
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from kvnet import PORT, SECRET, TOP, Capture, check, equal, main, test, wait_until
+from kvnet import PORT, PROGRAM, SECRET, TOP, Capture, check, equal, main, shell, test, wait_until
 
 sys.path.insert(0, os.path.join(TOP, "tests/vectors/native"))
 import kvnative as kv  # noqa: E402  the protocol, written after its document alone
@@ -169,6 +169,49 @@ def wishes(world):
     world.s.can_ping("10.9.0.2")
     d.can_ping("10.9.0.2")
     print("# T19: 3 of 3 wishes refused")
+
+
+@test("T19: a fixed address stays its owner's while that one is away: it is neither granted to another key nor believed of it", limit=60)
+def fixed(world):
+    world.veth()
+    private = [shell(PROGRAM, "genkey").strip() for _ in range(3)]
+    public = [subprocess.run([PROGRAM, "pubkey"], input=key, capture_output=True, text=True, check=True).stdout.strip()
+              for key in private]
+    config = os.path.join(world.dir, "server.kcpvpn")
+    with open(os.open(config, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+        file.write(f"""[tunnel]
+role=server
+crypt=auto
+private-key={private[0]}
+local-ip=10.9.0.1
+netmask=255.255.255.0
+assignable-ips=10.9.0.0/24
+local-ip6=fd09::1/64
+client-to-client=true
+
+[peer victim]
+public-key={public[1]}
+local-ip=10.9.0.99
+local-ip6=fd09::99
+
+[peer thief]
+public-key={public[2]}
+""")
+    server = world.server("--config", config, crypt="auto", secret=None)
+    keys = ("--private-key", private[2], "--public-key", public[0])
+    refused = world.client(*keys, "--local-ip", "10.9.0.99", crypt="auto", secret=None, name="wishing", wait=False)
+    server.wait_event("client-refused")
+    refused.stop()
+    equal(server.count("client-connected"), 0, "clients let in")
+    world.client(*keys, crypt="auto", secret=None, name="thief")
+    world.c.can_ping("10.9.0.1")
+    capture = Capture(world, world.s, "kvs0")
+    before = dropped(server, "source")
+    sends_as(world.c, "10.9.0.99", ("10.9.0.1",))
+    wait_until(lambda: dropped(server, "source") - before >= 100, 5, "the packets are counted")
+    crossed = stolen(capture)
+    equal(crossed, 0, "packets with a fixed address that reached the server")
+    print(f"# T19: a fixed address: 1 of 1 wishes refused, {crossed} of 100 packets crossed")
 
 
 @test("T19: in tap mode, a client with another's Ethernet address gets nothing that is for that one", limit=60)
