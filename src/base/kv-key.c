@@ -98,3 +98,18 @@ kv_key_is_public(const uint8_t key[KV_KEY_BYTES])
     /* libsodium refuses what comes to zero, as points of small order do. */
     return crypto_scalarmult(shared, any_private, key) == 0;
 }
+
+guint
+kv_key_hash(gconstpointer key)
+{
+    guint hash;
+
+    memcpy(&hash, key, sizeof hash);
+    return hash;
+}
+
+gboolean
+kv_key_equal(gconstpointer a, gconstpointer b)
+{
+    return memcmp(a, b, KV_KEY_BYTES) == 0;
+}

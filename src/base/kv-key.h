@@ -35,3 +35,8 @@ void kv_key_get_public(const uint8_t private_key[KV_KEY_BYTES], uint8_t public_k
 /* Whether @key can be somebody's public key: with a point of small order, whatever the other's
  * private key, the shared one would be known to everybody. */
 gboolean kv_key_is_public(const uint8_t key[KV_KEY_BYTES]);
+
+/* For hash tables by public keys. The hash is the first bytes: of a point of a curve, as of
+ * anything random, they are as good as any; so it serves for random ids, too. */
+guint kv_key_hash(gconstpointer key);
+gboolean kv_key_equal(gconstpointer a, gconstpointer b);

@@ -3,6 +3,8 @@
 
 #include "kv-grants.h"
 
+#include "kv-key.h"
+
 #include <string.h>
 
 #define MTU6_MIN 1280 /* RFC 8200 */
@@ -26,21 +28,6 @@ struct _KvGrants {
     GHashTable *peers; /* public key → Peer */
     KvLeases *leases;
 };
-
-static guint
-hash_key(gconstpointer key)
-{
-    guint hash;
-
-    memcpy(&hash, key, sizeof hash);
-    return hash;
-}
-
-static gboolean
-equal_keys(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, KV_KEY_BYTES) == 0;
-}
 
 static void
 peer_free(gpointer data)
@@ -120,7 +107,7 @@ kv_grants_new(const KvGrantsConfig *config, GError **error)
     self->has_pool6 = config->pool6 != NULL;
     self->locals = copy_networks(config->locals, config->n_locals);
     self->terms = kv_tunnel_terms_copy(config->terms);
-    self->peers = g_hash_table_new_full(hash_key, equal_keys, NULL, peer_free);
+    self->peers = g_hash_table_new_full(kv_key_hash, kv_key_equal, NULL, peer_free);
     for (guint i = 0; i < config->n_locals; i++)
         exclude_local(self, &config->locals[i], config->is_classful);
     return self;

@@ -47,22 +47,6 @@ struct _KvNativeDoor {
     GHashTable *places;       /* KvEndpoint → KvNativeDoorEntry */
 };
 
-/* Random bytes and points of a curve are as good as a hash of them. */
-static guint
-hash_bytes(gconstpointer bytes)
-{
-    guint hash;
-
-    memcpy(&hash, bytes, sizeof hash);
-    return hash;
-}
-
-static gboolean
-equal_keys(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, KV_NATIVE_KEY_BYTES) == 0;
-}
-
 static gboolean
 equal_ids(gconstpointer a, gconstpointer b)
 {
@@ -153,10 +137,10 @@ kv_native_door_new(const KvTunnelNative *native, KvIndexTable *indexes, const Kv
     if (native->psk != NULL)
         open_way(&door->ways[KV_NOISE_NNPSK0], native->psk, kv_secret_get_data(native->psk));
     door->sessions = kv_session_table_new();
-    door->peers = g_hash_table_new_full(hash_bytes, equal_keys, NULL, peer_free);
+    door->peers = g_hash_table_new_full(kv_key_hash, kv_key_equal, NULL, peer_free);
     door->pending = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    door->associations = g_hash_table_new(hash_bytes, equal_ids);
-    door->living = g_hash_table_new(hash_bytes, equal_keys);
+    door->associations = g_hash_table_new(kv_key_hash, equal_ids);
+    door->living = g_hash_table_new(kv_key_hash, kv_key_equal);
     door->places = g_hash_table_new(hash_endpoint, equal_endpoints);
     return door;
 }
@@ -229,7 +213,7 @@ find_association(const KvNativeDoor *door, const uint8_t association[KV_NATIVE_I
 {
     KvNativeDoorEntry *entry = g_hash_table_lookup(door->associations, association);
 
-    if (entry == NULL || entry->pattern != pattern || !equal_keys(entry->remote_public, public))
+    if (entry == NULL || entry->pattern != pattern || !kv_key_equal(entry->remote_public, public))
         return NULL;
     return entry;
 }
