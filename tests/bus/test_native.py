@@ -85,11 +85,16 @@ def live_peers(world):
     values = root.get_all(client, CLIENT)
     equal((values["Id"], values["Addresses"][0]["address"]), ("bob", "10.9.0.77"), "the client by its other name")
     world.c.can_ping("10.9.0.1")
+    root.listen(client)
     root.tunnel(path, "Update", {"peers": peers(carol={"public-key": public, "local-ip": "10.9.0.78"})})
     wait_until(lambda: [a[0] for a in world.c.ipv4("kvc0")] == ["10.9.0.78"], 5, "the client has its other address")
     equal(root.get(path, TUNNEL, "Clients"), [client], "it is the same connection")
     equal((root.get(client, CLIENT, "Id"), root.get(client, CLIENT, "Addresses")[0]["address"]), ("carol", "10.9.0.78"),
           "its name and address on the bus")
+    changed = {}
+    wait_for(lambda: "Id" in changed or [changed.update(s[3][1]) for s in root.signals if s[2] == "PropertiesChanged"], 5,
+             "the signal of it")
+    equal((changed["Id"], changed["Addresses"][0]["address"]), ("carol", "10.9.0.78"), "what the signal says")
     world.c.can_ping("10.9.0.1")
     world.s.can_ping("10.9.0.78")
 
