@@ -81,6 +81,7 @@ class Arena:
         self.server_flags, self.n_floods, self.n_guests, self.leaving = server_flags, 0, 0, []
         self.start_server()
         self.capture = Capture(world, world.c, "eth0")
+        self.began = time.monotonic()
         self.client = self.connect("client", world.c, "10.77.0.1")
         self.capture.stop()
         world.c.can_ping(TUN_SERVER, count=1)

@@ -24,7 +24,7 @@ RATES_COUNT = not SANITIZED
 
 def limit(row):
     """Seconds a test may take"""
-    return row + 3 * SECONDS
+    return row + 10 * SECONDS
 
 
 class Cost:
@@ -82,6 +82,13 @@ def check_tunnel(arena, *direction, **options):
     equal(done["replies"], 0, "replies")
 
 
+def check_opened(arena):
+    """None but the client's own"""
+    own = 1 + int((time.monotonic() - arena.began) / REKEY)
+    opened = arena.counters()[0]
+    check(opened <= own, f"{opened} handshakes were opened, {own} of them the client's")
+
+
 @test("T01: garbage of 0 to 1472 bytes, 100 000 a second: silence, no memory, a third of a CPU, and a tunnel keeps its rate",
       limit=limit(40))
 def t01(world):
@@ -92,7 +99,7 @@ def t01(world):
     check_tunnel(arena, sizes="0-1472")
     if LONG:
         check_tunnel(arena, "-R", sizes="0-1472")
-    equal(arena.counters()[0], 1, "handshakes opened")
+    check_opened(arena)
     arena.check_well()
 
 
@@ -106,7 +113,7 @@ def t02(world):
     cost.check()
     check(cost.us - garbage.us <= EXTRA_US_MAX or not RATES_COUNT, f"{cost.us:.2f} us each, garbage {garbage.us:.2f}")
     check_tunnel(arena, corpus=corpus)
-    equal(arena.counters()[0], 1, "handshakes opened")
+    check_opened(arena)
     arena.check_well()
 
 
