@@ -113,6 +113,39 @@ test_t17(void)
     kv_sim_hostile_clear(&world);
 }
 
+#define PILE 60 /* batches of one datagram */
+
+/* Proves: a datagram with more batches than there is room for events, and the end of the session
+ * after them, ends it all the same: nobody keeps a session that is over. */
+static void
+test_t17_pile(void)
+{
+    static const uint8_t padding[] = {KV_RECORD_PADDING, 0, 0};
+    uint8_t content[PILE * (2 * KV_FRAME_CONTROL_BYTES + sizeof padding) + 2];
+    KvFrameWriter frames = {content, sizeof content, 0};
+    KvItem item = {.kind = KV_ITEM_BARE};
+    KvFrame frame = {.type = KV_FRAME_CLOSE};
+    KvSimHostile world;
+
+    kv_sim_hostile_init(&world, 0);
+    for (uint16_t i = 0; i < PILE; i++) {
+        KvFrame part = {
+            .type = KV_FRAME_CONTROL,
+            .control = {.sequence = (uint16_t) (2 * i), .len = sizeof padding, .data = padding}};
+
+        g_assert_true(kv_frame_put(&frames, &part));
+        part.control.sequence++;
+        part.control.len = 0;
+        g_assert_true(kv_frame_put(&frames, &part));
+    }
+    g_assert_true(kv_frame_put(&frames, &frame));
+    kv_sim_hostile_send(&world, &item, content, frames.len);
+    kv_sim_hostile_pass(&world, MS);
+    g_assert_true(world.is_closed);
+    g_assert_cmpint(world.reason, ==, KV_REASON_PEER_CLOSED);
+    kv_sim_hostile_clear(&world);
+}
+
 /* --- T20 ------------------------------------------------------------------------------------- */
 
 #define ANSWERS 4
@@ -289,6 +322,7 @@ int
 main(int argc, char **argv)
 {
     g_test_add_func("/sim/native-hostile-session/t17-records", test_t17);
+    g_test_add_func("/sim/native-hostile-session/t17-pile", test_t17_pile);
     g_test_add_func("/sim/native-hostile-session/t20-rate", test_t20_rate);
     g_test_add_func("/sim/native-hostile-session/t20-stop", test_t20_stop);
     g_test_add_func("/sim/native-hostile-session/t21-one-way", test_t21);

@@ -19,11 +19,24 @@
 #define KCP_INTERVAL  10  /* ms */
 #define WINDOW_UNSAID 128 /* of a peer that says nothing of it; section 5 */
 
+static gboolean
+has_event(const KvNative *native, KvEventType type)
+{
+    for (guint i = 0; i < native->n_events; i++) {
+        if (native->events[(native->first_event + i) % KV_NATIVE_EVENTS_MAX].type == type)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 void
 kv_native_push_event(KvNative *native, KvEventType type)
 {
     guint last = (native->first_event + native->n_events) % KV_NATIVE_EVENTS_MAX;
 
+    /* A datagram may say a hundred new things; who is told of the first sees them all. */
+    if (type == KV_EVENT_RECONFIGURED && has_event(native, type))
+        return;
     /* The engine drains them after each call, and no call makes so many. */
     g_return_if_fail(native->n_events < KV_NATIVE_EVENTS_MAX);
     native->events[last] = (KvEvent){.type = type, .reason = native->reason};
