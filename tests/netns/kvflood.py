@@ -83,8 +83,9 @@ class Arena:
         self.capture = Capture(world, world.c, "eth0")
         self.began = time.monotonic()
         self.client = self.connect("client", world.c, "10.77.0.1")
-        self.capture.stop()
         world.c.can_ping(TUN_SERVER, count=1)
+        wait_until(lambda: any(len(p) < 600 for _, p in self.capture.udp(dst_port=PORT)), 5, "the client's data is seen")
+        self.capture.stop()
 
     @staticmethod
     def _meet(server, attacker):
