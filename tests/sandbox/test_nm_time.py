@@ -91,6 +91,7 @@ def first_ping(box):
     for number in range(ROUNDS):
         by_manager.append(measure(lambda: box.up("office")))
         box.down("office")
+        wait_until(lambda: not box.here.has_link("kvc0"), 5, "the connection's interface goes")
         clients = []
         by_hand.append(measure(lambda: clients.append(
             box.client(ip=SERVER, namespace=box.here, name=f"client{number}", wait=False))))

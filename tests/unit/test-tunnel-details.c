@@ -116,6 +116,10 @@ test_replace(void)
     g_assert_false(kv_tunnel_details_equal(&details, &empty));
     kv_tunnel_details_forget_grant(&details);
     g_assert_true(kv_tunnel_details_equal(&details, &empty));
+    details.why = "as crypt says";
+    g_assert_false(kv_tunnel_details_equal(&details, &empty));
+    kv_tunnel_details_copy(&empty, &details);
+    g_assert_true(kv_tunnel_details_equal(&details, &empty));
     assert_variant(kv_addresses_to_variant(details.addresses), "[]");
     assert_variant(kv_dns_to_variant(details.dns, details.domains), "{}");
 }
