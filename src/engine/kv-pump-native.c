@@ -299,8 +299,12 @@ kv_pump_native_input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
 static void
 tell_configuration(KvPump *pump, KvLink *link)
 {
-    Message *message = message_new(pump, kv_link_get_id(link));
+    Message *message;
 
+    /* A server does not listen, and its clients may say thousands of things, again and again. */
+    if (pump->callbacks->configured == NULL)
+        return;
+    message = message_new(pump, kv_link_get_id(link));
     kv_native_config_copy(kv_native_get_remote_config(kv_link_get_native(link)), &message->config);
     kv_main_send(main_configured, message);
 }

@@ -58,7 +58,7 @@ typedef struct {
     void (*requested)(gpointer owner, KvPump *pump, const KvPumpRequest *request);
     /* (nullable): native server: the peer whose request @id was granted has proved itself, as
      * @link: a new one, whose event READY comes next, or the one that was to go on. Of other
-     * requests nothing more is heard; fifteen seconds after the grant they are nothing any more. */
+     * requests nothing more is heard; ten seconds after the grant they are nothing any more. */
     void (*confirmed)(gpointer owner, KvPump *pump, KvLinkId link, uint32_t id);
     /* (nullable): native: what the peer says, all that it said before included: comes before the
      * events CONFIGURED, READY and RECONFIGURED, and with a refusal before @ended. */
