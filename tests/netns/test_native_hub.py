@@ -8,7 +8,7 @@ import re
 import signal
 import time
 
-from kvnet import TUN_CLIENT, TUN_SERVER, POOL, check, equal, main, test, wait_until
+from kvnet import TUN_CLIENT, TUN_SERVER, POOL, check, equal, main, test, transfer, wait_until
 
 CRYPT = "aes-256-gcm"
 TUN_OTHER = "192.168.88.3"
@@ -16,13 +16,16 @@ FOREIGN = "192.168.88.99"
 NETMASK = ("--netmask", "255.255.255.0")
 
 
+def start_server(world, *server, **kw):
+    return world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, *server, crypt=CRYPT, **kw)
+
+
 def two_clients(world, *server, mode="tun"):
     """A server and its clients in the namespaces c and d, with the first two addresses."""
     d = world.namespace("d")
     world.veth()
     world.veth(world.s, d, n=1)
-    s = world.server("--local-ip", TUN_SERVER, "--assignable-ips", POOL, *server, mode=mode,
-                     crypt=CRYPT)
+    s = start_server(world, *server, mode=mode)
     world.client("--client-id", "first", crypt=CRYPT)
     world.client("--client-id", "second", ip="10.77.1.1", crypt=CRYPT, namespace=d, name="other")
     for client in (world.c, d):
@@ -65,6 +68,18 @@ def own_name(world):
         world.c.ip("addr", "del", f"{address}/32", "dev", "kvc0")
     check(drops(s, "source") - before >= 8, "the packets were not counted")
     world.c.can_ping(TUN_OTHER)
+
+
+@test("both are back after a new handshake when their server was killed and started again", limit=60)
+def restarted(world):
+    s, d = two_clients(world, "--client-to-client")
+    time.sleep(6)  # handshakes lie five seconds apart
+    s.kill()
+    start_server(world, "--client-to-client", name="server2")
+    for client in (world.c, d):
+        client.can_ping(TUN_SERVER, seconds=15)
+    world.c.can_ping(TUN_OTHER)
+    transfer(world, world.c, d, TUN_OTHER, 500000)
 
 
 @test("in tap mode clients are kept apart, and the server reaches them")
