@@ -99,7 +99,7 @@ static void
 join_port(KvSwitchEntry *entry, KvSwitchPort *port)
 {
     entry->port = port;
-    entry->is_own = !port->had_entries;
+    entry->is_own = !port->had_entries && !port->may_take;
     port->had_entries = TRUE;
     entry->next_of_port = port->entries;
     entry->link_of_port = &port->entries;

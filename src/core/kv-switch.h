@@ -30,7 +30,7 @@ typedef struct {
     KvSwitchEntry *entries;
     guint n_entries;
     gboolean had_entries; /* so the next is not its first */
-    gboolean may_take;    /* what it uses is its, whoever had it */
+    gboolean may_take;    /* what it uses is its, whoever had it; it has no address of its own */
     KvTime swept_at;      /* when its old entries were thrown out last */
 } KvSwitchPort;
 

@@ -298,6 +298,25 @@ test_switch_theft(void)
     end(&f);
 }
 
+/* Proves: a computer that moves from behind the interface to behind a port, be it the first that
+ * was heard of, is heard there once it was silent for as long as an address lasts. */
+static void
+test_switch_move(void)
+{
+    Fixture f;
+
+    begin(&f, KV_VNI_MODE_TAP, KV_BETWEEN_PORTS_DIRECT);
+    switch_frame(&f, NULL, 50, EVERYBODY, START);
+    switch_frame(&f, NULL, 51, EVERYBODY, START);
+    for (guint mac = 50; mac < 52; mac++) {
+        assert_drop(switch_frame(&f, &f.ports[0], mac, EVERYBODY, START + KV_SWITCH_AGE - 1),
+                    KV_DROP_SOURCE);
+        assert_flood(switch_frame(&f, &f.ports[0], mac, EVERYBODY, START + KV_SWITCH_AGE), TRUE);
+        assert_port(switch_frame(&f, NULL, INTERFACE, mac, START + KV_SWITCH_AGE), &f.ports[0]);
+    }
+    end(&f);
+}
+
 /* Proves: no port may be the interface, or everybody, and what is no frame is dropped. */
 static void
 test_switch_source(void)
@@ -376,6 +395,7 @@ main(int argc, char **argv)
     g_test_add_func("/forwarder/switch", test_switch);
     g_test_add_func("/forwarder/switch-source", test_switch_source);
     g_test_add_func("/forwarder/switch-theft", test_switch_theft);
+    g_test_add_func("/forwarder/switch-move", test_switch_move);
     g_test_add_func("/forwarder/switch-apart", test_switch_apart);
     g_test_add_func("/forwarder/flood-is-bounded", test_flood_is_bounded);
     g_test_add_func("/forwarder/flood-to-one", test_flood_to_one);
