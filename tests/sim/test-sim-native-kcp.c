@@ -6,7 +6,8 @@
 
 #define MBIT          UINT64_C(1000000)
 #define WINDOW        4096
-#define PACKET        1290 /* bytes that fit a datagram in either packing */
+#define PACKET        1290  /* bytes that fit a datagram in either packing */
+#define DELAYS        15000 /* packets: fewer have their last per cent by chance */
 #define FOREVER       (UINT64_C(1) << 40)
 #define HALF_TRIP(ms) ((ms) *KV_TIME_MS / 2)
 
@@ -189,7 +190,7 @@ measure_delay(const KvSimLink *link, KvTime write_every, uint32_t write_size, gu
     setup.write_size = write_size;
     setup.flows = flows;
     pair = kv_sim_kcp_new(kv_test_get_seed(), &setup);
-    kv_sim_kcp_run(pair, 60000 * write_every / 20);
+    kv_sim_kcp_run(pair, DELAYS * write_every);
     return (Delay){kv_sim_kcp_get_delay(pair, 0.5), kv_sim_kcp_get_delay(pair, 0.99)};
 }
 
