@@ -7,6 +7,7 @@
 #define QUEUE_SEGMENTS 16 /* under way: with fewer, long RTTs are jitter and not our queue */
 #define DELAY_PART     16 /* of the RTT: more is no jitter */
 #define DELAY_MIN      KV_TIME_MS
+#define DELAY_MAX      (3 * KV_TIME_MS)
 #define CWND_MIN       8 /* segments: fewer would starve loss detection */
 #define RATE_ROUNDS    10
 #define LOSS_ROUNDS    10
@@ -464,7 +465,7 @@ kv_pacer_has_queue(const KvPacer *pacer, uint64_t in_flight)
 gboolean
 kv_pacer_is_delayed(const KvPacer *pacer)
 {
-    return pacer->srtt > pacer->min_rtt + MAX(pacer->min_rtt / DELAY_PART, DELAY_MIN);
+    return pacer->srtt > pacer->min_rtt + CLAMP(pacer->min_rtt / DELAY_PART, DELAY_MIN, DELAY_MAX);
 }
 
 gboolean
