@@ -482,7 +482,9 @@ test_say_fast(void)
     g_assert_cmpuint(get_routes(&run.client)->len, ==, 1050);
     g_assert_cmpuint(get_routes(&run.server)->len, ==, 0);
     g_assert_cmpuint(run.client.n_events[KV_EVENT_CLOSED], ==, 0);
-    g_assert_cmpuint(run.client.n_events[KV_EVENT_RECONFIGURED], ==, 9);
+    /* Nine batches, of which one event may tell several. */
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_RECONFIGURED], >, 0);
+    g_assert_cmpuint(run.client.n_events[KV_EVENT_RECONFIGURED], <=, 9);
     g_assert_true(say_routes(&run.server, 3));
     run_until(&run, 1, NULL);
     g_assert_cmpuint(get_routes(&run.client)->len, ==, 3);
