@@ -202,6 +202,43 @@ test_dead_peer(void)
     kv_pair_clear(&pair);
 }
 
+/* Proves: an end whose network has changed asks at once, and has little patience for one answer; on
+ * a long path more, and after an answer as much as ever. */
+static void
+test_poked(void)
+{
+    KvPair pair;
+    KvTransport *client;
+
+    kv_pair_init(&pair);
+    pair.handshakes = FALSE;
+    kv_pair_handshake(&pair, CLIENT);
+    client = pair.ends[CLIENT].transport;
+    kv_pair_run(&pair, KV_TIME_S);
+    pair.ends[CLIENT].pings = 0;
+    kv_transport_poke(client, pair.now);
+    kv_pair_run(&pair, 10 * KV_TIME_S);
+    g_assert_cmpuint(pair.ends[CLIENT].pings, ==, 1);
+    pair.ends[SERVER].down = TRUE;
+    kv_pair_send(&pair, CLIENT);
+    kv_pair_run(&pair, 14 * KV_TIME_S);
+    g_assert_cmpuint(pair.ends[CLIENT].begins, ==, 0);
+    /* What was asked long ago says nothing of the new way. */
+    kv_transport_set_rtt(client, KV_TIME_S);
+    kv_transport_poke(client, pair.now);
+    kv_pair_run(&pair, 500 * KV_TIME_MS);
+    kv_transport_set_rtt(client, 50 * KV_TIME_MS);
+    kv_pair_run(&pair, 3 * KV_TIME_S);
+    g_assert_cmpuint(pair.ends[CLIENT].begins, ==, 0);
+    kv_transport_poke(client, pair.now);
+    kv_pair_run(&pair, 2 * KV_TIME_S - 1);
+    g_assert_cmpuint(pair.ends[CLIENT].pings, ==, 3);
+    g_assert_cmpuint(pair.ends[CLIENT].begins, ==, 0);
+    kv_pair_run(&pair, 1);
+    g_assert_cmpuint(pair.ends[CLIENT].begins, ==, 1);
+    kv_pair_clear(&pair);
+}
+
 /* Proves: one that sends all the time, and answers nothing by that, answers each 10 s all the same;
  * and one that hears but is not answered begins a handshake after 15 s. */
 static void
@@ -535,6 +572,7 @@ int
 main(int argc, char **argv)
 {
     g_test_add_func("/native-transport/silence", test_silence);
+    g_test_add_func("/native-transport/poked", test_poked);
     g_test_add_func("/native-transport/rekey", test_rekey);
     g_test_add_func("/native-transport/end", test_end);
     g_test_add_func("/native-transport/counter-end", test_counter_end);

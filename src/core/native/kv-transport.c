@@ -12,12 +12,14 @@
  * gone at 180 s. One that this end began is pinged at once, and at growing intervals, until the
  * peer has used it; if it never does, it goes after 15 s. One that does not send any more is taken
  * for 15 s after the peer has used its heir. Traffic: what asks for an answer gets one within 10 s,
- * be it an empty datagram; 15 s without any answer make a new handshake, whatever else comes. Whose
- * own answers seem to get lost asks, each 5 s at most. Two handshakes begin 5 s apart at least.
- * Without any session for three lives of one, the association is over.
+ * be it an empty datagram; 15 s without any answer make a new handshake, whatever else comes, and
+ * four round trips, 2 s at least, when this end's own network has changed. Whose own answers seem
+ * to get lost asks, each 5 s at most. Two handshakes begin 5 s apart at least. Without any session
+ * for three lives of one, the association is over.
  */
 #define ANSWER_TIME   (10 * KV_TIME_S)
 #define SILENCE_TIME  (15 * KV_TIME_S)
+#define CHANGED_TIME  (2 * KV_TIME_S)
 #define OVERLAP_TIME  (15 * KV_TIME_S)
 #define CONFIRM_TIME  (15 * KV_TIME_S)
 #define CONFIRM_FIRST (250 * KV_TIME_MS)
@@ -55,8 +57,9 @@ struct _KvTransport {
     KvTime rtt;
     KvTime last_sent;
     KvTime answer_due;
-    KvTime doubted; /* when it seemed last that answers of this end get lost */
-    KvTime asked;   /* when this end asked first of what was not answered since, or never */
+    KvTime doubted;  /* when it seemed last that answers of this end get lost */
+    KvTime asked;    /* when this end asked first of what was not answered since, or never */
+    KvTime patience; /* how long it may stay without an answer */
     gboolean poked;
     gboolean wanted; /* a handshake, whatever else is there */
     gboolean begun;  /* it was asked for */
@@ -72,6 +75,7 @@ kv_transport_new(const KvTransportConfig *config, const KvRandom *random)
     transport->config = *config;
     transport->random = *random;
     transport->expires = transport->answer_due = transport->asked = KV_TIME_NEVER;
+    transport->patience = SILENCE_TIME;
     transport->rtt = RTT_UNKNOWN;
     kv_path_mtu_init(&transport->mtu, config->datagram_max, 0);
     transport->told_size = transport->mtu.size;
@@ -182,6 +186,13 @@ drop_old(KvTransport *transport, KvTime now)
 
 /* --- a new handshake ------------------------------------------------------------------------ */
 
+static void
+forget_asked(KvTransport *transport)
+{
+    transport->asked = KV_TIME_NEVER;
+    transport->patience = SILENCE_TIME;
+}
+
 /* When one is due, if nothing changes. */
 static KvTime
 get_begin(const KvTransport *transport, const Entry *sender)
@@ -197,7 +208,7 @@ get_begin(const KvTransport *transport, const Entry *sender)
     else if (sender != NULL && sender->session->initiator && sender->late)
         due = 0;
     else if (sender != NULL)
-        due = kv_time_add(transport->asked, SILENCE_TIME);
+        due = kv_time_add(transport->asked, transport->patience);
     return MAX(due, transport->begin_after);
 }
 
@@ -223,7 +234,7 @@ void
 kv_transport_handshake_failed(KvTransport *transport, KvTime now)
 {
     transport->begun = transport->wanted = FALSE;
-    transport->asked = KV_TIME_NEVER;
+    forget_asked(transport);
     transport->begin_after = now + BEGIN_TIME;
     for (guint i = 0; i < transport->n; i++)
         transport->entries[i].late = FALSE;
@@ -275,7 +286,7 @@ note(KvTransport *transport, Entry *entry, const KvTransportInput *input, gboole
     }
     mark_late(entry, input->len, now);
     if (input->len == KV_SEAL_OVERHEAD)
-        transport->asked = KV_TIME_NEVER;
+        forget_asked(transport);
     if (heard)
         kv_loss_count_note(&transport->loss, input->head.counter);
     if (input->ecn == KV_ECN_CE)
@@ -323,7 +334,7 @@ kv_transport_add(KvTransport *transport, KvLiveSession *session, const KvEndpoin
     transport->wanted = FALSE;
     if (session->initiator)
         transport->begun = FALSE;
-    transport->asked = KV_TIME_NEVER;
+    forget_asked(transport);
     if (first != NULL)
         note(transport, entry, first, TRUE, now);
     drop_old(transport, now);
@@ -346,14 +357,27 @@ kv_transport_answer(KvTransport *transport)
 void
 kv_transport_answered(KvTransport *transport)
 {
-    transport->asked = KV_TIME_NEVER;
+    forget_asked(transport);
+}
+
+/* Sends a ping now. */
+static void
+ask(KvTransport *transport, KvTime now)
+{
+    transport->poked = TRUE;
+    update(transport, now);
 }
 
 void
 kv_transport_poke(KvTransport *transport, KvTime now)
 {
-    transport->poked = TRUE;
+    /* After a sleep, say, a handshake is due already. */
     update(transport, now);
+    /* What was asked before went another way. */
+    if (transport->asked != KV_TIME_NEVER)
+        transport->asked = now;
+    transport->patience = CLAMP(4 * transport->rtt, CHANGED_TIME, SILENCE_TIME);
+    ask(transport, now);
 }
 
 void
@@ -363,7 +387,7 @@ kv_transport_doubt(KvTransport *transport, KvTime now)
         kv_time_elapsed(now, transport->doubted) < DOUBT_TIME)
         return;
     transport->doubted = now;
-    kv_transport_poke(transport, now);
+    ask(transport, now);
 }
 
 void

@@ -80,7 +80,8 @@ void kv_transport_handshake_failed(KvTransport *transport, KvTime now);
 /* There is something to send and kv_transport_can_send() says no: asks for a handshake. */
 void kv_transport_want(KvTransport *transport, KvTime now);
 
-/* Sends a ping now, as when this end's own address may have changed. */
+/* This end's own address or way may have changed: sends a ping now, and has less patience than else
+ * until it is answered. */
 void kv_transport_poke(KvTransport *transport, KvTime now);
 
 /* Fills @indexes with this end's names of the sessions. Returns: how many. */
