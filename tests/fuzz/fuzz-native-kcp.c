@@ -122,7 +122,7 @@ read_packets(Run *run, End *end)
             check_packet(run, end, n);
         end->n_read++;
     }
-    g_assert(kv_lanes_get_kept(end->lanes) <= 3 * WINDOW + 65);
+    g_assert(kv_lanes_get_kept(end->lanes) <= WINDOW + KV_LANES_KEPT_MORE);
 }
 
 static void

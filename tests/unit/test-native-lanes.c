@@ -216,10 +216,62 @@ test_limit(Fixture *f, gconstpointer data)
         seg(f, (uint16_t) (i % 5) | KV_FRAME_MORE, i / 5, i, 'c');
         while (recv_unmarked(f) > 0)
             continue;
-        g_assert_cmpuint(kv_lanes_get_kept(f->lanes), <=, 3 * KEPT + 65);
+        g_assert_cmpuint(kv_lanes_get_kept(f->lanes), <=, KEPT + KV_LANES_KEPT_MORE);
     }
     seg(f, 1000, 0, 10 * KEPT, 'x');
     expect(f, "x");
+}
+
+/* Proves: a peer that keeps to its window has as much wait as ever it can, a packet that una is in
+ * the middle of and a window full of another, and nothing is given up. */
+static void
+test_honest(Fixture *f, gconstpointer data)
+{
+    const uint16_t more = KV_FRAME_MORE, rest = more | KV_FRAME_NOT_FIRST;
+    const uint32_t missing = KV_LANES_KEPT_MORE - 1, end = missing + KEPT;
+
+    for (uint32_t sn = 0; sn < missing; sn++)
+        g_assert_cmpint(seg(f, sn == 0 ? more : rest, sn, sn, 'a'), ==, KV_DROP_NONE);
+    kv_lanes_settle(f->lanes, FIRST + missing);
+    for (uint32_t sn = missing + 1; sn < end; sn++) {
+        uint32_t at = sn - missing - 1;
+
+        g_assert_cmpint(seg(f, 1 | (at == 0 ? more : rest), at, sn, 'b'), ==, KV_DROP_NONE);
+    }
+    seg(f, KV_FRAME_NOT_FIRST, missing, missing, 'a');
+    g_assert_cmpuint(recv_unmarked(f), ==, missing + 1);
+    seg(f, 1 | KV_FRAME_NOT_FIRST, KEPT - 1, end, 'b');
+    g_assert_cmpuint(recv_unmarked(f), ==, KEPT);
+    g_assert_cmpuint(kv_lanes_get_kept(f->lanes), ==, 0);
+}
+
+/* Proves: where more waits than may, datagrams are given up before segments, and of either what was
+ * begun first. */
+static void
+test_oldest(Fixture *f, gconstpointer data)
+{
+    const uint32_t all = KEPT + KV_LANES_KEPT_MORE;
+    const uint16_t more = KV_FRAME_MORE, last = KV_FRAME_NOT_FIRST;
+
+    for (uint32_t i = 0; i < all - 2; i++)
+        g_assert_cmpint(seg(f, (uint16_t) i | more, 0, i, 's'), ==, KV_DROP_NONE);
+    g_assert_cmpint(dgram(f, 1000 | more, 0, 'd', 0), ==, KV_DROP_NONE);
+    g_assert_cmpint(dgram(f, 1001 | more, 0, 'e', 0), ==, KV_DROP_NONE);
+
+    g_assert_cmpint(seg(f, 900 | more, 0, 900, 't'), ==, KV_DROP_NO_MEMORY);
+    g_assert_cmpint(dgram(f, 1000 | last, 1, 'd', 0), ==, KV_DROP_MALFORMED);
+    dgram(f, 1001 | last, 1, 'e', 0);
+    expect(f, "ee");
+
+    g_assert_cmpint(dgram(f, 1002, 1, 'f', 0), ==, KV_DROP_NONE);
+    g_assert_cmpint(seg(f, 901 | more, 0, 901, 'u'), ==, KV_DROP_NO_MEMORY);
+    expect(f, "f");
+
+    g_assert_cmpint(seg(f, 902 | more, 0, 902, 'v'), ==, KV_DROP_NO_MEMORY);
+    g_assert_cmpint(seg(f, 0 | last, 1, 903, 's'), ==, KV_DROP_MALFORMED);
+    seg(f, 1 | last, 1, 904, 's');
+    seg(f, 902 | last, 1, 905, 'v');
+    expect(f, "ss vv");
 }
 
 /* Proves: a packet that grows beyond 64 KiB and one without bytes are dropped. */
@@ -348,6 +400,7 @@ main(int argc, char **argv)
         {"/native-lanes/order", test_order},       {"/native-lanes/given-up", test_given_up},
         {"/native-lanes/patience", test_patience}, {"/native-lanes/parts", test_parts},
         {"/native-lanes/window", test_window},     {"/native-lanes/limit", test_limit},
+        {"/native-lanes/honest", test_honest},     {"/native-lanes/oldest", test_oldest},
         {"/native-lanes/sizes", test_sizes},       {"/native-lanes/sender", test_sender},
         {"/native-lanes/marked", test_marked},
     };

@@ -8,7 +8,6 @@
 #define LANES_PER_PAGE 16
 #define N_PAGES        (KV_FRAME_LANES / LANES_PER_PAGE)
 #define SLAB_PARTS     32
-#define JOINING_MORE   64 /* parts of a packet that una is in the middle of */
 #define HEAP_KEPT      64 /* places of an empty heap that are worth keeping */
 
 /* Numbers in 64 bits begin here, so that those below the first are no wrap. */
@@ -45,6 +44,8 @@ typedef struct {
     Row joining;   /* the beginning of a packet whose rest has not come yet */
     uint32_t joining_parts;
     size_t joining_bytes;
+    GQueue *unfinished; /* where @age is, while there is something to join */
+    GList age;          /* its data is the lane */
 } Lane;
 
 /* Which of a lane's packets from @first on were passed over and have not come yet. */
@@ -58,10 +59,12 @@ struct _KvLanes {
     KvLanesConfig config;
     uint64_t una; /* wide */
     Lane *pages[N_PAGES];
-    Block *blocks;  /* NULL until one is needed */
-    KvHeap by_sn;   /* of Part.release: segments that came early */
-    KvHeap by_time; /* datagrams that came early */
-    Row ready;      /* whole packets in the order in which they are handed up */
+    Block *blocks;               /* NULL until one is needed */
+    KvHeap by_sn;                /* of Part.release: segments that came early */
+    KvHeap by_time;              /* datagrams that came early */
+    Row ready;                   /* whole packets in the order in which they are handed up */
+    GQueue unfinished_segments;  /* of Lane.age: what was begun first comes first */
+    GQueue unfinished_datagrams; /* that begin with one */
     uint32_t n_kept;
     uint32_t n_joining; /* of them, parts of packets whose rest has not come yet */
     Part *spare;
@@ -249,27 +252,53 @@ take_missing(KvLanes *lanes, guint lane, uint64_t sequence)
 
 /* --- order ---------------------------------------------------------------------------------- */
 
+/* A part of a packet whose rest has not come yet. */
 static void
-forget_joining(KvLanes *lanes, Lane *lane)
+keep_joining(KvLanes *lanes, Lane *lane, Part *part)
 {
+    Row one = {part, part};
+
+    if (lane->joining_parts == 0) {
+        lane->unfinished =
+            part->is_segment ? &lanes->unfinished_segments : &lanes->unfinished_datagrams;
+        lane->age.data = lane;
+        g_queue_push_tail_link(lane->unfinished, &lane->age);
+    }
+    row_append(&lane->joining, &one);
+    lane->joining_bytes += part->len;
+    lane->joining_parts++;
+    lanes->n_joining++;
+}
+
+/* Returns: what was to be joined. */
+static Row
+take_joining(KvLanes *lanes, Lane *lane)
+{
+    Row row = lane->joining;
+
+    if (lane->joining_parts == 0)
+        return row;
+    g_queue_unlink(lane->unfinished, &lane->age);
     lanes->n_joining -= lane->joining_parts;
     lane->joining = (Row){0};
     lane->joining_parts = 0;
     lane->joining_bytes = 0;
+    return row;
 }
 
 static void
 drop_joining(KvLanes *lanes, Lane *lane)
 {
-    row_clear(lanes, &lane->joining);
-    forget_joining(lanes, lane);
+    Row row = take_joining(lanes, lane);
+
+    row_clear(lanes, &row);
 }
 
 /* Takes the lane's next part. */
 static KvDrop
 take_in_order(KvLanes *lanes, Lane *lane, Part *part)
 {
-    Row one = {part, part};
+    Row one = {part, part}, packet;
 
     lane->next++;
     if ((part->lane & KV_FRAME_NOT_FIRST) == 0)
@@ -281,19 +310,13 @@ take_in_order(KvLanes *lanes, Lane *lane, Part *part)
         return KV_DROP_MALFORMED;
     }
     part->next = NULL;
-    row_append(&lane->joining, &one);
-    lane->joining_bytes += part->len;
-    lane->joining_parts++;
-    lanes->n_joining++;
-    if ((part->lane & KV_FRAME_MORE) != 0 &&
-        lanes->n_joining <= lanes->config.kept_max + JOINING_MORE)
-        return KV_DROP_NONE;
     if ((part->lane & KV_FRAME_MORE) != 0) {
-        drop_joining(lanes, lane);
-        return KV_DROP_NO_MEMORY;
+        keep_joining(lanes, lane, part);
+        return KV_DROP_NONE;
     }
-    row_append(&lanes->ready, &lane->joining);
-    forget_joining(lanes, lane);
+    packet = take_joining(lanes, lane);
+    row_append(&packet, &one);
+    row_append(&lanes->ready, &packet);
     return KV_DROP_NONE;
 }
 
@@ -359,6 +382,28 @@ release(KvLanes *lanes, Part *part)
     take_early(lanes, get_lane(lanes, part->lane & KV_FRAME_LANE_MASK), part->order.when + 1);
 }
 
+/* Gives up what waits beyond the limit: before all else what nobody repeats, and what was begun
+ * first. No peer that keeps to its window has so many segments wait. */
+static KvDrop
+give_up_excess(KvLanes *lanes)
+{
+    KvDrop drop = KV_DROP_NONE;
+
+    while (lanes->by_sn.len + lanes->by_time.len + lanes->n_joining >
+           lanes->config.kept_max + KV_LANES_KEPT_MORE) {
+        KvHeapNode *early = kv_heap_peek(&lanes->by_time);
+
+        drop = KV_DROP_NO_MEMORY;
+        if (lanes->unfinished_datagrams.length > 0)
+            drop_joining(lanes, g_queue_peek_head(&lanes->unfinished_datagrams));
+        else if (early != NULL)
+            release(lanes, part_of_release(early));
+        else
+            drop_joining(lanes, g_queue_peek_head(&lanes->unfinished_segments));
+    }
+    return drop;
+}
+
 /* --- the verbs ------------------------------------------------------------------------------ */
 
 static uint64_t
@@ -392,7 +437,7 @@ kv_lanes_input(KvLanes *lanes, KvFrameType type, const KvFramePart *frame, KvPac
     uint64_t sequence = widen(lane->next, frame->lane_sequence);
     uint64_t at;
     Part *part;
-    KvDrop drop;
+    KvDrop drop, excess;
 
     if (frame->len == 0)
         return KV_DROP_MALFORMED;
@@ -400,13 +445,14 @@ kv_lanes_input(KvLanes *lanes, KvFrameType type, const KvFramePart *frame, KvPac
     if (sequence > lane->next && (at = get_release(lanes, part, frame->sn, now)) > 0) {
         kv_heap_set(&lane->early, &part->order, sequence);
         kv_heap_set(get_release_heap(lanes, part), &part->release, at);
-        return KV_DROP_NONE;
+        return give_up_excess(lanes);
     }
     if (sequence > lane->next)
         take_early(lanes, lane, sequence);
     drop = take_part(lanes, lane, part, sequence);
     take_early(lanes, lane, 0);
-    return drop;
+    excess = give_up_excess(lanes);
+    return drop != KV_DROP_NONE ? drop : excess;
 }
 
 void

@@ -18,18 +18,23 @@
  * moves on. A packet that a lane has passed over is still handed up when it comes after all, if it
  * is one of the last 8192.
  *
+ * What waits beyond its bound is given up: first datagrams, then the packets that were begun first.
+ * Segments of a peer that keeps to its window never meet that: those that wait are above una, and
+ * within the window, but for the parts of one packet.
+ *
  * Memory: by lane in use, by what waits, both bounded; nothing else depends on the peer.
  */
 typedef struct _KvLanes KvLanes;
 
 #define KV_LANES_PACKET_MAX 65549 /* bytes of an inner packet: 64 KiB less one, and Ethernet */
 #define KV_LANES_WINDOW     8192  /* packets that were passed over and may still come */
+#define KV_LANES_KEPT_MORE  64    /* parts of a packet that una is in the middle of */
 
 typedef struct {
-    uint32_t kept_max; /* the window that the peer was told: so many segments wait, and so many
-                          datagrams, and about so many parts for the rest of their packet */
-    KvTime patience;   /* of a datagram that came early; 0: none */
-    uint32_t first_sn; /* 0 on any real wire, as @first_sequence; */
+    uint32_t kept_max;       /* the window that the peer was told: so many parts wait in all, and
+                                %KV_LANES_KEPT_MORE, for others before them or the rest of their packet */
+    KvTime patience;         /* of a datagram that came early; 0: none */
+    uint32_t first_sn;       /* 0 on any real wire, as @first_sequence; */
     uint32_t first_sequence; /* tests start just before the wrap */
 } KvLanesConfig;
 
@@ -43,7 +48,8 @@ void kv_lanes_free(KvLanes *lanes);
  * @part: its data lies in @packet
  * @packet: referenced for as long as the part waits
  *
- * Returns: why the part was dropped, or %KV_DROP_NONE.
+ * Returns: why the part was dropped, or %KV_DROP_NONE; %KV_DROP_NO_MEMORY: something that waited
+ * was given up for it.
  */
 KvDrop kv_lanes_input(KvLanes *lanes, KvFrameType type, const KvFramePart *part, KvPacket *packet,
                       KvTime now);
