@@ -13,7 +13,8 @@ from kvbus import (CLIENT, CLIENT_SETTINGS, ERROR, LONG, MANAGER, NAME, NOBODY, 
 from kvnet import SANITIZED, SECRET, TIME_FACTOR, test, wait_until
 from kvdbus import DESTINATION, INTERFACE, MEMBER, PATH, REPLY_SERIAL, SIGNATURE, UNIX_FDS, Wire, Writer, body, message
 
-SEED = int(os.environ.get("KV_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+GIVEN_SEED = os.environ.get("KV_TEST_SEED", "random")
+SEED = random.SystemRandom().randrange(1 << 32) if GIVEN_SEED == "random" else int(GIVEN_SEED)
 SWEEP_CALLS = (16000 if LONG else 3000) // (5 if SANITIZED else 1)
 AT_A_TIME = 32
 VICTIM_PORT = 7000
