@@ -110,10 +110,17 @@ kv_pacer_get_bdp(const KvPacer *pacer)
     return get_sending_rate(pacer) * pacer->min_rtt / KV_TIME_S;
 }
 
+/* A second startup only looks whether a longer path is faster, too: what was known still holds. */
+static gboolean
+is_known(const KvPacer *pacer)
+{
+    return pacer->mode != KV_PACER_STARTUP || pacer->is_restarted;
+}
+
 uint64_t
 kv_pacer_get_known_rate(const KvPacer *pacer)
 {
-    return pacer->mode == KV_PACER_STARTUP ? 0 : get_sending_rate(pacer);
+    return is_known(pacer) ? get_sending_rate(pacer) : 0;
 }
 
 /* Whether @rtt is that of a queue. */
@@ -412,7 +419,7 @@ kv_pacer_on_ack(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
 static gboolean
 is_paced(const KvPacer *pacer)
 {
-    return pacer->rate > 0 && (pacer->mode != KV_PACER_STARTUP || pacer->is_restarted);
+    return pacer->rate > 0 && is_known(pacer);
 }
 
 /* How far the schedule may run ahead, in us: the length of a burst. */
@@ -471,7 +478,7 @@ kv_pacer_is_delayed(const KvPacer *pacer)
 gboolean
 kv_pacer_is_busy(const KvPacer *pacer, uint64_t in_flight)
 {
-    if (pacer->mode == KV_PACER_STARTUP)
+    if (!is_known(pacer))
         return kv_pacer_has_queue(pacer, in_flight);
     return in_flight > kv_pacer_get_bdp(pacer) / 2;
 }

@@ -113,7 +113,7 @@ KvTime kv_pacer_get_next(const KvPacer *pacer);
 /* Delivered bytes per second; 0: not known yet. */
 uint64_t kv_pacer_get_bandwidth(const KvPacer *pacer);
 
-/* What is to be sent each second so that the known path is full; 0: still looked for. */
+/* What is to be sent each second so that the known path is full; 0: not known yet. */
 uint64_t kv_pacer_get_known_rate(const KvPacer *pacer);
 
 /* Bytes that fill the known path without a queue; 0: not known yet. */
@@ -125,8 +125,8 @@ gboolean kv_pacer_has_queue(const KvPacer *pacer, uint64_t in_flight);
 /* Whether RTTs are longer than those of the path alone, if only a little. */
 gboolean kv_pacer_is_delayed(const KvPacer *pacer);
 
-/* Whether @in_flight bytes are more than half of what the known path holds; while that is still
- * looked for, whether they stand in a queue. */
+/* Whether @in_flight bytes are more than half of what the known path holds; while none is
+ * known yet, whether they stand in a queue. */
 gboolean kv_pacer_is_busy(const KvPacer *pacer, uint64_t in_flight);
 
 /* Whether @in_flight bytes are more than the known path holds without a queue. */

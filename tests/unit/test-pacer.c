@@ -78,11 +78,48 @@ test_delayed(void)
     }
 }
 
+/* Proves: who looks for the rate of a path that has become longer still knows the rate from before,
+ * and by that whether the path is in use: no queue has to stand first.
+ */
+static void
+test_restarted(void)
+{
+    static const guint most = 8; /* what is left under way so that the path's length shows */
+    const guint segments = 64;
+    uint64_t delivered = (uint64_t) ROUNDS * segments * SEGMENT;
+    KvTime now = KV_TIME_S + ROUNDS * RTT;
+    KvPacer pacer;
+
+    run_rounds(&pacer, segments, FALSE, RTT);
+    g_assert_cmpint(pacer.mode, !=, KV_PACER_STARTUP);
+    for (guint i = 0; i < ROUNDS && !pacer.is_restarted; i++) {
+        KvPacerSample sample = {
+            .delivered = delivered + most * SEGMENT,
+            .prior_delivered = delivered,
+            .interval = 2 * RTT,
+            .rtt = 2 * RTT,
+            .acked = most * SEGMENT,
+            .acked_alone = most * SEGMENT,
+            .in_flight = most * SEGMENT,
+        };
+
+        delivered += most * SEGMENT;
+        now += sample.rtt;
+        kv_pacer_on_ack(&pacer, &sample, now);
+    }
+    g_assert_true(pacer.is_restarted);
+    g_assert_cmpint(pacer.mode, ==, KV_PACER_STARTUP);
+    g_assert_cmpuint(kv_pacer_get_known_rate(&pacer), >, 0);
+    g_assert_true(kv_pacer_is_busy(&pacer, kv_pacer_get_bdp(&pacer)));
+    g_assert_false(kv_pacer_is_busy(&pacer, kv_pacer_get_bdp(&pacer) / 4));
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_add_func("/pacer/thin-traffic", test_thin_traffic);
     g_test_add_func("/pacer/filled", test_filled);
     g_test_add_func("/pacer/delayed", test_delayed);
+    g_test_add_func("/pacer/restarted", test_restarted);
     return kv_test_main(&argc, &argv);
 }
