@@ -49,6 +49,7 @@ struct _KvLink {
     KvTimer timer;
     KvIdle idle;
     KvTime last_received;
+    KvLinkNews news;
     gboolean ended;
     uint64_t device_drops;
     uint64_t malformed;
@@ -466,6 +467,12 @@ KvNative *
 kv_link_get_native(const KvLink *link)
 {
     return kv_session_get_native(link->session);
+}
+
+KvLinkNews *
+kv_link_get_news(KvLink *link)
+{
+    return &link->news;
 }
 
 gboolean

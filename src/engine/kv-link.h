@@ -55,6 +55,16 @@ const KvSockaddr *kv_link_get_remote(const KvLink *link);
 /* (transfer none) (nullable): of a link that speaks the native protocol. */
 KvNative *kv_link_get_native(const KvLink *link);
 
+/* What the main thread is to learn of a native link, however often the peer has news: one message
+ * is under way at a time, and what came meanwhile goes with the next. */
+typedef struct {
+    gboolean is_under_way;
+    guint events; /* bits 1 << KvEventType that no message has taken along yet */
+} KvLinkNews;
+
+/* (transfer none): for the pump alone. */
+KvLinkNews *kv_link_get_news(KvLink *link);
+
 /* Whether the context's @ended was called. */
 gboolean kv_link_has_ended(const KvLink *link);
 KvTime kv_link_get_last_received(const KvLink *link);

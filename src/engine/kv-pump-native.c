@@ -10,6 +10,7 @@
 typedef struct {
     KvPump *pump;
     KvLinkId link;
+    guint events;
     uint32_t id;
     KvPumpRequest request;
     KvNativeConfig config;
@@ -46,6 +47,12 @@ message_free(Message *message)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
 
+static gboolean
+has_news(const Message *message, KvEventType type)
+{
+    return (message->events & 1U << type) != 0;
+}
+
 /* --- on the main thread: what the worker says ------------------------------------------------- */
 
 static void
@@ -79,14 +86,24 @@ main_configured(gpointer data)
         pump->callbacks->configured(pump->owner, pump, message->link, &message->config);
 }
 
+static void worker_told(KvWorker *worker, gpointer data);
+
 static void
-main_moved(gpointer data)
+main_news(gpointer data)
 {
     g_autoptr(Message) message = data;
+    const KvEvent event = {.type = KV_EVENT_RECONFIGURED};
     KvPump *pump = message->pump;
+    const KvPumpCallbacks *callbacks = pump->callbacks;
 
-    if (!pump->is_over && pump->callbacks->moved != NULL)
-        pump->callbacks->moved(pump->owner, pump, message->link, &message->remote);
+    if (!pump->is_over && has_news(message, KV_EVENT_MOVED) && callbacks->moved != NULL)
+        callbacks->moved(pump->owner, pump, message->link, &message->remote);
+    if (!pump->is_over && has_news(message, event.type) && callbacks->configured != NULL)
+        callbacks->configured(pump->owner, pump, message->link, &message->config);
+    if (!pump->is_over && has_news(message, event.type))
+        callbacks->event(pump->owner, pump, message->link, &message->remote, &event);
+    if (!pump->is_over)
+        kv_worker_send(pump->worker, worker_told, g_steal_pointer(&message));
 }
 
 static void
@@ -296,44 +313,79 @@ kv_pump_native_input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
     return news.drop;
 }
 
+/* (transfer full): with what the peer has said. */
+static Message *
+configuration_message_new(KvPump *pump, KvLink *link)
+{
+    Message *message = message_new(pump, kv_link_get_id(link));
+
+    /* A server does not listen, and its clients may say thousands of things. */
+    if (pump->callbacks->configured != NULL)
+        kv_native_config_copy(kv_native_get_remote_config(kv_link_get_native(link)),
+                              &message->config);
+    return message;
+}
+
 static void
 tell_configuration(KvPump *pump, KvLink *link)
 {
-    Message *message;
-
-    /* A server does not listen, and its clients may say thousands of things, again and again. */
-    if (pump->callbacks->configured == NULL)
-        return;
-    message = message_new(pump, kv_link_get_id(link));
-    kv_native_config_copy(kv_native_get_remote_config(kv_link_get_native(link)), &message->config);
-    kv_main_send(main_configured, message);
+    kv_main_send(main_configured, configuration_message_new(pump, link));
 }
 
-void
-kv_pump_native_event(KvPump *pump, KvLink *link, const KvEvent *event)
+/* What a peer may say as often as it likes: the main thread learns the newest when it has time. */
+static void
+tell_news(KvPump *pump, KvLink *link, guint events)
 {
+    KvLinkNews *news = kv_link_get_news(link);
     Message *message;
 
+    news->events |= events;
+    if (news->is_under_way || news->events == 0)
+        return;
+    if ((news->events & 1U << KV_EVENT_RECONFIGURED) != 0)
+        message = configuration_message_new(pump, link);
+    else
+        message = message_new(pump, kv_link_get_id(link));
+    message->events = news->events;
+    message->remote = *kv_link_get_remote(link);
+    *news = (KvLinkNews){.is_under_way = TRUE};
+    kv_main_send(main_news, message);
+}
+
+/* The main thread has taken the last news. */
+static void
+worker_told(KvWorker *worker, gpointer data)
+{
+    g_autoptr(Message) message = data;
+    KvLink *link = kv_pump_find_link(message->pump, message->link);
+
+    if (link == NULL)
+        return;
+    kv_link_get_news(link)->is_under_way = FALSE;
+    tell_news(message->pump, link, 0);
+}
+
+gboolean
+kv_pump_native_event(KvPump *pump, KvLink *link, const KvEvent *event)
+{
     if (pump->params->role == KV_ROLE_PEER)
         kv_pump_peers_note_place(pump, link);
     switch (event->type) {
     case KV_EVENT_CONFIGURED:
     case KV_EVENT_READY:
-    case KV_EVENT_RECONFIGURED:
     case KV_EVENT_LOST:
         tell_configuration(pump, link);
-        break;
+        return FALSE;
     case KV_EVENT_SESSIONS:
         if (pump->door != NULL)
             kv_pump_native_note_sessions(pump, link);
-        break;
+        return TRUE;
+    case KV_EVENT_RECONFIGURED:
     case KV_EVENT_MOVED:
-        message = message_new(pump, kv_link_get_id(link));
-        message->remote = *kv_link_get_remote(link);
-        kv_main_send(main_moved, message);
-        break;
+        tell_news(pump, link, 1U << event->type);
+        return TRUE;
     default:
-        break;
+        return FALSE;
     }
 }
 

@@ -84,9 +84,9 @@ KvLink *kv_pump_native_find(KvPump *pump, const KvUdpDatagram *datagram);
 /* [worker] A datagram of no session; %KV_DROP_NONE: it was a native one. */
 KvDrop kv_pump_native_input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now);
 
-/* [worker] Acts on a native link's event, and tells the main thread; %FALSE: that is for the pump
- * itself to do as with any event. */
-void kv_pump_native_event(KvPump *pump, KvLink *link, const KvEvent *event);
+/* [worker] Acts on a native link's event. Returns: %FALSE if the pump itself is to tell it to the
+ * main thread, as any other event. */
+gboolean kv_pump_native_event(KvPump *pump, KvLink *link, const KvEvent *event);
 
 /* [worker] Datagrams of the sessions that @link has now are found. */
 void kv_pump_native_note_sessions(KvPump *pump, KvLink *link);

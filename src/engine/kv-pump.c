@@ -185,9 +185,7 @@ link_event(gpointer data, KvLink *link, const KvEvent *event)
     KvPump *pump = data;
     Message *message;
 
-    if (kv_link_get_native(link) != NULL)
-        kv_pump_native_event(pump, link, event);
-    if (event->type == KV_EVENT_SESSIONS || event->type == KV_EVENT_MOVED)
+    if (kv_link_get_native(link) != NULL && kv_pump_native_event(pump, link, event))
         return;
     if (event->type == KV_EVENT_READY)
         kv_demux_establish(pump->demux, kv_link_get_entry(link));

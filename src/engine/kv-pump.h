@@ -61,7 +61,8 @@ typedef struct {
      * requests nothing more is heard; ten seconds after the grant they are nothing any more. */
     void (*confirmed)(gpointer owner, KvPump *pump, KvLinkId link, uint32_t id);
     /* (nullable): native: what the peer says, all that it said before included: comes before the
-     * events CONFIGURED, READY and RECONFIGURED, and with a refusal before @ended. */
+     * events CONFIGURED, READY and RECONFIGURED, and with a refusal before @ended. However often
+     * it says something new: RECONFIGURED comes again only when the last was taken. */
     void (*configured)(gpointer owner, KvPump *pump, KvLinkId link, const KvNativeConfig *remote);
     /* (nullable): native: the peer is elsewhere. */
     void (*moved)(gpointer owner, KvPump *pump, KvLinkId link, const KvSockaddr *remote);

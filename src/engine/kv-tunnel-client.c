@@ -319,8 +319,9 @@ reconfigured(KvTunnelClient *self)
         return;
     }
     self->plan = plan;
-    kv_log(KV_LOG_INFO, NULL, get_log_name(self), remote,
-           "%s has told a new configuration: interface %s follows", remote, self->plan.name);
+    kv_log_limited("reconfigured", KV_LOG_INFO, NULL, get_log_name(self), remote,
+                   "%s has told a new configuration: interface %s follows", remote,
+                   self->plan.name);
     tell_configuration(self);
 }
 

@@ -282,6 +282,30 @@ test_connect(Fixture *f, gconstpointer with_keys)
     g_assert_cmpint(f->server.reason, ==, KV_REASON_PEER_CLOSED);
 }
 
+/* Proves: however much a server says while the client's main thread has no time, one message of it
+ * waits there, another may come before the last word does, and the newest counts. */
+static void
+test_news(Fixture *f, gconstpointer with_keys)
+{
+    const guint n = 50, first_mtu = 1300;
+    guint n_reconfigured;
+
+    connect_ends(f);
+    n_reconfigured = f->client.n_reconfigured;
+    for (guint i = 0; i < n; i++) {
+        KvNativeConfig more;
+
+        kv_native_config_init(&more);
+        more.mtu = (uint16_t) (first_mtu + i);
+        kv_pump_say(f->server.pump, f->server.link, &more);
+        kv_native_config_clear(&more);
+        g_usleep(10000);
+    }
+    wait_for(&f->client.mtu, first_mtu + n - 1);
+    g_assert_cmpuint(f->client.n_reconfigured - n_reconfigured, <=, 4);
+    g_assert_cmpuint(f->client.n_reconfigured, >, n_reconfigured);
+}
+
 /* Proves: the server's sentence reaches the client. */
 static void
 test_refused(Fixture *f, gconstpointer with_keys)
@@ -352,6 +376,7 @@ main(int argc, char **argv)
     gpointer with_keys = GINT_TO_POINTER(TRUE);
 
     g_test_add("/native-pump/secret/connect", Fixture, NULL, set_up, test_connect, tear_down);
+    g_test_add("/native-pump/secret/news", Fixture, NULL, set_up, test_news, tear_down);
     g_test_add("/native-pump/secret/refused", Fixture, NULL, set_up, test_refused, tear_down);
     g_test_add("/native-pump/secret/restart", Fixture, NULL, set_up, test_restart, tear_down);
     g_test_add("/native-pump/keys/connect", Fixture, with_keys, set_up, test_connect, tear_down);
