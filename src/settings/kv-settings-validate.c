@@ -17,6 +17,9 @@
 #define NATIVE_SHARDS_MAX 192
 #define NATIVE_PARITY_MAX 64
 
+/* RFC 8200: the kernel takes no IPv6 address or route for an interface with less. */
+#define MTU6_MIN 1280
+
 static gboolean
 require(const KvSettings *settings, KvSettingId id, GError **error)
 {
@@ -170,6 +173,56 @@ validate_mtu(const KvSettings *settings, GError **error)
     return TRUE;
 }
 
+/* One network of IPv6 is enough to need it. */
+static gboolean
+has_ip6(const KvPeerSettings *peer, KvPeerSettingId id)
+{
+    g_autoptr(GArray) networks = kv_peer_settings_list_networks(peer, id);
+
+    for (guint i = 0; i < networks->len; i++) {
+        if (g_array_index(networks, KvNetwork, i).is_ip6)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+validate_peer_mtu6(const KvPeerSettings *peer, guint mtu, GError **error)
+{
+    static const KvPeerSettingId ids[] = {KV_PEER_SETTING_LOCAL_IP6, KV_PEER_SETTING_ALLOWED_IPS,
+                                          KV_PEER_SETTING_ROUTES};
+
+    for (guint i = 0; i < G_N_ELEMENTS(ids); i++) {
+        if (has_ip6(peer, ids[i]))
+            return kv_settings_fail(
+                error, _("peer %s: %s: IPv6 needs a vni-mtu of at least %u, and it is %u"),
+                kv_peer_settings_get_name(peer), kv_peer_setting_get(ids[i])->key, MTU6_MIN, mtu);
+    }
+    return TRUE;
+}
+
+static gboolean
+validate_mtu6(const KvSettings *settings, GError **error)
+{
+    static const KvSettingId ids[] = {KV_SETTING_LOCAL_IP6, KV_SETTING_ASSIGNABLE_IPS6};
+    guint mtu = (guint) kv_settings_get_uint(settings, KV_SETTING_VNI_MTU);
+    gboolean is_tun = kv_settings_get_choice(settings, KV_SETTING_VNI_MODE) == KV_VNI_MODE_TUN;
+
+    if (mtu == 0 || mtu >= MTU6_MIN)
+        return TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(ids); i++) {
+        if (kv_settings_is_set(settings, ids[i]) && kv_settings_has_use_for(settings, ids[i]))
+            return kv_settings_fail(error,
+                                    _("%s: IPv6 needs a vni-mtu of at least %u, and it is %u"),
+                                    kv_setting_get(ids[i])->key, MTU6_MIN, mtu);
+    }
+    for (guint i = 0; is_tun && i < kv_peer_list_get_length(settings->peers); i++) {
+        if (!validate_peer_mtu6(kv_peer_list_get(settings->peers, i), mtu, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean
 validate_vni_mode(const KvSettings *settings, GError **error)
 {
@@ -286,7 +339,8 @@ static gboolean
 validate_client(const KvSettings *settings, GError **error)
 {
     return require(settings, KV_SETTING_IP, error) && require(settings, KV_SETTING_PORT, error) &&
-           validate_client_keys(settings, error) && validate_client_address(settings, error);
+           validate_client_keys(settings, error) && validate_client_address(settings, error) &&
+           validate_mtu6(settings, error);
 }
 
 static gboolean
@@ -294,7 +348,8 @@ validate_server(const KvSettings *settings, GError **error)
 {
     return require(settings, KV_SETTING_IP, error) && require(settings, KV_SETTING_PORT, error) &&
            require(settings, KV_SETTING_VNI_MODE, error) && validate_mtu(settings, error) &&
-           validate_vni_mode(settings, error) && validate_fixed_addresses(settings, error);
+           validate_mtu6(settings, error) && validate_vni_mode(settings, error) &&
+           validate_fixed_addresses(settings, error);
 }
 
 /* Its socket has one address, or all. */
@@ -318,8 +373,8 @@ validate_peer(const KvSettings *settings, GError **error)
                                 _("crypt: \"%s\" is not allowed for a peer; allowed: auto, "
                                   "chacha20-poly1305 or aes-256-gcm"),
                                 kv_settings_get_string(settings, KV_SETTING_CRYPT));
-    return validate_mtu(settings, error) && validate_vni_mode(settings, error) &&
-           validate_peer_address(settings, error);
+    return validate_mtu(settings, error) && validate_mtu6(settings, error) &&
+           validate_vni_mode(settings, error) && validate_peer_address(settings, error);
 }
 
 gboolean

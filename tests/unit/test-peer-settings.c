@@ -282,6 +282,41 @@ test_fixed_address(void)
     }
 }
 
+/* Proves: what the kernel would not set on an interface with so small an MTU is told before. */
+static void
+test_mtu6(void)
+{
+    static const struct {
+        const char *lines; /* of the tunnel, and of the peer */
+        const char *error; /* NULL: allowed */
+    } cases[] = {
+        {"role=peer\nvni-mtu=1279\n[peer x]\nallowed-ips=10.0.0.2/32", NULL},
+        {"role=peer\nvni-mtu=1280\nlocal-ip6=fd00::1\n[peer x]\nallowed-ips=fd00::2/128", NULL},
+        {"role=peer\nvni-mtu=1279\nlocal-ip6=fd00::1\n[peer x]",
+         "local-ip6: IPv6 needs a vni-mtu of at least 1280, and it is 1279"},
+        {"role=peer\nvni-mtu=68\n[peer x]\nallowed-ips=10.0.0.2/32;fd00::2/128",
+         "peer x: allowed-ips: IPv6 needs a vni-mtu of at least 1280, and it is 68"},
+        {"role=peer\nvni-mtu=68\nvni-mode=tap\n[peer x]\nallowed-ips=fd00::2/128", NULL},
+        {"role=server\nip=::\nport=7\nvni-mode=tun\nvni-mtu=576\nassignable-ips6=fd00::/64\n[peer "
+         "x]",
+         "assignable-ips6: IPv6 needs a vni-mtu of at least 1280, and it is 576"},
+        {"role=server\nip=::\nport=7\nvni-mode=tun\nvni-mtu=576\n[peer x]\nroutes=fd02::/64",
+         "peer x: routes: IPv6 needs a vni-mtu of at least 1280, and it is 576"},
+        {"role=server\nip=::\nport=7\nvni-mode=tun\nvni-mtu=576\n[peer x]\nlocal-ip6=fd00::5",
+         "peer x: local-ip6: IPv6 needs a vni-mtu of at least 1280, and it is 576"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text =
+            g_strdup_printf("[tunnel]\n%s\npublic-key=" KEY_A "\n", cases[i].lines);
+        g_autoptr(KvSettings) settings = load(text, NULL);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_cmpint(kv_settings_validate_saved(settings, &error), ==, cases[i].error == NULL);
+        g_assert_cmpstr(error != NULL ? error->message : NULL, ==, cases[i].error);
+    }
+}
+
 /* Proves: there are bounds to the number of peers and to what they take in a file, which all that
  * is within them can be written to and read from. */
 static void
@@ -382,5 +417,6 @@ main(int argc, char **argv)
     g_test_add_func("/peer-settings/merge", test_merge);
     g_test_add_func("/peer-settings/file-mode", test_file_mode);
     g_test_add_func("/peer-settings/fixed-address", test_fixed_address);
+    g_test_add_func("/peer-settings/mtu6", test_mtu6);
     return kv_test_main(&argc, &argv);
 }
