@@ -60,7 +60,7 @@ answered(const KvSockaddr *address, const GError *error, gpointer data)
     if (self->is_over)
         really_free(self);
     else if (address == NULL)
-        kv_log(KV_LOG_WARNING, NULL, self->log_name, NULL, "%s", error->message);
+        kv_log(KV_LOG_WARNING, NULL, self->log_name, NULL, "ip: %s", error->message);
     else
         self->func(address, self->data);
 }

@@ -40,7 +40,7 @@ deliver(Request *request, GSocketAddress *address, GError *failure)
     if (address != NULL && g_socket_address_to_native(address, &result, sizeof result, &detail)) {
         request->func(&result, NULL, request->data);
     } else {
-        error = g_error_new(KV_ERROR, KV_ERROR_NOT_FOUND, "ip: cannot find the address of %s: %s",
+        error = g_error_new(KV_ERROR, KV_ERROR_NOT_FOUND, "cannot find the address of %s: %s",
                             request->host,
                             detail != NULL ? detail->message : "it is not a valid address");
         request->func(NULL, error, request->data);

@@ -423,7 +423,7 @@ resolved(const KvSockaddr *address, const GError *error, gpointer data)
 
     g_clear_object(&self->resolving);
     if (address == NULL)
-        self->failure = g_error_copy(error);
+        g_propagate_prefixed_error(&self->failure, g_error_copy(error), "ip: ");
     else if (!is_stopping(self))
         dial(self, address);
     if (self->pump != NULL)

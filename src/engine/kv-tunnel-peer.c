@@ -245,7 +245,7 @@ resolved(const KvSockaddr *address, const GError *error, gpointer data)
     if (self->pump == NULL || is_stopping(self))
         return;
     if (address == NULL) {
-        kv_log(KV_LOG_WARNING, NULL, get_log_name(self), get_name(known), "peer %s: %s",
+        kv_log(KV_LOG_WARNING, NULL, get_log_name(self), get_name(known), "peer %s: endpoint: %s",
                get_name(known), error->message);
         return;
     }

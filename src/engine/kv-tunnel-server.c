@@ -549,7 +549,7 @@ resolved(const KvSockaddr *address, const GError *error, gpointer data)
         return;
     }
     if (address == NULL) {
-        self->failure = g_error_copy(error);
+        g_propagate_prefixed_error(&self->failure, g_error_copy(error), "ip: ");
         finish_if_down(self);
         return;
     }
