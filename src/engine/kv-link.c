@@ -545,12 +545,12 @@ kv_link_input(KvLink *link, const KvUdpDatagram *datagram, KvTime now)
 void
 kv_link_add_keys(KvLink *link, KvNativeKeys *keys, const KvUdpDatagram *datagram, KvTime now)
 {
-    KvEndpoint from;
+    KvTransportInput first = {.data = datagram->data, .len = datagram->len, .ecn = datagram->ecn};
 
-    kv_sockaddr_to_endpoint(&datagram->path->remote, &from);
-    kv_native_add_keys(kv_link_get_native(link), keys, datagram->data, datagram->len, &from, now);
+    kv_sockaddr_to_endpoint(&datagram->path->remote, &first.from);
+    kv_native_add_keys(kv_link_get_native(link), keys, &first, now);
     link->last_received = now;
-    note_native_path(link, &from, datagram->path);
+    note_native_path(link, &first.from, datagram->path);
     kv_worker_add_idle(link->context->worker, &link->idle);
 }
 

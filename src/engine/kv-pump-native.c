@@ -223,7 +223,7 @@ add_native_link(KvPump *pump, KvNativeKeys *keys, const KvUdpDatagram *datagram,
 {
     KvNativeParams params;
     KvNativeDoorEntry *entry;
-    KvEndpoint from;
+    KvTransportInput first = {.data = datagram->data, .len = datagram->len, .ecn = datagram->ecn};
     KvNative *native;
     KvNativeKeys known = {.pattern = keys->pattern};
     KvLink *link;
@@ -232,11 +232,11 @@ add_native_link(KvPump *pump, KvNativeKeys *keys, const KvUdpDatagram *datagram,
     if (keys->pattern == KV_NOISE_IKPSK2)
         kv_pump_native_replace(pump, keys->remote_public, now);
     kv_tunnel_native_fill(pump->params->native, keys->pattern, &params);
-    kv_sockaddr_to_endpoint(&datagram->path->remote, &from);
+    kv_sockaddr_to_endpoint(&datagram->path->remote, &first.from);
     memcpy(known.remote_public, keys->remote_public, sizeof known.remote_public);
     memcpy(known.association, keys->association, sizeof known.association);
     native = kv_native_new_server(&params, keys, kv_worker_get_pool(pump->worker), &pump->random,
-                                  datagram->data, datagram->len, &from, now);
+                                  &first, now);
     link =
         kv_pump_add_link(pump, ++pump->next_id, kv_session_new_native(native), datagram->path, now);
     entry = kv_link_get_door_entry(link);

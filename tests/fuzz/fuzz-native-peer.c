@@ -95,16 +95,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .rapid_fec = TRUE,
         .datagram_max = 1400,
     };
-    uint8_t first[KV_PACKET_CAPACITY];
+    uint8_t proof[KV_PACKET_CAPACITY];
+    KvTransportInput first = {.data = proof};
     KvNative *native;
-    size_t len;
 
     kv_handshake_pair_init(&pair, KV_NOISE_IKPSK2, FALSE, 1);
     kv_handshake_pair_finish(&pair, START, &theirs, &ours);
     params.private_key = pair.private_keys[1];
-    len = kv_handshake_pair_prove(&theirs, first);
-    native =
-        kv_native_new_server(&params, &ours, pool, &pair.random, first, len, &pair.from, START);
+    first.len = kv_handshake_pair_prove(&theirs, proof);
+    first.from = pair.from;
+    native = kv_native_new_server(&params, &ours, pool, &pair.random, &first, START);
     drain(native, START);
     play(native, &pair.from, data, size);
     kv_native_free(native);

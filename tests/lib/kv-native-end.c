@@ -197,17 +197,26 @@ answer(KvNativeEnd *end, const KvNativeRequest *request, KvTime now)
     kv_native_config_clear(&grant);
 }
 
+static KvEcn
+get_ecn(const KvNativeEnd *end)
+{
+    return end->congested ? KV_ECN_CE : KV_ECN_NOT_ECT;
+}
+
 static void
 take_confirmed(KvNativeEnd *end, KvNativeKeys *keys, const uint8_t *data, size_t len, KvTime now)
 {
+    KvTransportInput first = {
+        .data = data, .len = len, .from = end->peer_address, .ecn = get_ecn(end)};
+
     if (end->native != NULL && end->params.role != KV_ROLE_PEER &&
         memcmp(keys->association, kv_native_get_association(end->native), KV_NATIVE_ID_BYTES) != 0)
         g_clear_pointer(&end->native, kv_native_free);
     if (end->native != NULL)
-        kv_native_add_keys(end->native, keys, data, len, &end->peer_address, now);
+        kv_native_add_keys(end->native, keys, &first, now);
     else
-        end->native = kv_native_new_server(&end->params, keys, end->pool, &end->random, data, len,
-                                           &end->peer_address, now);
+        end->native =
+            kv_native_new_server(&end->params, keys, end->pool, &end->random, &first, now);
 }
 
 static KvDrop
@@ -247,8 +256,7 @@ machine_input(void *self, const uint8_t *data, size_t len, KvTime now)
     if (end->tap != NULL)
         end->tap->came(end->tap->data, data, len, now);
     if (end->native != NULL)
-        drop = kv_native_input(end->native, data, len, &end->peer_address,
-                               end->congested ? KV_ECN_CE : KV_ECN_NOT_ECT, now);
+        drop = kv_native_input(end->native, data, len, &end->peer_address, get_ecn(end), now);
     if (drop == KV_DROP_STRANGER && end->responder != NULL)
         drop = input_stranger(end, data, len, now);
     end->drops[drop]++;

@@ -21,17 +21,18 @@ kv_sim_hostile_init(KvSimHostile *world, guint parity)
                              .data_shards = 10 * parity,
                              .parity_shards = 3 * parity,
                              .datagram_max = 1400};
-    uint8_t first[KV_PACKET_CAPACITY];
+    uint8_t proof[KV_PACKET_CAPACITY];
+    KvTransportInput first = {.data = proof};
     KvEvent event;
-    size_t len;
 
     *world = (KvSimHostile){.now = START, .pool = kv_packet_pool_new(PACKETS)};
     kv_handshake_pair_init(&world->pair, KV_NOISE_IKPSK2, FALSE, kv_test_get_seed());
     kv_handshake_pair_finish(&world->pair, START, &theirs, &ours);
-    len = kv_handshake_pair_prove(&theirs, first);
+    first.len = kv_handshake_pair_prove(&theirs, proof);
+    first.from = world->pair.from;
     params.private_key = world->pair.private_keys[1];
-    world->native = kv_native_new_server(&params, &ours, world->pool, &world->pair.random, first,
-                                         len, &world->pair.from, START);
+    world->native =
+        kv_native_new_server(&params, &ours, world->pool, &world->pair.random, &first, START);
     world->hostile = kv_live_session_new(&theirs, START);
     world->hostile->next_counter = 1;
     kv_outer_keys_derive(&world->hostile_outer, world->pair.public_keys[0]);

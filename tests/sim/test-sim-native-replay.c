@@ -54,17 +54,17 @@ take_session(World *world, gboolean is_first)
         .role = KV_ROLE_SERVER, .snd_wnd = 1024, .rcv_wnd = 1024, .datagram_max = 1400};
     g_auto(KvNativeKeys) ours = {0};
     g_auto(KvNativeKeys) theirs = {0};
-    uint8_t first[KV_PACKET_CAPACITY];
-    size_t len;
+    uint8_t proof[KV_PACKET_CAPACITY];
+    KvTransportInput first = {.data = proof, .from = world->pair.from};
 
     kv_handshake_pair_finish(&world->pair, world->now, &theirs, &ours);
-    len = kv_handshake_pair_prove(&theirs, first);
+    first.len = kv_handshake_pair_prove(&theirs, proof);
     params.private_key = world->pair.private_keys[1];
     if (is_first)
         world->native = kv_native_new_server(&params, &ours, world->pool, &world->pair.random,
-                                             first, len, &world->pair.from, world->now);
+                                             &first, world->now);
     else
-        kv_native_add_keys(world->native, &ours, first, len, &world->pair.from, world->now);
+        kv_native_add_keys(world->native, &ours, &first, world->now);
     kv_live_session_free(world->sender);
     world->sender = kv_live_session_new(&theirs, world->now);
     world->sender->next_counter = 1;

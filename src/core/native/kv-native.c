@@ -319,7 +319,7 @@ kv_native_new_client(const KvNativeParams *params, KvNativeConfig *say, KvPacket
     return native;
 }
 
-/* The peer began: @datagram is the first under the new keys, and shows that it has them. */
+/* The peer began: @input is the first under the new keys, and shows that it has them. */
 static void
 add_confirmed(KvNative *native, KvNativeKeys *keys, KvTransportInput *input, KvTime now)
 {
@@ -338,16 +338,16 @@ add_confirmed(KvNative *native, KvNativeKeys *keys, KvTransportInput *input, KvT
     }
     kv_transport_add(native->transport, session, &keys->answered, input, now);
     packet->len = (uint32_t) (input->len - KV_SEAL_OVERHEAD);
+    packet->ecn = input->ecn;
     kv_native_read_plaintext(native, packet, &input->from, now);
     native->stats.wire_rx_datagrams++;
     native->stats.wire_rx_bytes += input->len;
 }
 
 void
-kv_native_add_keys(KvNative *native, KvNativeKeys *keys, const uint8_t *datagram, size_t len,
-                   const KvEndpoint *from, KvTime now)
+kv_native_add_keys(KvNative *native, KvNativeKeys *keys, const KvTransportInput *first, KvTime now)
 {
-    KvTransportInput input = {.data = datagram, .len = len, .from = *from};
+    KvTransportInput input = *first;
 
     if (native->state != KV_NATIVE_CLOSED && take_association(native, keys, now)) {
         add_confirmed(native, keys, &input, now);
@@ -359,14 +359,13 @@ kv_native_add_keys(KvNative *native, KvNativeKeys *keys, const uint8_t *datagram
 
 KvNative *
 kv_native_new_server(const KvNativeParams *params, KvNativeKeys *keys, KvPacketPool *pool,
-                     const KvRandom *random, const uint8_t *datagram, size_t len,
-                     const KvEndpoint *from, KvTime now)
+                     const KvRandom *random, const KvTransportInput *first, KvTime now)
 {
     KvNative *native = native_new(params, pool, random);
 
     native->state = KV_NATIVE_READY;
     kv_native_push_event(native, KV_EVENT_READY);
-    kv_native_add_keys(native, keys, datagram, len, from, now);
+    kv_native_add_keys(native, keys, first, now);
     return native;
 }
 

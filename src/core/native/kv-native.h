@@ -59,14 +59,14 @@ KvNative *kv_native_new_client(const KvNativeParams *params, KvNativeConfig *say
 /**
  * kv_native_new_server:
  * @keys: of an answered request that was confirmed; moved from
- * @datagram: that confirmed it
- * @from: where it came from
+ * @first: the datagram that confirmed it; its head need not be read yet
  *
  * Returns: (transfer full): a living association; %KV_EVENT_READY is its first event.
  */
 KvNative *kv_native_new_server(const KvNativeParams *params, KvNativeKeys *keys, KvPacketPool *pool,
-                               const KvRandom *random, const uint8_t *datagram, size_t len,
-                               const KvEndpoint *from, KvTime now) KV_MUST_USE;
+                               const KvRandom *random, const KvTransportInput *first,
+                               KvTime now) KV_MUST_USE;
+
 /**
  * kv_native_new_peer:
  * @say: as for a client
@@ -95,9 +95,9 @@ gboolean kv_native_is_asking(const KvNative *native);
 void kv_native_call(KvNative *native, const KvEndpoint *remote, KvTime now);
 
 /* Server: the same peer made a new handshake that names this association. Peer: the other end made
- * a handshake, whatever it names. */
-void kv_native_add_keys(KvNative *native, KvNativeKeys *keys, const uint8_t *datagram, size_t len,
-                        const KvEndpoint *from, KvTime now);
+ * a handshake, whatever it names. @first: as for kv_native_new_server() */
+void kv_native_add_keys(KvNative *native, KvNativeKeys *keys, const KvTransportInput *first,
+                        KvTime now);
 
 /* What every end that is asked to make room for an association says of itself in its grant. */
 void kv_native_describe(const KvNativeParams *params, KvNativeConfig *config);
