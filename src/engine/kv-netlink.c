@@ -366,6 +366,17 @@ kv_netlink_remove_network(KvNetlink *netlink, const char *name, const KvNetwork 
                  kv_network_to_string(address, text), name);
 }
 
+static void
+read_network(const NlAddr *addr, KvNetwork *network)
+{
+    *network = (KvNetwork){0};
+    if (addr == NULL || nl_addr_get_len(addr) > sizeof network->ip)
+        return;
+    network->is_ip6 = nl_addr_get_family(addr) == AF_INET6;
+    network->prefix = (uint8_t) kv_network_get_bits(network);
+    memcpy(network->ip, nl_addr_get_binary_addr(addr), nl_addr_get_len(addr));
+}
+
 static RtnlRoute *
 build_route(const KvNetlinkRoute *route, RtnlLink *link)
 {
@@ -392,17 +403,38 @@ build_route(const KvNetlinkRoute *route, RtnlLink *link)
     return built;
 }
 
-/* (transfer none) (nullable): @name, with the interface that a route of the main table to the same
- * network with the same metric goes through; those of a machine are read once, for an error. */
-static const char *
-find_route_interface(KvNetlink *netlink, RtnlRoute *wanted, char name[IF_NAMESIZE])
+/* Whether the way is the same, too: then it may be what somebody left who had no time to take it
+ * away. */
+static gboolean
+is_same_way(RtnlRoute *a, RtnlRoute *b)
+{
+    struct rtnl_nexthop *hop_a = rtnl_route_nexthop_n(a, 0);
+    struct rtnl_nexthop *hop_b = rtnl_route_nexthop_n(b, 0);
+    KvNetwork gateway_a;
+    KvNetwork gateway_b;
+
+    read_network(rtnl_route_nh_get_gateway(hop_a), &gateway_a);
+    read_network(rtnl_route_nh_get_gateway(hop_b), &gateway_b);
+    return rtnl_route_get_nnexthops(a) == rtnl_route_get_nnexthops(b) &&
+           rtnl_route_get_protocol(a) == rtnl_route_get_protocol(b) &&
+           rtnl_route_nh_get_ifindex(hop_a) == rtnl_route_nh_get_ifindex(hop_b) &&
+           kv_network_equal(&gateway_a, &gateway_b);
+}
+
+/* Whether the main table has a route to the same network with the same metric. Those of a machine
+ * are read once, for an error.
+ * @name: set: the interface it goes through
+ * @is_same: set: whether one of them is @wanted */
+static gboolean
+find_route(KvNetlink *netlink, RtnlRoute *wanted, char name[IF_NAMESIZE], gboolean *is_same)
 {
     struct nl_cache *routes = NULL;
-    const char *found = NULL;
+    gboolean found = FALSE;
 
+    *is_same = FALSE;
     if (rtnl_route_alloc_cache(netlink->sock, rtnl_route_get_family(wanted), 0, &routes) < 0)
-        return NULL;
-    for (struct nl_object *object = nl_cache_get_first(routes); object != NULL && found == NULL;
+        return FALSE;
+    for (struct nl_object *object = nl_cache_get_first(routes); object != NULL && !*is_same;
          object = nl_cache_get_next(object)) {
         RtnlRoute *route = (RtnlRoute *) object;
         NlAddr *destination = rtnl_route_get_dst(route);
@@ -412,29 +444,13 @@ find_route_interface(KvNetlink *netlink, RtnlRoute *wanted, char name[IF_NAMESIZ
             rtnl_route_get_priority(route) != rtnl_route_get_priority(wanted) ||
             nl_addr_cmp(destination, rtnl_route_get_dst(wanted)) != 0)
             continue;
-        found = if_indextoname(
-            (unsigned int) rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, 0)), name);
+        *is_same = is_same_way(route, wanted);
+        found |=
+            if_indextoname((unsigned int) rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, 0)),
+                           name) != NULL;
     }
     nl_cache_free(routes);
     return found;
-}
-
-/* Whether the kernel has refused because there is such a route, and it is known whose. */
-static gboolean
-is_taken(KvNetlink *netlink, const KvNetlinkRoute *route, RtnlRoute *built, int result,
-         GError **error)
-{
-    char text[KV_NETWORK_TEXT_BYTES];
-    char name[IF_NAMESIZE];
-
-    if (result != -NLE_EXIST || find_route_interface(netlink, built, name) == NULL)
-        return FALSE;
-    g_set_error(error, KV_ERROR, KV_ERROR_EXISTS,
-                "Cannot add route %s with metric %u through interface %s: there is one through "
-                "interface %s",
-                kv_network_to_string(&route->destination, text), route->metric, route->interface,
-                name);
-    return TRUE;
 }
 
 gboolean
@@ -443,16 +459,27 @@ kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **e
     g_autoptr(RtnlLink) link = get_link(netlink, route->interface, error);
     g_autoptr(RtnlRoute) built = NULL;
     char text[KV_NETWORK_TEXT_BYTES];
+    char name[IF_NAMESIZE];
+    gboolean is_same;
     int result;
 
     if (link == NULL)
         return FALSE;
+    kv_network_to_string(&route->destination, text);
     built = build_route(route, link);
     result = rtnl_route_add(netlink->sock, built, route->is_beside ? NLM_F_APPEND : NLM_F_EXCL);
-    return !is_taken(netlink, route, built, result, error) &&
-           !is_switched_off(&route->destination, result, route->interface, error) &&
-           check(result, error, "Cannot add route %s with metric %u through interface %s",
-                 kv_network_to_string(&route->destination, text), route->metric, route->interface);
+    if (result == -NLE_EXIST && find_route(netlink, built, name, &is_same)) {
+        if (is_same)
+            return TRUE;
+        g_set_error(error, KV_ERROR, KV_ERROR_EXISTS,
+                    "Cannot add route %s with metric %u through interface %s: there is one through "
+                    "interface %s",
+                    text, route->metric, route->interface, name);
+        return FALSE;
+    }
+    return !is_switched_off(&route->destination, result, route->interface, error) &&
+           check(result, error, "Cannot add route %s with metric %u through interface %s", text,
+                 route->metric, route->interface);
 }
 
 gboolean
@@ -472,17 +499,6 @@ kv_netlink_remove_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError 
         return TRUE;
     return check(result, error, "Cannot remove route %s through interface %s",
                  kv_network_to_string(&route->destination, text), route->interface);
-}
-
-static void
-read_network(const NlAddr *addr, KvNetwork *network)
-{
-    *network = (KvNetwork){0};
-    if (addr == NULL || nl_addr_get_len(addr) > sizeof network->ip)
-        return;
-    network->is_ip6 = nl_addr_get_family(addr) == AF_INET6;
-    network->prefix = (uint8_t) kv_network_get_bits(network);
-    memcpy(network->ip, nl_addr_get_binary_addr(addr), nl_addr_get_len(addr));
 }
 
 gboolean

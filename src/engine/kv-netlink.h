@@ -59,8 +59,9 @@ typedef struct {
     gboolean is_beside; /* one with that destination and metric may be there, and goes before */
 } KvNetlinkRoute;
 
-/* %KV_ERROR_EXISTS: there is one with that destination and metric, whoever has set it, and it is
- * not to be beside that. */
+/* One that is there already, as from a program that was killed, is fine. %KV_ERROR_EXISTS: there is
+ * another one with that destination and metric, whoever has set it, and it is not to be beside
+ * that. */
 gboolean kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **error);
 
 /* Takes it away again; an absent one, or interface, is fine. */

@@ -209,6 +209,32 @@ test_full_tunnel(void)
     tear_down();
 }
 
+/* Proves: what a program left that was killed is no hindrance to the next one, which takes it away
+ * in the end; so it is where the interface stayed. */
+static void
+test_leftovers(void)
+{
+    static const char endpoints[] = "198.51.100.7 2001:db8:5::7 192.0.2.9";
+    KvAddressing *killed = kv_addressing_new(netlink, "kvt0");
+    g_autoptr(KvAddressing) next = kv_addressing_new(netlink, "kvt0");
+    g_autofree char *before = NULL;
+    g_autofree char *after = NULL;
+
+    set_up();
+    before = kv_test_ip("route");
+    assert_applies(killed, KV_VNI_MODE_TUN, "10.0.0.2/24 fd00::2/64", "10.0.0.1 10.7.0.1",
+                   "0.0.0.0/0 ::/0", endpoints);
+    kv_addressing_free(killed);
+    assert_shows("route", "198.51.100.7 via 192.0.2.1 dev out0", TRUE);
+    assert_applies(next, KV_VNI_MODE_TUN, "10.0.0.2/24 fd00::2/64", "10.0.0.1 10.7.0.1",
+                   "0.0.0.0/0 ::/0", endpoints);
+    g_assert_true(kv_addressing_clear(next, NULL));
+    after = kv_test_ip("route");
+    g_assert_cmpstr(after, ==, before);
+    assert_shows("-6 route", "2001:db8:5::7", FALSE);
+    tear_down();
+}
+
 /* Proves: each of several endpoints has its own way out, also where one is on the machine's network
  * and another lies in a network that leads into the tunnel already; if one cannot be reached, what
  * was set stays. */
@@ -290,6 +316,7 @@ main(int argc, char **argv)
     g_test_add_func("/addressing/only-address", test_only_address);
     g_test_add_func("/addressing/gateways", test_gateways);
     g_test_add_func("/addressing/full-tunnel", test_full_tunnel);
+    g_test_add_func("/addressing/leftovers", test_leftovers);
     g_test_add_func("/addressing/endpoints", test_endpoints);
     g_test_add_func("/addressing/errors", test_errors);
     netlink = kv_netlink_new(&error);
