@@ -8,11 +8,14 @@
 
 #define MS      KV_TIME_MS
 #define ANSWERS 8
+/* So many times the handshakes in the long run, whose seed is another each time: with few of them
+ * the share that is in time scatters around the bound. */
+#define LONG_RUN 4
 
 typedef struct {
     const char *name;
     KvSimLink link; /* each way */
-    guint n;        /* handshakes */
+    guint n;        /* handshakes, in the short run */
     KvTime p95;
 } Case;
 
@@ -151,15 +154,16 @@ static void
 test_path(gconstpointer data)
 {
     const Case *c = data;
-    g_autofree KvTime *times = g_new(KvTime, c->n);
+    guint n = g_strcmp0(g_getenv("KV_TEST_LONG"), "1") == 0 ? c->n * LONG_RUN : c->n;
+    g_autofree KvTime *times = g_new(KvTime, n);
     KvTime p95;
 
-    for (guint i = 0; i < c->n; i++)
+    for (guint i = 0; i < n; i++)
         times[i] = shake_hands(c, i);
-    qsort(times, c->n, sizeof *times, compare_times);
-    p95 = times[c->n * 95 / 100];
-    g_test_message("%u of %u; median %.0f ms, p95 %.0f ms, worst %.0f ms", c->n, c->n,
-                   (double) times[c->n / 2] / MS, (double) p95 / MS, (double) times[c->n - 1] / MS);
+    qsort(times, n, sizeof *times, compare_times);
+    p95 = times[n * 95 / 100];
+    g_test_message("%u; median %.0f ms, p95 %.0f ms, worst %.0f ms", n, (double) times[n / 2] / MS,
+                   (double) p95 / MS, (double) times[n - 1] / MS);
     g_assert_cmpuint(p95, <=, c->p95);
 }
 
@@ -167,7 +171,7 @@ static const Case cases[] = {
     {"clean", {.delay = 15 * MS}, 50, 31 * MS},
     {"loss-30", {.delay = 15 * MS, .loss = 0.3}, 1000, 3000 * MS},
     {"bursts", {.delay = 50 * MS, .burst_enter = 0.1, .burst_length = 500 * MS}, 200, 3000 * MS},
-    {"corrupt-30", {.delay = 15 * MS, .corrupt = 0.3}, 200, 3000 * MS},
+    {"corrupt-30", {.delay = 15 * MS, .corrupt = 0.3}, 500, 3000 * MS},
     {"reorder",
      {.delay = 100 * MS, .reorder = 0.3, .reorder_delay = 700 * MS, .duplicate = 0.3},
      200,
