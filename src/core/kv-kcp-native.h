@@ -108,6 +108,9 @@ gboolean kv_kcp_input_head(KvKcp *kcp, const KvFrameHead *head, KvKcpOrigin orig
  */
 gboolean kv_kcp_input_segment(KvKcp *kcp, uint32_t sn, KvTime now) KV_MUST_USE;
 
+/* Whether a segment need not come any more: it was taken, or una is past it. */
+gboolean kv_kcp_has_segment(const KvKcp *kcp, uint32_t sn);
+
 /* Takes a report. Returns: as kv_kcp_input_head(). */
 gboolean kv_kcp_input_report(KvKcp *kcp, const KvFrameReport *report, KvTime now);
 

@@ -126,6 +126,13 @@ kv_kcp_input_segment(KvKcp *kcp, uint32_t sn, KvTime now)
     return TRUE;
 }
 
+gboolean
+kv_kcp_has_segment(const KvKcp *kcp, uint32_t sn)
+{
+    return kv_kcp_diff(sn, kcp->rcv_nxt) < 0 ||
+           (kv_kcp_diff(sn, kcp->native.end) < 0 && has(&kcp->native, sn));
+}
+
 /* --- the report ----------------------------------------------------------------------------- */
 
 typedef struct {

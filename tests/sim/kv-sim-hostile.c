@@ -10,12 +10,36 @@
 #define START   KV_SIM_HOSTILE_START
 #define PACKETS 4096
 
-void
-kv_sim_hostile_init(KvSimHostile *world, guint parity)
+static uint64_t
+next_number(void *ctx, uint64_t above)
+{
+    return above + 1;
+}
+
+static KvNative *
+make_peer(KvSimHostile *world, KvNativeParams *params, KvNativeKeys *keys,
+          const KvTransportInput *first)
+{
+    KvNativeConfig say;
+    KvNative *native;
+
+    kv_native_config_init(&say);
+    say.ciphers[0] = KV_AEAD_CHACHA20_POLY1305;
+    params->indexes = world->pair.indexes[1];
+    params->numbers.next = next_number;
+    params->datagram_max = KV_PATH_MTU_BASE;
+    memcpy(params->remote_public, world->pair.public_keys[0], sizeof params->remote_public);
+    native = kv_native_new_peer(params, &say, world->pool, &world->pair.random, START);
+    kv_native_add_keys(native, keys, first, START);
+    return native;
+}
+
+static void
+init(KvSimHostile *world, KvRole role, guint parity)
 {
     g_auto(KvNativeKeys) ours = {0};
     g_auto(KvNativeKeys) theirs = {0};
-    KvNativeParams params = {.role = KV_ROLE_SERVER,
+    KvNativeParams params = {.role = role,
                              .snd_wnd = 1024,
                              .rcv_wnd = 1024,
                              .data_shards = 10 * parity,
@@ -31,8 +55,9 @@ kv_sim_hostile_init(KvSimHostile *world, guint parity)
     first.len = kv_handshake_pair_prove(&theirs, proof);
     first.from = world->pair.from;
     params.private_key = world->pair.private_keys[1];
-    world->native =
-        kv_native_new_server(&params, &ours, world->pool, &world->pair.random, &first, START);
+    world->native = role == KV_ROLE_PEER ? make_peer(world, &params, &ours, &first)
+                                         : kv_native_new_server(&params, &ours, world->pool,
+                                                                &world->pair.random, &first, START);
     world->hostile = kv_live_session_new(&theirs, START);
     world->hostile->next_counter = 1;
     kv_outer_keys_derive(&world->hostile_outer, world->pair.public_keys[0]);
@@ -40,6 +65,18 @@ kv_sim_hostile_init(KvSimHostile *world, guint parity)
         if (event.type == KV_EVENT_READY)
             kv_native_open_vni(world->native, START);
     }
+}
+
+void
+kv_sim_hostile_init(KvSimHostile *world, guint parity)
+{
+    init(world, KV_ROLE_SERVER, parity);
+}
+
+void
+kv_sim_hostile_init_peer(KvSimHostile *world)
+{
+    init(world, KV_ROLE_PEER, 0);
 }
 
 void
@@ -72,6 +109,7 @@ look(KvSimHostile *world, const uint8_t *datagram, size_t len)
         while (kv_frame_next(&frames, &frame)) {
             if (frame.type == KV_FRAME_SEG && frame.part.sn >= world->newest_sn)
                 world->newest_sn = frame.part.sn + 1;
+            world->n_pings += frame.type == KV_FRAME_PING;
         }
     }
 }

@@ -10,8 +10,8 @@
 /**
  * KvSimHostile:
  *
- * A server's end of an association, the victim, and a peer that has its keys and says what it
- * likes, in virtual time.
+ * One end of an association, the victim, and a peer that has its keys and says what it likes, in
+ * virtual time.
  */
 typedef struct {
     KvHandshakePair pair;
@@ -23,12 +23,16 @@ typedef struct {
     guint most_used;     /* packets of the pool */
     uint64_t wire_bytes; /* from the victim */
     uint32_t newest_sn;  /* that it sent, and one */
+    guint n_pings;       /* that it sent */
     gboolean is_closed;
     KvReason reason; /* why */
 } KvSimHostile;
 
-/* @parity: whether the victim's groups have some; 0 or 1 */
+/* The victim is a server. @parity: whether its groups have some; 0 or 1 */
 void kv_sim_hostile_init(KvSimHostile *world, guint parity);
+
+/* The victim is one of two peers, who can begin handshakes; it looks for no longer datagrams. */
+void kv_sim_hostile_init_peer(KvSimHostile *world);
 void kv_sim_hostile_clear(KvSimHostile *world);
 
 /* Lets @time pass at the victim. */

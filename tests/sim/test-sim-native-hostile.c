@@ -268,6 +268,50 @@ test_t15_unsent(void)
     }
 }
 
+static void
+send_segment(KvSimHostile *world, uint32_t sn)
+{
+    static const uint8_t packet[100] = {0x45};
+    uint8_t content[LENGTH];
+    KvFrameWriter frames = {content, sizeof content, 0};
+    KvItem item = {.kind = KV_ITEM_BARE};
+    KvFrame head = {.type = KV_FRAME_HEAD, .head = {.wnd = 64}};
+    KvFrame seg = {.type = KV_FRAME_SEG,
+                   .part = {.sn = sn, .lane_sequence = sn, .len = sizeof packet, .data = packet}};
+
+    g_assert_true(kv_frame_put(&frames, &head) && kv_frame_put(&frames, &seg));
+    kv_sim_hostile_send(world, &item, content, frames.len);
+}
+
+/* Pings in ten seconds of segments, from @sn on or that one again and again. */
+static guint
+count_pings(KvSimHostile *world, uint32_t sn, gboolean goes_on)
+{
+    guint before = world->n_pings;
+
+    for (guint i = 0; i < 100; i++) {
+        send_segment(world, goes_on ? sn + i : sn);
+        kv_sim_hostile_pass(world, 100 * MS);
+    }
+    return world->n_pings - before;
+}
+
+/* Proves: who says again what was taken is asked by a ping whether it hears what it is answered;
+ * who sends what there is no room for, be it again and again, is not. */
+static void
+test_t15_again(void)
+{
+    KvSimHostile world;
+
+    kv_sim_hostile_init_peer(&world);
+    g_assert_cmpuint(count_pings(&world, 0, TRUE), ==, 0);
+    g_assert_cmpuint(count_pings(&world, 5000, TRUE), ==, 0);
+    g_assert_cmpuint(count_pings(&world, 5000, FALSE), ==, 0);
+    g_assert_cmpuint(count_pings(&world, 0, FALSE), ==, 1);
+    g_assert_false(world.is_closed);
+    kv_sim_hostile_clear(&world);
+}
+
 /* --- T16 ------------------------------------------------------------------------------------- */
 
 #define FLOOD        20000
@@ -464,6 +508,7 @@ main(int argc, char **argv)
     g_test_add_func("/sim/native-hostile/t14-fec", test_t14);
     g_test_add_func("/sim/native-hostile/t15-reports", test_t15);
     g_test_add_func("/sim/native-hostile/t15-unsent", test_t15_unsent);
+    g_test_add_func("/sim/native-hostile/t15-again", test_t15_again);
     g_test_add_func("/sim/native-hostile/t16-nothing", test_t16_nothing);
     g_test_add_func("/sim/native-hostile/t16-unfinished", test_t16_unfinished);
     g_test_add_func("/sim/native-hostile/t16-half-open", test_t16_half_open);

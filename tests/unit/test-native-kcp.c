@@ -212,17 +212,23 @@ test_round_trip(Fixture *f, gconstpointer data)
     }
 }
 
-/* Proves: no segment is taken twice or beyond the window, and the peer is told so at once. */
+/* Proves: no segment is taken twice or beyond the window, the peer is told so at once, and the one
+ * is told from the other. */
 static void
 test_refused(Fixture *f, gconstpointer data)
 {
+    g_assert_false(kv_kcp_has_segment(f->receiver, 0));
     g_assert_true(kv_kcp_input_segment(f->receiver, 0, f->now));
+    g_assert_true(kv_kcp_has_segment(f->receiver, 0));
     g_assert_false(kv_kcp_owes_report(f->receiver, f->now));
     g_assert_false(kv_kcp_input_segment(f->receiver, 0, f->now));
     g_assert_cmpuint(take_report(f).una, ==, 1);
     g_assert_false(kv_kcp_input_segment(f->receiver, 1 + WINDOW, f->now));
+    g_assert_false(kv_kcp_has_segment(f->receiver, 1 + WINDOW));
     g_assert_cmpuint(take_report(f).wnd, ==, WINDOW / KV_FRAME_WND_UNIT);
     g_assert_true(kv_kcp_input_segment(f->receiver, WINDOW, f->now));
+    g_assert_true(kv_kcp_has_segment(f->receiver, WINDOW));
+    g_assert_false(kv_kcp_has_segment(f->receiver, 2 * WINDOW));
     g_assert_cmpuint(take_report(f).ranges[0].start, ==, WINDOW - 1);
     g_assert_false(kv_kcp_input_segment(f->receiver, WINDOW, f->now));
     g_assert_true(kv_kcp_input_segment(f->receiver, 1, f->now));

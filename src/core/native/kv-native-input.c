@@ -35,11 +35,11 @@ take_part(Reading *reading, const KvFrame *frame)
     reading->asks = TRUE;
     if (frame->type == KV_FRAME_SEG && must_decline(native, frame->part.sn))
         return;
-    if (frame->type == KV_FRAME_SEG &&
-        !kv_kcp_input_segment(native->kcp, frame->part.sn, reading->now)) {
+    if (frame->type == KV_FRAME_SEG && kv_kcp_has_segment(native->kcp, frame->part.sn))
         kv_transport_doubt(native->transport, reading->now);
+    if (frame->type == KV_FRAME_SEG &&
+        !kv_kcp_input_segment(native->kcp, frame->part.sn, reading->now))
         return;
-    }
     drop = kv_lanes_input(native->lanes, frame->type, &frame->part, reading->packet, reading->now);
     if (drop != KV_DROP_NONE)
         native->stats.drops[drop]++;

@@ -110,7 +110,8 @@ void kv_transport_answer(KvTransport *transport);
 /* What was opened answers. Others say nothing of the way to the peer. */
 void kv_transport_answered(KvTransport *transport);
 
-/* The peer says again what this end has answered: if it goes on so, nothing arrives there. */
+/* The peer says again what this end has taken and answered: if it goes on so, nothing arrives
+ * there. */
 void kv_transport_doubt(KvTransport *transport, KvTime now);
 
 /* What was opened had a pong. */
