@@ -39,6 +39,8 @@ class Hand:
         window = shell("xdotool", "search", "--onlyvisible", "--name", ".").split()[-1]
         shell("xdotool", "mousemove", "--sync", "--window", window, str(place.x + place.width // 2),
               str(place.y + place.height // 2), "click", "1")
+        # Where it stays, a tooltip comes up, and may lie over what is clicked next.
+        shell("xdotool", "mousemove", "--sync", "0", "0")
 
     def open(self, role, name, *wanted):
         """Clicks until that is there: a window that has just come may not take the first one."""
