@@ -7,6 +7,7 @@
 typedef struct {
     gboolean is_route;
     gboolean is_server; /* a route to the other end, which a machine may have twice */
+    gboolean is_found;  /* a route that was there, and is another's as long as not all is set */
     KvNetwork network;
     KvNetwork gateway;
     char *interface; /* (nullable): another one than the tunnel's */
@@ -73,12 +74,12 @@ to_route(const KvAddressing *self, const Item *item)
 }
 
 static gboolean
-set_item(KvAddressing *self, const Item *item, GError **error)
+set_item(KvAddressing *self, Item *item, GError **error)
 {
     KvNetlinkRoute route = to_route(self, item);
 
     return item->is_route
-               ? kv_netlink_add_route(self->netlink, &route, error)
+               ? kv_netlink_add_route(self->netlink, &route, &item->is_found, error)
                : kv_netlink_add_network(self->netlink, self->interface, &item->network, error);
 }
 
@@ -327,6 +328,21 @@ unset_outdated(KvAddressing *self, const GPtrArray *wanted, GError **error)
     return TRUE;
 }
 
+/* What was found is ours if all the rest could be set. Else somebody may be there who has it in
+ * use. */
+static void
+settle_found(KvAddressing *self, gboolean is_ours)
+{
+    for (guint i = self->items->len; i-- > 0;) {
+        Item *item = g_ptr_array_index(self->items, i);
+
+        if (item->is_found && !is_ours)
+            g_ptr_array_remove_index(self->items, i);
+        else
+            item->is_found = FALSE;
+    }
+}
+
 /* --- public ---------------------------------------------------------------------------------- */
 
 gboolean
@@ -337,14 +353,17 @@ kv_addressing_apply(KvAddressing *self, const KvAddressingPlan *plan, GError **e
     if (wanted == NULL || !unset_outdated(self, wanted, error))
         return FALSE;
     for (guint i = 0; i < wanted->len; i++) {
-        const Item *item = g_ptr_array_index(wanted, i);
+        Item *item = g_ptr_array_index(wanted, i);
 
         if (g_ptr_array_find_with_equal_func(self->items, item, equal_items, NULL))
             continue;
-        if (!set_item(self, item, error))
+        if (!set_item(self, item, error)) {
+            settle_found(self, FALSE);
             return FALSE;
+        }
         add_item(self->items, item);
     }
+    settle_found(self, TRUE);
     return TRUE;
 }
 

@@ -454,7 +454,8 @@ find_route(KvNetlink *netlink, RtnlRoute *wanted, char name[IF_NAMESIZE], gboole
 }
 
 gboolean
-kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **error)
+kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, gboolean *was_there,
+                     GError **error)
 {
     g_autoptr(RtnlLink) link = get_link(netlink, route->interface, error);
     g_autoptr(RtnlRoute) built = NULL;
@@ -469,6 +470,8 @@ kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **e
     built = build_route(route, link);
     result = rtnl_route_add(netlink->sock, built, route->is_beside ? NLM_F_APPEND : NLM_F_EXCL);
     if (result == -NLE_EXIST && find_route(netlink, built, name, &is_same)) {
+        if (is_same && was_there != NULL)
+            *was_there = TRUE;
         if (is_same)
             return TRUE;
         g_set_error(error, KV_ERROR, KV_ERROR_EXISTS,

@@ -59,10 +59,16 @@ typedef struct {
     gboolean is_beside; /* one with that destination and metric may be there, and goes before */
 } KvNetlinkRoute;
 
-/* One that is there already, as from a program that was killed, is fine. %KV_ERROR_EXISTS: there is
- * another one with that destination and metric, whoever has set it, and it is not to be beside
- * that. */
-gboolean kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **error);
+/**
+ * kv_netlink_add_route:
+ * @was_there: (out) (optional): set to %TRUE if the same one is there already, as from a program
+ *   that was killed, which is fine; else left alone
+ *
+ * %KV_ERROR_EXISTS: there is another one with that destination and metric, whoever has set it, and
+ * it is not to be beside that.
+ */
+gboolean kv_netlink_add_route(KvNetlink *netlink, const KvNetlinkRoute *route, gboolean *was_there,
+                              GError **error);
 
 /* Takes it away again; an absent one, or interface, is fine. */
 gboolean kv_netlink_remove_route(KvNetlink *netlink, const KvNetlinkRoute *route, GError **error);

@@ -199,7 +199,7 @@ route_addresses(KvTunnelServerNative *self, KvPeer *peer, gboolean is_there)
 
         if (is_in_own_network(self, &address->network))
             continue;
-        if (!(is_there ? kv_netlink_add_route(get_netlink(self), &route, &error)
+        if (!(is_there ? kv_netlink_add_route(get_netlink(self), &route, NULL, &error)
                        : kv_netlink_remove_route(get_netlink(self), &route, &error)))
             kv_log(KV_LOG_WARNING, NULL, kv_tunnel_server_get_log_name(self->server, peer),
                    kv_peer_get_label(peer), "client %s: %s", kv_peer_get_label(peer),

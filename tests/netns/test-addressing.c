@@ -210,13 +210,16 @@ test_full_tunnel(void)
 }
 
 /* Proves: what a program left that was killed is no hindrance to the next one, which takes it away
- * in the end; so it is where the interface stayed. */
+ * in the end; so it is where the interface stayed. Who cannot have all that it wants leaves that to
+ * others. */
 static void
 test_leftovers(void)
 {
     static const char endpoints[] = "198.51.100.7 2001:db8:5::7 192.0.2.9";
     KvAddressing *killed = kv_addressing_new(netlink, "kvt0");
     g_autoptr(KvAddressing) next = kv_addressing_new(netlink, "kvt0");
+    g_autoptr(KvAddressing) second = kv_addressing_new(netlink, "kvt1");
+    g_autoptr(GError) error = NULL;
     g_autofree char *before = NULL;
     g_autofree char *after = NULL;
 
@@ -228,6 +231,11 @@ test_leftovers(void)
     assert_shows("route", "198.51.100.7 via 192.0.2.1 dev out0", TRUE);
     assert_applies(next, KV_VNI_MODE_TUN, "10.0.0.2/24 fd00::2/64", "10.0.0.1 10.7.0.1",
                    "0.0.0.0/0 ::/0", endpoints);
+    g_assert_false(
+        apply(second, KV_VNI_MODE_TUN, "10.8.0.2/24", "", "0.0.0.0/0", "198.51.100.7", &error));
+    g_assert_error(error, KV_ERROR, KV_ERROR_EXISTS);
+    g_assert_true(kv_addressing_clear(second, NULL));
+    assert_shows("route", "198.51.100.7 via 192.0.2.1 dev out0", TRUE);
     g_assert_true(kv_addressing_clear(next, NULL));
     after = kv_test_ip("route");
     g_assert_cmpstr(after, ==, before);
