@@ -15,6 +15,7 @@ struct _KvClientGrant {
     KvNativeConfig said;
     KvAddressing *addressing;
     char *interface;
+    gboolean told_no_ip6; /* the log was, once */
 };
 
 KvClientGrant *
@@ -80,6 +81,33 @@ kv_client_grant_fill_event(const KvClientGrant *self, KvEvent *event)
         return;
     event->ip = kv_get_be32(address->ip);
     config->netmask = address->prefix > 0 ? ~UINT32_C(0) << (32 - address->prefix) : 0;
+}
+
+static guint
+drop_ip6(GArray *networks)
+{
+    guint n = networks->len;
+
+    for (guint i = networks->len; i-- > 0;) {
+        if (g_array_index(networks, KvNetwork, i).is_ip6)
+            g_array_remove_index(networks, i);
+    }
+    return n - networks->len;
+}
+
+void
+kv_client_grant_fit_machine(KvClientGrant *self)
+{
+    if (find_ip4(self->said.addresses) == NULL || kv_netlink_has_ip6() ||
+        drop_ip6(self->said.addresses) == 0)
+        return;
+    drop_ip6(self->said.gateways);
+    drop_ip6(self->said.routes);
+    drop_ip6(self->said.dns);
+    if (!self->told_no_ip6)
+        kv_log(KV_LOG_WARNING, NULL, self->interface, NULL,
+               "IPv6 is switched off on this machine: what the server grants of it is left out");
+    self->told_no_ip6 = TRUE;
 }
 
 static void

@@ -23,6 +23,10 @@ void kv_client_grant_free(KvClientGrant *grant);
 /* The server said this: all that counts from now on. */
 void kv_client_grant_take(KvClientGrant *grant, const KvNativeConfig *said);
 
+/* Leaves IPv6 out, and logs that, on a machine where no interface has it, if there is IPv4 to go on
+ * with. Where any has, traffic might leave beside the tunnel: there it stays an error. */
+void kv_client_grant_fit_machine(KvClientGrant *grant);
+
 /* (transfer none): the same; empty before. */
 const KvNativeConfig *kv_client_grant_get(const KvClientGrant *grant);
 

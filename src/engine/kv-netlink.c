@@ -7,6 +7,7 @@
 #include "kv-ip4.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/cache.h>
@@ -298,6 +299,20 @@ get_link_if_there(KvNetlink *netlink, const char *name, gboolean *gone, GError *
     if (link == NULL && !*gone)
         g_propagate_error(error, g_steal_pointer(&local_error));
     return link;
+}
+
+gboolean
+kv_netlink_has_ip6(void)
+{
+    struct ifaddrs *all = NULL;
+    gboolean found = FALSE;
+
+    if (getifaddrs(&all) < 0)
+        return TRUE;
+    for (const struct ifaddrs *one = all; one != NULL && !found; one = one->ifa_next)
+        found = one->ifa_addr != NULL && one->ifa_addr->sa_family == AF_INET6;
+    freeifaddrs(all);
+    return found;
 }
 
 /* What the kernel answers where sysctl disable_ipv6 is set. */

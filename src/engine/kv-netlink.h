@@ -59,6 +59,10 @@ typedef struct {
     gboolean is_beside; /* one with that destination and metric may be there, and goes before */
 } KvNetlinkRoute;
 
+/* Whether any interface of this network namespace has an IPv6 address; if that cannot be told, one
+ * has. */
+gboolean kv_netlink_has_ip6(void);
+
 /**
  * kv_netlink_add_route:
  * @was_there: (out) (optional): set to %TRUE if the same one is there already, as from a program

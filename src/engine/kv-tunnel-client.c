@@ -558,6 +558,8 @@ pump_configured(gpointer owner, KvPump *pump, KvLinkId link, const KvNativeConfi
         return;
     kv_client_grant_take(self->grant, said);
     kv_client_grant_fill_event(self->grant, &self->configured);
+    if (sets_addresses(self))
+        kv_client_grant_fit_machine(self->grant);
 }
 
 static void

@@ -88,6 +88,23 @@ def both_families(world):
     world.s.can_ping("fd09::2")
 
 
+@test("a client on a machine without IPv6 goes on with IPv4, and says so; where there is any IPv6 it does not")
+def without_ip6(world):
+    world.veth()
+    world.server(*POOLS, "--routes", "192.168.50.0/24,2001:db8::/32", crypt="auto")
+    world.c.sysctl("net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+    client = world.client(crypt="auto")
+    client.wait_text("interface kvc0, address 10.9.0.2, MTU")
+    equal(client.text().count("IPv6 is switched off on this machine"), 1, "how often that is told")
+    has_addresses(world.c, "10.9.0.2/24")
+    world.c.can_ping("10.9.0.1")
+    client.stop()
+    world.c.sysctl("net.ipv6.conf.lo.disable_ipv6=0")
+    refused = world.client(crypt="auto", wait=False, name="refused")
+    refused.expect_exit(2)
+    refused.wait_text("IPv6 is switched off there \\(sysctl net.ipv6.conf.kvc0.disable_ipv6\\)")
+
+
 @test("routes of both families are set by the client, and gone with it")
 def pushed_routes(world):
     world.veth()
