@@ -33,8 +33,8 @@ kv_client_plan_wants_addresses(const KvTunnelParams *params, const KvEvent *conf
 
 /* Without an address from the server the user's own netmask stands; a server that names none does
  * not undo it either. */
-KvIp4
-kv_client_plan_get_netmask(const KvTunnelParams *params, const KvEvent *configured)
+static KvIp4
+get_netmask(const KvTunnelParams *params, const KvEvent *configured)
 {
     KvIp4 netmask = configured->config.netmask;
 
@@ -63,7 +63,20 @@ kv_client_plan_make(const KvTunnelParams *params, const KvEvent *configured, gbo
         return;
     plan->local = configured->ip;
     plan->peer = is_tap || plan->local == 0 ? 0 : config->server_ip;
-    plan->netmask = is_tap ? kv_client_plan_get_netmask(params, configured) : 0;
+    plan->netmask = is_tap ? get_netmask(params, configured) : 0;
+}
+
+void
+kv_client_plan_add_address(const KvTunnelParams *params, const KvEvent *configured,
+                           KvTunnelDetails *details)
+{
+    const KvNetworkConfig *config = &configured->config;
+    gboolean is_tap = config->vni_mode == KV_VNI_MODE_TAP;
+    gboolean is_own = params->address_mode == KV_ADDRESS_MODE_OTHER;
+    KvIp4 netmask = get_netmask(params, configured);
+
+    kv_tunnel_details_add_ip4(details, is_own ? params->local_ip : configured->ip,
+                              is_tap ? kv_ip4_mask_to_prefix(netmask) : 32, config->server_ip);
 }
 
 gboolean

@@ -4,6 +4,7 @@
 #include "kv-device.h"
 #include "kv-event.h"
 #include "kv-sockaddr.h"
+#include "kv-tunnel-details.h"
 #include "kv-tunnel-params.h"
 
 /* What a client's interface is to be like, out of its settings and of what the server said, as v1
@@ -17,13 +18,14 @@ gboolean kv_client_plan_check_start(const KvTunnelParams *params, KvNetlink *net
 /* A bridge port carries no address of its own; neither does "no IP configuration". */
 gboolean kv_client_plan_wants_addresses(const KvTunnelParams *params, const KvEvent *configured);
 
-/* In tap mode. */
-KvIp4 kv_client_plan_get_netmask(const KvTunnelParams *params, const KvEvent *configured);
-
 /* @with_address: in v1; of native, whose grant may have more than one, none is in the plan.
  * @plan: (out): borrows from @params */
 void kv_client_plan_make(const KvTunnelParams *params, const KvEvent *configured,
                          gboolean with_address, KvDevicePlan *plan);
+
+/* v1: adds the address that this end has, whoever sets it. */
+void kv_client_plan_add_address(const KvTunnelParams *params, const KvEvent *configured,
+                                KvTunnelDetails *details);
 
 /* What the user set has been checked long ago, so that a plan that cannot be is the server's
  * doing, which is at @remote. */

@@ -88,6 +88,9 @@ kv_device_reconfigure(KvNetlink *netlink, const KvDevicePlan *old, const KvDevic
         if (!add_address(netlink, plan, error))
             return FALSE;
     }
+    if (plan->bridge != NULL && kv_netlink_lacks_bridge(netlink, plan->name) &&
+        !kv_netlink_set_bridge(netlink, plan->name, plan->bridge, error))
+        return FALSE;
     return kv_netlink_set_up(netlink, plan->name, TRUE, error);
 }
 

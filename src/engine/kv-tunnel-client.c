@@ -76,12 +76,6 @@ get_netlink(KvTunnelClient *self)
     return kv_engine_get_netlink(kv_tunnel_get_engine((KvTunnel *) self));
 }
 
-static KvRouteWatch *
-get_route_watch(KvTunnelClient *self)
-{
-    return kv_engine_get_route_watch(kv_tunnel_get_engine((KvTunnel *) self));
-}
-
 static gboolean
 is_stopping(KvTunnelClient *self)
 {
@@ -112,7 +106,7 @@ static void
 finish(KvTunnelClient *self)
 {
     self->finishing = TRUE;
-    kv_route_watch_remove(get_route_watch(self), self);
+    kv_tunnel_unwatch_network((KvTunnel *) self);
     g_clear_handle_id(&self->retry_id, g_source_remove);
     if (self->grant != NULL)
         kv_client_grant_clear(self->grant);
@@ -143,27 +137,20 @@ static void
 tell_configuration(KvTunnelClient *self)
 {
     KvTunnelParams *params = get_params(self);
-    const KvNetworkConfig *config = &self->configured.config;
-    gboolean is_tap = config->vni_mode == KV_VNI_MODE_TAP;
     g_auto(KvTunnelDetails) details = {0};
 
     kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
     kv_tunnel_details_forget_grant(&details);
     g_free(details.interface);
     details.interface = g_strdup(self->plan.name);
-    details.vni_mode = config->vni_mode;
+    details.vni_mode = self->configured.config.vni_mode;
     details.mtu = self->plan.mtu;
     details.cipher = kv_client_text_cipher(params, kv_client_grant_get(self->grant));
     details.why = kv_client_text_why(params, kv_client_grant_get(self->grant));
     if (params->native != NULL)
         kv_tunnel_details_set_grant(&details, kv_client_grant_get(self->grant));
     else
-        kv_tunnel_details_add_ip4(
-            &details,
-            params->address_mode == KV_ADDRESS_MODE_OTHER ? params->local_ip : self->configured.ip,
-            is_tap ? kv_ip4_mask_to_prefix(kv_client_plan_get_netmask(params, &self->configured))
-                   : 32,
-            config->server_ip);
+        kv_client_plan_add_address(params, &self->configured, &details);
     kv_tunnel_set_details((KvTunnel *) self, &details);
 }
 
@@ -232,6 +219,7 @@ prepare_device(KvTunnelClient *self, GError **error)
 
     make_plan(self, &plan);
     if (!kv_client_plan_check(&plan, &self->remote, error) ||
+        !kv_device_check_bridge(get_netlink(self), plan.bridge, NULL, error) ||
         !drop_unfit_device(self, &plan, error))
         return FALSE;
     if (self->tun != NULL) {
@@ -264,7 +252,8 @@ run_hook(KvTunnelClient *self)
         kv_hooks_run(self->hooks, KV_HOOK_CONNECTED, KV_HOOKS_KEY_TUNNEL, &info);
 }
 
-/* Only the server knows the mode, so that this cannot be an error of the settings. */
+/* Only the server knows the mode, so that this cannot be an error of the settings; and a bridge may
+ * come back. */
 static void
 connected(KvTunnelClient *self)
 {
@@ -275,7 +264,8 @@ connected(KvTunnelClient *self)
 
     if (!prepare_device(self, &error)) {
         self->failure = error;
-        self->fatal = !g_error_matches(error, KV_ERROR, KV_ERROR_PROTOCOL);
+        self->fatal = !g_error_matches(error, KV_ERROR, KV_ERROR_PROTOCOL) &&
+                      !g_error_matches(error, KV_ERROR, KV_ERROR_CONNECTION_LOST);
         kv_pump_close_link(self->pump, self->link, KV_CLOSE_NONE);
         return;
     }
@@ -330,12 +320,10 @@ reconfigured(KvTunnelClient *self)
 static void
 tell_endpoint(KvTunnelClient *self)
 {
-    g_auto(KvTunnelDetails) details = {0};
+    g_autofree char *remote = kv_sockaddr_to_string(&self->remote);
 
-    kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
-    g_free(details.endpoint);
-    details.endpoint = kv_sockaddr_to_string(&self->remote);
-    kv_tunnel_set_details((KvTunnel *) self, &details);
+    kv_tunnel_set_place((KvTunnel *) self, remote,
+                        kv_tunnel_get_details((KvTunnel *) self)->interface);
 }
 
 static void
@@ -415,6 +403,15 @@ attempt_over(KvTunnelClient *self)
     }
 }
 
+/* Before anything was sent. */
+static void
+attempt_failed(KvTunnelClient *self)
+{
+    if (self->failure != NULL && will_retry(self))
+        kv_log(KV_LOG_WARNING, NULL, get_log_name(self), NULL, "%s", self->failure->message);
+    attempt_over(self);
+}
+
 static void
 resolved(const KvSockaddr *address, const GError *error, gpointer data)
 {
@@ -426,11 +423,8 @@ resolved(const KvSockaddr *address, const GError *error, gpointer data)
         g_propagate_prefixed_error(&self->failure, g_error_copy(error), "ip: ");
     else if (!is_stopping(self))
         dial(self, address);
-    if (self->pump != NULL)
-        return;
-    if (self->failure != NULL && will_retry(self))
-        kv_log(KV_LOG_WARNING, NULL, get_log_name(self), NULL, "%s", self->failure->message);
-    attempt_over(self);
+    if (self->pump == NULL)
+        attempt_failed(self);
 }
 
 static void
@@ -438,6 +432,10 @@ begin_attempt(KvTunnelClient *self)
 {
     KvTunnelParams *params = get_params(self);
 
+    if (!kv_device_check_bridge(get_netlink(self), self->plan.bridge, NULL, &self->failure)) {
+        attempt_failed(self);
+        return;
+    }
     self->resolving = g_cancellable_new();
     kv_resolve(params->host, params->port, self->turn, KV_RESOLVE_LIMIT_MS, self->resolving,
                resolved, g_object_ref(self));
@@ -620,12 +618,8 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
         self->tun = tun;
     }
     if (tun_gone) {
-        g_auto(KvTunnelDetails) details = {0};
-
         close_device(self);
-        kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
-        g_clear_pointer(&details.interface, g_free);
-        kv_tunnel_set_details((KvTunnel *) self, &details);
+        kv_tunnel_set_place((KvTunnel *) self, kv_tunnel_get_endpoint((KvTunnel *) self), NULL);
     }
     if (pump != self->pump || reason == KV_REASON_NONE)
         return;
@@ -701,7 +695,15 @@ network_changed(gpointer data)
     KvTunnelClient *self = data;
     KvSockaddr source;
 
-    if (self->pump == NULL || self->moved || is_stopping(self))
+    if (self->pump == NULL || self->moved || self->has_ended || is_stopping(self))
+        return;
+    if (self->connected_at != 0 && self->failure == NULL &&
+        !kv_device_check_bridge(get_netlink(self), self->plan.bridge, self->plan.name,
+                                &self->failure)) {
+        kv_pump_close_link(self->pump, self->link, KV_CLOSE_NONE);
+        return;
+    }
+    if (get_params(self)->native == NULL && !get_params(self)->auto_reconnect)
         return;
     /* Without a route there is nowhere to move to; the session waits for one until it is over. */
     if (!find_source(self, &source) ||
@@ -739,8 +741,8 @@ client_start(KvTunnel *tunnel)
         finish(self);
         return;
     }
-    if (params->auto_reconnect || params->native != NULL)
-        kv_route_watch_add(get_route_watch(self), network_changed, self);
+    if (params->auto_reconnect || params->native != NULL || params->bridge != NULL)
+        kv_tunnel_watch_network((KvTunnel *) self, network_changed);
     begin_attempt(self);
 }
 

@@ -72,12 +72,6 @@ get_netlink(KvTunnelPeer *self)
     return kv_engine_get_netlink(kv_tunnel_get_engine((KvTunnel *) self));
 }
 
-static KvRouteWatch *
-get_route_watch(KvTunnelPeer *self)
-{
-    return kv_engine_get_route_watch(kv_tunnel_get_engine((KvTunnel *) self));
-}
-
 /* One that failed has taken away its addresses and routes, and is to set no others. */
 static gboolean
 is_stopping(KvTunnelPeer *self)
@@ -110,7 +104,7 @@ static void
 finish(KvTunnelPeer *self)
 {
     self->finishing = TRUE;
-    kv_route_watch_remove(get_route_watch(self), self);
+    kv_tunnel_unwatch_network((KvTunnel *) self);
     g_clear_pointer(&self->addressing, kv_addressing_free);
     if (self->hooks != NULL)
         kv_hooks_drain(self->hooks, hooks_drained, self);
@@ -501,17 +495,11 @@ make_interface(KvTunnelPeer *self, GError **error)
 }
 
 static void
-tell_details(KvTunnelPeer *self, const KvSockaddr *local)
+tell_place(KvTunnelPeer *self, const KvSockaddr *local)
 {
-    KvTunnelParams *params = get_params(self);
-    g_auto(KvTunnelDetails) details = {0};
+    g_autofree char *endpoint = kv_sockaddr_to_string(local);
 
-    kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
-    g_free(details.endpoint);
-    details.endpoint = kv_sockaddr_to_string(local);
-    g_free(details.interface);
-    details.interface = g_strdup(params->vni_name);
-    kv_tunnel_set_details((KvTunnel *) self, &details);
+    kv_tunnel_set_place((KvTunnel *) self, endpoint, get_params(self)->vni_name);
 }
 
 static gboolean
@@ -543,7 +531,7 @@ start(KvTunnelPeer *self, GError **error)
         add_known(self, kv_peer_list_get(self->peers, i));
     if (!apply_addressing(self, error))
         return FALSE;
-    tell_details(self, &local);
+    tell_place(self, &local);
     return TRUE;
 }
 
@@ -583,7 +571,7 @@ peer_start(KvTunnel *tunnel)
         shut_down(self);
         return;
     }
-    kv_route_watch_add(get_route_watch(self), network_changed, self);
+    kv_tunnel_watch_network((KvTunnel *) self, network_changed);
     kv_log(KV_LOG_INFO, "listening", get_log_name(self), NULL,
            "listening on %s: interface %s, %s mode, cipher %s, %u peers",
            kv_tunnel_get_endpoint(tunnel), params->vni_name,

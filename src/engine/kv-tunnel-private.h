@@ -32,6 +32,11 @@ struct _KvTunnelClass {
 KvEngine *kv_tunnel_get_engine(KvTunnel *tunnel);
 KvTunnelParams *kv_tunnel_get_params(KvTunnel *tunnel);
 
+/* @changed is called, with @tunnel, when links, addresses or routes of this machine are other ones,
+ * until kv_tunnel_unwatch_network(), which does nothing when they are not watched. */
+void kv_tunnel_watch_network(KvTunnel *tunnel, void (*changed)(gpointer tunnel));
+void kv_tunnel_unwatch_network(KvTunnel *tunnel);
+
 /* Opens @hooks if the settings name any program. */
 gboolean kv_tunnel_open_hooks(KvTunnel *tunnel, KvHooks **hooks, GError **error) KV_MUST_USE;
 
@@ -44,6 +49,9 @@ gboolean kv_tunnel_get_configure(KvTunnel *tunnel);
 /* Copies @details, and says "details-changed" if they differ from what was. They are forgotten when
  * the tunnel is down. */
 void kv_tunnel_set_details(KvTunnel *tunnel, const KvTunnelDetails *details);
+
+/* The same with another @endpoint and @interface (both nullable), while the rest stays. */
+void kv_tunnel_set_place(KvTunnel *tunnel, const char *endpoint, const char *interface);
 
 /* @error: (nullable) (transfer none): goes along with WAITING. Does nothing once the tunnel is
  * stopping. A handler may stop it before this returns, which may free a client that waits. */

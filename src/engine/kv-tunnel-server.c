@@ -71,12 +71,6 @@ get_netlink(KvTunnelServer *self)
     return kv_engine_get_netlink(kv_tunnel_get_engine((KvTunnel *) self));
 }
 
-static KvRouteWatch *
-get_route_watch(KvTunnelServer *self)
-{
-    return kv_engine_get_route_watch(kv_tunnel_get_engine((KvTunnel *) self));
-}
-
 /* Whether another session of the same client has taken its place, and it is being told. */
 static gboolean
 is_replaced(KvPeer *peer)
@@ -322,7 +316,7 @@ hooks_drained(gpointer data)
 {
     KvTunnelServer *self = data;
 
-    kv_route_watch_remove(get_route_watch(self), self);
+    kv_tunnel_unwatch_network((KvTunnel *) self);
     g_clear_pointer(&self->hooks, kv_hooks_free);
     g_clear_pointer(&self->native, kv_tunnel_server_native_free);
     g_clear_pointer(&self->grants, kv_grants_free);
@@ -514,7 +508,6 @@ listen_at(KvTunnelServer *self, const KvSockaddr *address)
 {
     KvTunnelParams *params = get_params(self);
     g_autofree char *where = kv_sockaddr_to_string(address);
-    g_auto(KvTunnelDetails) details = {0};
 
     if (!open_pumps(self, address, &self->failure) || !start_native(self, &self->failure)) {
         shut_pumps_down(self);
@@ -526,14 +519,11 @@ listen_at(KvTunnelServer *self, const KvSockaddr *address)
            params->vni_mode == KV_VNI_MODE_TAP ? "tap" : "tun",
            kv_tunnel_params_get_cipher_name(params));
     if (params->bridge != NULL)
-        kv_route_watch_add(get_route_watch(self), network_changed, self);
+        kv_tunnel_watch_network((KvTunnel *) self, network_changed);
     kv_tunnel_run_up((KvTunnel *) self, self->hooks, get_interface(self), params->local_ip);
-    kv_tunnel_details_copy(&details, kv_tunnel_get_details((KvTunnel *) self));
-    g_free(details.endpoint);
-    details.endpoint = g_steal_pointer(&where);
-    if (self->native != NULL)
-        details.interface = g_strdup(kv_tunnel_server_native_get_interface(self->native));
-    kv_tunnel_set_details((KvTunnel *) self, &details);
+    kv_tunnel_set_place((KvTunnel *) self, where,
+                        self->native != NULL ? kv_tunnel_server_native_get_interface(self->native)
+                                             : NULL);
     kv_tunnel_set_state((KvTunnel *) self, KV_TUNNEL_STATE_CONNECTED, NULL);
 }
 

@@ -246,6 +246,18 @@ kv_tunnel_get_params(KvTunnel *self)
     return get_private(self)->params;
 }
 
+void
+kv_tunnel_watch_network(KvTunnel *self, void (*changed)(gpointer tunnel))
+{
+    kv_route_watch_add(kv_engine_get_route_watch(get_private(self)->engine), changed, self);
+}
+
+void
+kv_tunnel_unwatch_network(KvTunnel *self)
+{
+    kv_route_watch_remove(kv_engine_get_route_watch(get_private(self)->engine), self);
+}
+
 gboolean
 kv_tunnel_open_hooks(KvTunnel *self, KvHooks **hooks, GError **error)
 {
@@ -287,6 +299,19 @@ kv_tunnel_set_details(KvTunnel *self, const KvTunnelDetails *details)
         return;
     kv_tunnel_details_copy(&priv->details, details);
     g_signal_emit(self, signals[DETAILS_CHANGED], 0);
+}
+
+void
+kv_tunnel_set_place(KvTunnel *self, const char *endpoint, const char *interface)
+{
+    g_auto(KvTunnelDetails) details = {0};
+
+    kv_tunnel_details_copy(&details, &get_private(self)->details);
+    g_free(details.endpoint);
+    details.endpoint = g_strdup(endpoint);
+    g_free(details.interface);
+    details.interface = g_strdup(interface);
+    kv_tunnel_set_details(self, &details);
 }
 
 /* Everything is in place before anybody hears of it. A handler that goes on to another state

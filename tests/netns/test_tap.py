@@ -117,6 +117,57 @@ def client_bridge(world):
     world.c.can_ping("192.168.88.1")
 
 
+def in_bridge(world):
+    return world.c.has_link("kvc0") and world.c.link("kvc0").get("master") == "br9"
+
+
+def bridge_client(world, crypt, *more):
+    if not world.c.has_link("br9"):
+        world.c.ip("link", "add", "br9", "type", "bridge")
+        world.c.ip("link", "set", "br9", "up")
+    client = world.client("--bridge", "br9", "--no-ip-configuration", *more, crypt=crypt)
+    wait_until(lambda: in_bridge(world), 5, "kvc0 is a port of br9")
+    world.c.ip("link", "add", "other", "type", "bridge")
+    world.c.ip("link", "del", "other")
+    return client
+
+
+@test("when another program removes a client's bridge, or takes the interface out of it, the client says so, and ends", limit=60)
+def client_bridge_lost(world):
+    world.veth()
+    for crypt in ("aes", "auto"):
+        server = world.server(*TAP_POOL, crypt=crypt, mode="tap")
+        for change, said in ((("link", "del", "br9"), "another program removed the bridge br9"),
+                             (("link", "set", "kvc0", "nomaster"), "took the interface kvc0 out of the bridge br9")):
+            client = bridge_client(world, crypt)
+            check(client.alive(), "what is not its own does not end it")
+            world.c.ip(*change)
+            client.wait_text(said)
+            check(client.wait_exit(10) != 0, "it ends with an error")
+        server.kill()
+
+
+@test("a client that is to connect again does so when its bridge is back, and is in it", limit=90)
+def client_bridge_back(world):
+    world.veth()
+    for crypt in ("aes", "auto"):
+        server = world.server(*TAP_POOL, crypt=crypt, mode="tap")
+        client = bridge_client(world, crypt, "--auto-reconnect")
+        world.c.ip("link", "set", "kvc0", "nomaster")
+        client.wait_text("took the interface kvc0 out of the bridge br9")
+        client.wait_event("connected", 10, nth=2)
+        check(in_bridge(world), "kvc0 is a port of br9 again")
+        world.c.ip("link", "del", "br9")
+        client.wait_text("another program removed the bridge br9")
+        client.wait_event("retrying", 10, nth=3)
+        equal(client.count("connected"), 2, "connections without the bridge")
+        world.c.ip("link", "add", "br9", "type", "bridge")
+        client.wait_event("connected", 20, nth=3)
+        check(in_bridge(world), "kvc0 is a port of the new br9")
+        equal(client.stop(), 0, "the exit status")
+        server.kill()
+
+
 @test("a client in tun mode says that it has no use for a bridge and a netmask")
 def tap_only(world):
     world.veth()
