@@ -742,8 +742,9 @@ kv_tunnel_server_native_ready(KvTunnelServerNative *self, KvPeer *peer)
         return;
     }
     kv_peer_set_interface(peer, self->interface);
-    join(self, peer);
+    /* Its packets wait until it has joined: what answers them is to find the way. */
     route_addresses(self, peer, TRUE);
+    join(self, peer);
     kv_tunnel_server_announce_peer(self->server, peer);
 }
 
