@@ -141,10 +141,27 @@ test_ranges(void)
     g_assert_false(kv_frame_next(&reader, &frame));
 }
 
+/* Proves: a control frame has at most 1024 bytes. */
+static void
+test_control_length(void)
+{
+    uint8_t buf[KV_FRAME_CONTROL_BYTES + KV_FRAME_CONTROL_MAX + 1] = {KV_FRAME_CONTROL};
+
+    for (guint more = 0; more <= 1; more++) {
+        KvReader reader;
+        KvFrame frame;
+
+        kv_put_le16(buf + 3, (uint16_t) (KV_FRAME_CONTROL_MAX + more));
+        kv_reader_init(&reader, buf, sizeof buf - 1 + more);
+        g_assert_cmpint(kv_frame_next(&reader, &frame), ==, more == 0);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_add_func("/native-frame/rows", test_rows);
     g_test_add_func("/native-frame/ranges", test_ranges);
+    g_test_add_func("/native-frame/control-length", test_control_length);
     return kv_test_main(&argc, &argv);
 }

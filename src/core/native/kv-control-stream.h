@@ -13,9 +13,9 @@
  */
 typedef struct _KvControlStream KvControlStream;
 
-#define KV_CONTROL_WINDOW      8    /* parts that may wait for their acknowledgement */
-#define KV_CONTROL_PART_BYTES  1024 /* of one part: a datagram of any path has room for it */
-#define KV_CONTROL_BATCHES_MAX 8    /* not yet acknowledged */
+#define KV_CONTROL_WINDOW      8 /* parts that may wait for their acknowledgement */
+#define KV_CONTROL_PART_BYTES  KV_FRAME_CONTROL_MAX
+#define KV_CONTROL_BATCHES_MAX 8 /* not yet acknowledged */
 
 KvControlStream *kv_control_stream_new(void) KV_MUST_USE;
 void kv_control_stream_free(KvControlStream *stream);

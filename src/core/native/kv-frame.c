@@ -64,6 +64,8 @@ read_control(KvReader *reader, KvFrameControl *control)
     control->sequence = kv_reader_le16(reader);
     control->len = kv_reader_le16(reader);
     control->data = kv_reader_bytes(reader, control->len);
+    if (control->len > KV_FRAME_CONTROL_MAX)
+        reader->failed = TRUE;
 }
 
 static void

@@ -8,6 +8,7 @@
 
 #define KV_FRAME_RANGES_MAX  32
 #define KV_FRAME_TOKEN_BYTES 8
+#define KV_FRAME_CONTROL_MAX 1024 /* bytes in one: a datagram of any path has room for it */
 
 /* Bytes of a frame without what is counted in it. */
 #define KV_FRAME_HEAD_BYTES        15
