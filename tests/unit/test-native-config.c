@@ -32,7 +32,7 @@ fill(KvNativeConfig *config)
     config->keepalive = 25;
     memset(config->association, 7, sizeof config->association);
     memset(config->reset, 8, sizeof config->reset);
-    config->capabilities = KV_CAPABILITY_PARITY | KV_CAPABILITY_FRAGMENTS;
+    config->capabilities = KV_CAPABILITY_PARITY;
     config->number = UINT64_C(0x123456789abcdef0);
     add_network(config->wants, "10.0.0.9");
     add_network(config->wants, "fd00::9");
@@ -311,7 +311,7 @@ test_future(void)
     g_assert_cmpuint(config.ciphers[1], ==, KV_AEAD_CHACHA20_POLY1305);
     g_assert_cmpuint(config.ciphers[2], ==, 0);
     g_assert_cmpuint(config.wants->len, ==, 1);
-    g_assert_cmpuint(config.capabilities, ==, KV_CAPABILITY_PARITY | KV_CAPABILITY_FRAGMENTS);
+    g_assert_cmpuint(config.capabilities, ==, KV_CAPABILITY_PARITY);
 }
 
 /* Proves: later records replace those of their type, and lists of the other family stay. */

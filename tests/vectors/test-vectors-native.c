@@ -247,7 +247,7 @@ check_records(JsonObject *one)
             continue;
         g_assert_cmpuint(config.mtu, ==, i == 0 ? 1420 : 1400);
         g_assert_cmpstr(config.client_id, ==, i == 0 ? "laptop" : "");
-        g_assert_cmpuint(config.capabilities, ==, i == 0 ? 3 : 0);
+        g_assert_cmpuint(config.capabilities, ==, i == 0 ? KV_CAPABILITY_PARITY : 0);
         g_assert_cmpuint(config.wants->len, ==, i == 0 ? 1 : 0);
         g_assert_cmpuint(config.addresses->len, ==, i == 0 ? 0 : 2);
         g_assert_cmpuint(config.domains->len, ==, i == 0 ? 0 : 2);

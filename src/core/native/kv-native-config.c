@@ -11,7 +11,7 @@
 #define FIRST_LIST KV_RECORD_WANT4
 #define LAST_LIST  KV_RECORD_DOMAIN
 
-#define KNOWN_CAPABILITIES (KV_CAPABILITY_PARITY | KV_CAPABILITY_FRAGMENTS)
+#define KNOWN_CAPABILITIES KV_CAPABILITY_PARITY
 
 /* Of each type: the least a value may have, and whether it may stand more than once. */
 static const struct {

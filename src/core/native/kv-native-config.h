@@ -39,9 +39,8 @@ typedef enum {
     KV_SAID_MORE = 1 << 5,
 } KvSaid;
 
-/* Bits of KvNativeConfig.capabilities. */
-#define KV_CAPABILITY_PARITY    (1u << 0)
-#define KV_CAPABILITY_FRAGMENTS (1u << 1)
+/* A bit of KvNativeConfig.capabilities. */
+#define KV_CAPABILITY_PARITY (1u << 0)
 
 /**
  * KvNativeConfig:

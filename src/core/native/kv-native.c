@@ -176,7 +176,7 @@ kv_native_describe(const KvNativeParams *params, KvNativeConfig *config)
     config->mode = params->mode;
     config->window = params->rcv_wnd;
     config->datagram = (uint16_t) params->datagram_max;
-    config->capabilities = KV_CAPABILITY_PARITY | KV_CAPABILITY_FRAGMENTS;
+    config->capabilities = KV_CAPABILITY_PARITY;
     if (params->keepalive > 0) {
         config->said |= KV_SAID_KEEPALIVE;
         config->keepalive = (uint16_t) (params->keepalive / KV_TIME_S);
