@@ -170,6 +170,23 @@ end_stale(KvReloader *self, const KvStoreContents *contents)
 /* --- reading -----------------------------------------------------------------------------------
  */
 
+/* What cannot be meant is a mistake in the file, which leaves its tunnel as it is: that may run,
+ * and with clients. A new one is told when it is started. */
+static void
+find_mistakes(KvReloader *self, KvStoreContents *contents)
+{
+    for (guint i = 0; i < contents->entries->len; i++) {
+        const KvStoreEntry *entry = contents->entries->pdata[i];
+        const char *name = kv_settings_get_string(entry->settings, KV_SETTING_NAME);
+        KvTunnelObject *tunnel = kv_tunnel_set_find(self->set, name);
+        g_autoptr(GError) error = NULL;
+
+        if (tunnel != NULL && kv_tunnel_object_get_file(tunnel) != NULL &&
+            has_role_of(entry, tunnel) && !kv_settings_validate_saved(entry->settings, &error))
+            kv_store_contents_add_problem(contents, entry->path, 0, g_strdup(error->message));
+    }
+}
+
 /* @refused: gets what cannot be taken. */
 static void
 take_entry(KvReloader *self, const KvStoreEntry *entry, GPtrArray *refused)
@@ -206,10 +223,15 @@ loaded(GObject *store, GAsyncResult *result, gpointer data)
         g_task_return_error(task, error);
         return;
     }
+    find_mistakes(self, contents);
     log_problems(contents);
     end_stale(self, contents);
-    for (guint i = 0; i < contents->entries->len; i++)
-        take_entry(self, contents->entries->pdata[i], refused);
+    for (guint i = 0; i < contents->entries->len; i++) {
+        const KvStoreEntry *entry = contents->entries->pdata[i];
+
+        if (!kv_store_contents_has_problem(contents, entry->path))
+            take_entry(self, entry, refused);
+    }
     kv_tunnel_set_tell(self->set);
     problems = g_variant_ref_sink(make_problems(contents, refused));
     g_signal_emit(self, problems_signal, 0, problems);

@@ -131,6 +131,39 @@ class Pinger:
         return max(0, int(sent) - int(got) - 1)
 
 
+@test("a key file that names what cannot be changes nothing of a server that runs, nor of its clients", limit=60)
+def mistaken_file(world):
+    root = world.start_all()
+    world.veth()
+    (server_private, server_public), (private, public) = key_pair(), key_pair()
+    text = "".join(f"{key}={value}\n" for key, value in
+                   {"role": "server", "vni-mode": "tun", "ip": "0.0.0.0", "port": 1235, "private-key": server_private,
+                    **NETWORK}.items()) + f"[peer alice]\npublic-key={public}\n"
+    file = os.path.join(world.config, "filed.kcpvpn")
+
+    def write(more):
+        with open(file, "w", encoding="ascii") as out:
+            out.write(f"[tunnel]\n{text}{more}")
+        os.chown(file, 0, DAEMON_GID)
+        os.chmod(file, 0o640)
+        root.call(ROOT, MANAGER, "Reload", "(@a{sv} {},)")
+        return [tuple(problem) for problem in root.get(ROOT, MANAGER, "Problems")]
+
+    equal(write(""), [], "the problems at first")
+    path = root.call(ROOT, MANAGER, "FindTunnel", "('filed', @a{sv} {})")
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    client = world.client("--private-key", private, "--public-key", server_public, crypt="auto", secret=None)
+    equal(write("local-ip=10.9.0.1\n"), [(file, 0, "peer alice: local-ip: 10.9.0.1 is the server's own address")],
+          "the problems")
+    equal(root.get(path, TUNNEL, "Settings")["peers"]["alice"], {"public-key": public}, "the client's settings")
+    world.c.can_ping("10.9.0.1")
+    equal(write("local-ip=10.9.0.77\n"), [], "the problems at last")
+    wait_until(lambda: world.c.ipv4("kvc0")[0][0] == "10.9.0.77", 5, "the client has its other address")
+    check(client.alive(), "the client has ended")
+
+
+
 def static_routes(namespace, device):
     return sorted(route["dst"] for family in ("-4", "-6")
                   for route in namespace.ip_json(family, "route", "show", "dev", device, "proto", "static"))
