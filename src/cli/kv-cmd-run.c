@@ -155,6 +155,14 @@ init_log(const KvArgs *args)
                 kv_args_has(args, KV_OPTION_LOG_JSON) ? KV_LOG_FORMAT_JSON : KV_LOG_FORMAT_TEXT);
 }
 
+/* Natively all clients of a server have one interface and one socket. */
+static gboolean
+needs_many_files(const KvSettings *settings)
+{
+    return kv_settings_get_role(settings) == KV_ROLE_SERVER &&
+           kv_settings_get_protocol(settings) == KV_PROTOCOL_V1;
+}
+
 static KvExit
 run_settings(const KvSettings *settings, const KvArgs *args)
 {
@@ -163,8 +171,7 @@ run_settings(const KvSettings *settings, const KvArgs *args)
     g_autoptr(KvTunnel) tunnel = NULL;
 
     init_log(args);
-    kv_file_limit_raise(kv_settings_get_role(settings) == KV_ROLE_SERVER ? KV_FILE_LIMIT_SERVER
-                                                                         : 0);
+    kv_file_limit_raise(needs_many_files(settings) ? KV_FILE_LIMIT_SERVER : 0);
     engine = kv_engine_new(&error);
     if (engine != NULL)
         tunnel = kv_tunnel_new(engine, settings, &error);

@@ -60,6 +60,14 @@ def by_default(world):
     equal((client.stop(), server.stop()), (0, 0), "the exit statuses")
 
 
+@test("a server asks for as many files as it has clients with v1, not natively")
+def few_files(world):
+    for crypt, warned in ((None, False), ("aes", True)):
+        server = world.server(crypt=crypt, prefix=("prlimit", "--nofile=200:200"), name=f"server-{crypt}")
+        equal("RLIMIT_NOFILE" in server.text(), warned, f"whether it warns with crypt {crypt}")
+        server.stop()
+
+
 @test("two clients of one server on one machine: each has its address and interface, and one stays when the other goes",
       limit=60)
 def two_clients(world):
