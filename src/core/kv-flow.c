@@ -46,17 +46,15 @@ kv_flow_hash(KvVniMode mode, const uint8_t *packet, size_t len,
     return hash;
 }
 
-/* (nullable): the IP header in a packet's beginning. */
-static uint8_t *
-find_ip(KvVniMode mode, uint8_t *headers, size_t len)
+/* Where the IP header in a packet's beginning is, if it is whole. */
+static gboolean
+find_ip(KvVniMode mode, const uint8_t *headers, size_t len, size_t *l3)
 {
-    size_t l3;
-
-    if (!kv_gso_find_l3(mode, headers, len, &l3))
-        return NULL;
-    if (len >= l3 + KV_IP4_BYTES && headers[l3] >> 4 == 4)
-        return headers + l3;
-    return len >= l3 + KV_IP6_BYTES && headers[l3] >> 4 == 6 ? headers + l3 : NULL;
+    if (!kv_gso_find_l3(mode, headers, len, l3))
+        return FALSE;
+    if (len >= *l3 + KV_IP4_BYTES && headers[*l3] >> 4 == 4)
+        return TRUE;
+    return len >= *l3 + KV_IP6_BYTES && headers[*l3] >> 4 == 6;
 }
 
 static KvEcn
@@ -83,28 +81,35 @@ set_ecn(uint8_t *ip, KvEcn ecn)
     kv_put_be16(ip + KV_IP4_CHECKSUM, (uint16_t) ~sum);
 }
 
+KvEcn
+kv_flow_get_ecn(KvVniMode mode, const uint8_t *headers, size_t len)
+{
+    size_t l3;
+
+    return find_ip(mode, headers, len, &l3) ? get_ecn(headers + l3) : KV_ECN_NOT_ECT;
+}
+
 gboolean
 kv_flow_mark_ce(KvVniMode mode, uint8_t *headers, size_t len)
 {
-    uint8_t *ip = find_ip(mode, headers, len);
+    size_t l3;
 
-    if (ip == NULL || get_ecn(ip) == KV_ECN_NOT_ECT)
+    if (!find_ip(mode, headers, len, &l3) || get_ecn(headers + l3) == KV_ECN_NOT_ECT)
         return FALSE;
-    set_ecn(ip, KV_ECN_CE);
+    set_ecn(headers + l3, KV_ECN_CE);
     return TRUE;
 }
 
 gboolean
 kv_flow_take_ecn(KvVniMode mode, uint8_t *headers, size_t len, KvEcn outer)
 {
-    uint8_t *ip;
+    size_t l3;
 
     if (outer == KV_ECN_CE)
         return kv_flow_mark_ce(mode, headers, len);
     if (outer != KV_ECN_ECT1)
         return TRUE;
-    ip = find_ip(mode, headers, len);
-    if (ip != NULL && get_ecn(ip) == KV_ECN_ECT0)
-        set_ecn(ip, KV_ECN_ECT1);
+    if (find_ip(mode, headers, len, &l3) && get_ecn(headers + l3) == KV_ECN_ECT0)
+        set_ecn(headers + l3, KV_ECN_ECT1);
     return TRUE;
 }

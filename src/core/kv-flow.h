@@ -21,6 +21,14 @@ uint64_t kv_flow_hash(KvVniMode mode, const uint8_t *packet, size_t len,
                       const uint8_t key[KV_FLOW_KEY_BYTES]);
 
 /**
+ * kv_flow_get_ecn:
+ * @headers: (array length=len): the beginning of an inner packet
+ *
+ * Returns: its ECN field; %KV_ECN_NOT_ECT if that is no IP packet, or its header is not whole.
+ */
+KvEcn kv_flow_get_ecn(KvVniMode mode, const uint8_t *headers, size_t len);
+
+/**
  * kv_flow_mark_ce:
  * @headers: (array length=len): the beginning of an inner packet, changed in place
  *

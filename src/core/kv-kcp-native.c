@@ -95,6 +95,7 @@ kv_kcp_begin_datagram(KvKcp *kcp, KvFrameHead *head, KvTime now)
     gboolean is_owed = now >= kcp->native.forward_at;
 
     kv_kcp_copy_plan(kcp);
+    kcp->native.leaving = 0;
     *head = (KvFrameHead){
         .una = kcp->rcv_nxt,
         .fwd = get_forward(kcp),
@@ -114,6 +115,8 @@ kv_kcp_next_segment(KvKcp *kcp, size_t room, KvFramePart *part, KvTime now)
     if (segment == NULL || segment->packet->len + KV_FRAME_SEG_BYTES > room)
         return FALSE;
     kv_kcp_note_sent(kcp, segment, now);
+    kcp->native.leaving =
+        kv_ecn_add(kcp->native.leaving, segment->xmit == 1 ? segment->packet->ecn : KV_ECN_NOT_ECT);
     arm_forward(kcp, now);
     *part = (KvFramePart){
         .sn = segment->sn,
@@ -123,6 +126,12 @@ kv_kcp_next_segment(KvKcp *kcp, size_t room, KvFramePart *part, KvTime now)
         .data = segment->packet->data,
     };
     return TRUE;
+}
+
+KvEcn
+kv_kcp_get_ecn(const KvKcp *kcp)
+{
+    return kv_ecn_choose(kcp->native.leaving);
 }
 
 gboolean

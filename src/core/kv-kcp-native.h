@@ -30,6 +30,7 @@
  * kv_kcp_send_parts:
  * @lane: the number of the lane
  * @lane_sequence: of the first part; the others follow
+ * @ecn: of the packet
  * @slices: (array length=n): one inner packet, gathered, not empty
  *
  * Cuts a packet into parts that fit a datagram each and queues them. Takes all or nothing. Does not
@@ -37,8 +38,8 @@
  *
  * Returns: how many parts; 0: the pool is empty.
  */
-guint kv_kcp_send_parts(KvKcp *kcp, uint16_t lane, uint32_t lane_sequence, const KvSlice *slices,
-                        guint n) KV_MUST_USE;
+guint kv_kcp_send_parts(KvKcp *kcp, uint16_t lane, uint32_t lane_sequence, KvEcn ecn,
+                        const KvSlice *slices, guint n) KV_MUST_USE;
 
 /**
  * kv_kcp_inherit:
@@ -77,6 +78,15 @@ gboolean kv_kcp_begin_datagram(KvKcp *kcp, KvFrameHead *head, KvTime now);
  * Returns: %FALSE: none may leave now, or none of so few bytes.
  */
 gboolean kv_kcp_next_segment(KvKcp *kcp, size_t room, KvFramePart *segment, KvTime now);
+
+/**
+ * kv_kcp_get_ecn:
+ *
+ * With which ECN field the segments since kv_kcp_begin_datagram() may leave together: what is sent
+ * again takes no marks, as in RFC 3168, 6.1.5, so that a path which swallows datagrams with such a
+ * field delays them, and no more.
+ */
+KvEcn kv_kcp_get_ecn(const KvKcp *kcp);
 
 /**
  * kv_kcp_watch:

@@ -160,6 +160,7 @@ typedef struct {
      * @forward_at (again). */
     uint32_t forward_to;
     KvTime forward_at;
+    KvEcnSet leaving; /* in the datagram that is being made */
     gboolean is_watching;
     uint32_t watched;
     gboolean watched_arrived;

@@ -311,7 +311,8 @@ kv_kcp_send(KvKcp *kcp, const KvSlice *slices, guint n)
 }
 
 guint
-kv_kcp_send_parts(KvKcp *kcp, uint16_t lane, uint32_t lane_sequence, const KvSlice *slices, guint n)
+kv_kcp_send_parts(KvKcp *kcp, uint16_t lane, uint32_t lane_sequence, KvEcn ecn,
+                  const KvSlice *slices, guint n)
 {
     size_t total = sum_up(slices, n);
     size_t count = (total + kcp->mss - 1) / kcp->mss;
@@ -326,6 +327,7 @@ kv_kcp_send_parts(KvKcp *kcp, uint16_t lane, uint32_t lane_sequence, const KvSli
         s->lane =
             lane | (s == into ? 0 : KV_FRAME_NOT_FIRST) | (s->next == NULL ? 0 : KV_FRAME_MORE);
         s->lane_sequence = lane_sequence++;
+        s->packet->ecn = ecn;
     }
     for (guint i = 0; i < n; i++)
         append_bytes(kcp, &first, &slices[i]);

@@ -23,7 +23,7 @@ struct _KvPacket {
     KvPacket *next; /* free list of the pool; else at its holder's disposal */
     uint32_t refs;
     uint32_t len; /* bytes in use from the start of @data */
-    KvEcn ecn;    /* of a datagram: with which it came */
+    KvEcn ecn;    /* of a datagram: with which it came; of a segment: of its inner packet */
     uint8_t data[KV_PACKET_CAPACITY] __attribute__((aligned(32)));
 };
 

@@ -56,6 +56,12 @@ kv_session_output(KvSession *session, uint8_t *buf, size_t cap, KvEndpoint *to, 
     return kv_native_output(session->native, buf, cap, to, now);
 }
 
+KvEcn
+kv_session_get_ecn(const KvSession *session)
+{
+    return session->native != NULL ? kv_native_get_ecn(session->native) : KV_ECN_NOT_ECT;
+}
+
 KvTime
 kv_session_deadline(const KvSession *session)
 {

@@ -53,6 +53,9 @@ KvDrop kv_session_input(KvSession *session, const uint8_t *datagram, size_t len,
  */
 size_t kv_session_output(KvSession *session, uint8_t *buf, size_t cap, KvEndpoint *to, KvTime now);
 
+/* With which ECN field the datagram of the last kv_session_output() is to leave. */
+KvEcn kv_session_get_ecn(const KvSession *session);
+
 /* When kv_session_advance() wants to be called. */
 KvTime kv_session_deadline(const KvSession *session);
 void kv_session_advance(KvSession *session, KvTime now);

@@ -286,7 +286,7 @@ write_wire(KvLink *link, KvTime now)
 
         if (len > 0 && !kv_endpoint_equal(&to, &link->to))
             turn_path(link, &to);
-        kv_udp_commit(udp, len);
+        kv_udp_commit(udp, len, kv_session_get_ecn(link->session));
         if (len == 0)
             return FALSE;
         link->context->wrote(link->context->pump);

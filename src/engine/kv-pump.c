@@ -320,7 +320,7 @@ void
 kv_pump_send(KvPump *pump, const KvUdpPath *path, const uint8_t *data, size_t len)
 {
     memcpy(kv_udp_reserve(pump->udp, path), data, len);
-    kv_udp_commit(pump->udp, len);
+    kv_udp_commit(pump->udp, len, KV_ECN_NOT_ECT);
     link_wrote(pump);
 }
 

@@ -18,13 +18,14 @@
 #define ARENA_BYTES (256 * 1024)
 #define RUNS_MAX    64
 
-/* Consecutive datagrams to one address, all of one size but the last, which may be shorter: one
- * message with UDP_SEGMENT. */
+/* Consecutive datagrams to one address with one ECN field, all of one size but the last, which may
+ * be shorter: one message with UDP_SEGMENT. */
 typedef struct {
     uint8_t *data;
     uint32_t len;
     uint16_t segment; /* bytes, of each datagram but the last */
     uint16_t n;
+    KvEcn ecn;
     gboolean closed;   /* the last one was shorter */
     gboolean has_path; /* else the socket's peer */
     KvUdpPath path;
@@ -32,12 +33,15 @@ typedef struct {
 
 typedef union {
     struct cmsghdr align;
-    uint8_t bytes[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    uint8_t bytes[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+                  CMSG_SPACE(sizeof(int))];
 } Control;
 
 struct _KvUdpSender {
     int fd;
     gboolean connected;
+    gboolean peer_is_ip6; /* if it is connected */
+    guint dscp;
     uint16_t segment_max; /* longest datagrams that UDP_SEGMENT works for; 0: none */
     guint n_dropped;
     int news;
@@ -51,13 +55,22 @@ struct _KvUdpSender {
     uint8_t *arena;
 };
 
+/* Not so a mapped address, whose packets are IPv4's. */
+static gboolean
+is_ip6(const KvSockaddr *address)
+{
+    return address->sa.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr);
+}
+
 KvUdpSender *
-kv_udp_sender_new(int fd, gboolean connected, gboolean offload)
+kv_udp_sender_new(int fd, const KvSockaddr *peer, guint dscp, gboolean offload)
 {
     KvUdpSender *sender = g_new0(KvUdpSender, 1);
 
     sender->fd = fd;
-    sender->connected = connected;
+    sender->connected = peer != NULL;
+    sender->peer_is_ip6 = peer != NULL && is_ip6(peer);
+    sender->dscp = dscp;
     sender->segment_max = offload ? KV_UDP_DATAGRAM_MAX : 0;
     /* Not cleared, so that pages which no burst reaches stay untouched. */
     sender->arena = g_malloc(ARENA_BYTES);
@@ -84,10 +97,11 @@ local_equal(const KvUdpLocal *a, const KvUdpLocal *b)
 }
 
 static gboolean
-run_takes(const KvUdpSender *sender, const Run *run, const KvUdpPath *path, size_t len)
+run_takes(const KvUdpSender *sender, const Run *run, const KvUdpPath *path, size_t len, KvEcn ecn)
 {
-    if (run->closed || len > run->segment || run->segment > sender->segment_max ||
-        run->n == SEGMENTS_MAX || run->len + len > RUN_BYTES_MAX)
+    if (run->closed || run->ecn != ecn || len > run->segment ||
+        run->segment > sender->segment_max || run->n == SEGMENTS_MAX ||
+        run->len + len > RUN_BYTES_MAX)
         return FALSE;
     if (path == NULL || !run->has_path)
         return path == NULL && !run->has_path;
@@ -108,16 +122,16 @@ kv_udp_sender_reserve(KvUdpSender *sender, const KvUdpPath *path)
 }
 
 void
-kv_udp_sender_commit(KvUdpSender *sender, size_t len)
+kv_udp_sender_commit(KvUdpSender *sender, size_t len, KvEcn ecn)
 {
     Run *run = sender->n_runs > 0 ? &sender->runs[sender->n_runs - 1] : NULL;
 
     g_assert(len <= KV_UDP_DATAGRAM_MAX);
     if (len == 0)
         return;
-    if (run == NULL || !run_takes(sender, run, sender->reserved, len)) {
+    if (run == NULL || !run_takes(sender, run, sender->reserved, len, ecn)) {
         run = &sender->runs[sender->n_runs++];
-        *run = (Run){.data = sender->arena + sender->used, .segment = (uint16_t) len};
+        *run = (Run){.data = sender->arena + sender->used, .segment = (uint16_t) len, .ecn = ecn};
         run->has_path = sender->reserved != NULL;
         if (run->has_path)
             run->path = *sender->reserved;
@@ -156,6 +170,17 @@ put_local(uint8_t *at, const KvUdpLocal *local)
     return 0;
 }
 
+/* The class of the whole message, since the kernel takes the socket's else. */
+static size_t
+put_class(uint8_t *at, const KvUdpSender *sender, const Run *run)
+{
+    int class = (int) (sender->dscp << 2 | run->ecn);
+
+    if (run->has_path ? is_ip6(&run->path.remote) : sender->peer_is_ip6)
+        return put_control(at, IPPROTO_IPV6, IPV6_TCLASS, &class, sizeof(class));
+    return put_control(at, IPPROTO_IP, IP_TOS, &class, sizeof(class));
+}
+
 /* Message @i: @len bytes at @data of @run, cut by the kernel if that is more than one datagram. */
 static void
 set_message(KvUdpSender *sender, guint i, Run *run, uint8_t *data, size_t len)
@@ -174,6 +199,8 @@ set_message(KvUdpSender *sender, guint i, Run *run, uint8_t *data, size_t len)
         message->msg_namelen = kv_sockaddr_get_length(&run->path.remote);
         control_len += put_local(control + control_len, &run->path.local);
     }
+    if (run->ecn != KV_ECN_NOT_ECT)
+        control_len += put_class(control + control_len, sender, run);
     if (control_len > 0) {
         message->msg_control = control;
         message->msg_controllen = control_len;

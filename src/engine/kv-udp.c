@@ -248,7 +248,7 @@ set_up(KvUdp *udp, const KvUdpConfig *config, GError **error)
     if (config->tells_marks && !ask_for_class(udp->fd, family, error))
         return FALSE;
     udp->gro = !config->no_offload && knows_option(udp->fd, UDP_GRO, 1);
-    udp->sender = kv_udp_sender_new(udp->fd, udp->connected,
+    udp->sender = kv_udp_sender_new(udp->fd, config->peer, config->dscp,
                                     !config->no_offload && knows_option(udp->fd, UDP_SEGMENT, 0));
     make_buffers(udp);
     return TRUE;
@@ -443,9 +443,9 @@ kv_udp_reserve(KvUdp *udp, const KvUdpPath *path)
 }
 
 void
-kv_udp_commit(KvUdp *udp, size_t len)
+kv_udp_commit(KvUdp *udp, size_t len, KvEcn ecn)
 {
-    kv_udp_sender_commit(udp->sender, len);
+    kv_udp_sender_commit(udp->sender, len, ecn);
 }
 
 guint

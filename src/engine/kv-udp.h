@@ -105,10 +105,10 @@ gboolean kv_udp_has_more(const KvUdp *udp);
  *
  * Returns: (transfer none): KV_UDP_ROOM bytes at the arena's end for one datagram of up to
  * KV_UDP_DATAGRAM_MAX, sending what is there first if it is full. Then kv_udp_commit() its real
- * length (0: none); until then @path may still change.
+ * length (0: none) and the ECN field that it leaves with; until then @path may still change.
  */
 uint8_t *kv_udp_reserve(KvUdp *udp, const KvUdpPath *path);
-void kv_udp_commit(KvUdp *udp, size_t len);
+void kv_udp_commit(KvUdp *udp, size_t len, KvEcn ecn);
 
 /**
  * kv_udp_flush:

@@ -92,7 +92,8 @@ write_packet(Run *run, End *end)
         return;
     memset(data, (uint8_t) end->n_written, sizeof data);
     kv_put_le32(data, end->n_written);
-    if (kv_lane_sender_send(&end->sender, end->kcp, end->n_written % LANES, &slice, 1))
+    if (kv_lane_sender_send(&end->sender, end->kcp, end->n_written % LANES, KV_ECN_NOT_ECT, &slice,
+                            1))
         end->n_written++;
     kv_kcp_flush(end->kcp, run->now);
 }

@@ -45,11 +45,11 @@ packet_size(const KvNativeEnd *end, guint flow, guint number)
 }
 
 static void
-fill_packet(uint8_t *data, size_t len, guint flow, guint number)
+fill_packet(const KvNativeEnd *end, uint8_t *data, size_t len, guint flow, guint number)
 {
     memset(data, 0, HEADER);
     data[0] = 0x45;
-    data[1] = flow & ECN_MASK;
+    data[1] = end->knows_ecn ? KV_ECN_ECT0 : flow & ECN_MASK;
     kv_put_le32(data + 12, flow);
     kv_put_le32(data + 16, number);
     for (size_t i = HEADER; i < len; i++)
@@ -78,10 +78,11 @@ check_packet(KvNativeEnd *end, const uint8_t *data, size_t len)
     end->next[flow] = number + 1;
     want_len = packet_size(end, flow, number);
     want = g_malloc(want_len);
-    fill_packet(want, want_len, flow, number);
-    if (end->congested) {
+    fill_packet(end, want, want_len, flow, number);
+    if (end->congested || (end->knows_ecn && data[1] == ECN_MASK)) {
         g_assert_cmpuint(data[1], ==, ECN_MASK);
         g_assert_true(kv_flow_mark_ce(KV_VNI_MODE_TUN, want, want_len));
+        end->marked++;
     }
     kv_test_assert_bytes(data, len, want, want_len, "inner packet");
     end->received++;
@@ -108,7 +109,7 @@ write_inner(KvNativeEnd *end, KvTime now)
         size_t len = packet_size(end, flow, number);
         KvSlice slices[] = {{end->buf, HEADER}, {end->buf + HEADER, len - HEADER}};
 
-        fill_packet(end->buf, len, flow, number);
+        fill_packet(end, end->buf, len, flow, number);
         if (!kv_native_send(end->native, flow * UINT64_C(0x9e3779b97f4a7c15), slices, 2, now)) {
             end->next_send = kv_time_add(now, REFUSED_PAUSE);
             return;
@@ -200,7 +201,7 @@ answer(KvNativeEnd *end, const KvNativeRequest *request, KvTime now)
 static KvEcn
 get_ecn(const KvNativeEnd *end)
 {
-    return end->congested ? KV_ECN_CE : KV_ECN_NOT_ECT;
+    return end->congested ? KV_ECN_CE : (KvEcn) end->came_with;
 }
 
 static void
@@ -281,11 +282,13 @@ machine_output(void *self, uint8_t *buf, size_t cap, KvTime now)
 
         len = g_bytes_get_size(reply);
         memcpy(buf, g_bytes_get_data(reply, NULL), len);
+        end->left_with = KV_ECN_NOT_ECT;
     } else if (end->native != NULL) {
         do {
             len = kv_native_output(end->native, buf, cap, &to, now);
             g_assert_true(len == 0 || end->strays || kv_endpoint_equal(&to, &end->peer_address));
         } while (len > 0 && !kv_endpoint_equal(&to, &end->peer_address));
+        end->left_with = kv_native_get_ecn(end->native);
         take_events(end, now);
     }
     end->wrote += len > 0;
@@ -321,12 +324,30 @@ machine_advance(void *self, KvTime now)
     work(end, now);
 }
 
+static guint
+machine_get_ecn(void *self)
+{
+    const KvNativeEnd *end = self;
+
+    return end->left_with;
+}
+
+static void
+machine_set_ecn(void *self, guint ecn)
+{
+    KvNativeEnd *end = self;
+
+    end->came_with = ecn;
+}
+
 const KvSimMachine kv_native_end_machine = {
     .input = machine_input,
     .input_end = machine_input_end,
     .output = machine_output,
     .deadline = machine_deadline,
     .advance = machine_advance,
+    .get_ecn = machine_get_ecn,
+    .set_ecn = machine_set_ecn,
 };
 
 /* --- life ------------------------------------------------------------------------------------ */

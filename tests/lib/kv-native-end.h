@@ -72,6 +72,10 @@ typedef struct {
     guint received;
     guint next[KV_NATIVE_END_FLOWS]; /* the number that comes next */
     gboolean congested;              /* each datagram comes with a congestion mark */
+    gboolean knows_ecn;              /* it sends ECT(0) alone, and what comes may be marked */
+    guint left_with;                 /* the ECN field of the last datagram */
+    guint came_with;                 /* the ECN field of the datagram that comes next */
+    guint marked;                    /* inner packets that came with a mark */
     gboolean may_skip;               /* some may be lost, as when the other end began anew */
     gboolean is_lenient;             /* whatever arrives is taken */
     KvTime interval;                 /* between two of them; 0: as fast as they go */

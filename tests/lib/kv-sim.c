@@ -5,17 +5,28 @@
 
 #include "kv-test.h"
 
+#include <math.h>
 #include <string.h>
 
-#define DATAGRAM_MAX 2048
+#define DATAGRAM_MAX   2048
+#define CODEL_INTERVAL (100 * KV_TIME_MS)
+#define ECN_CE         3
 
 typedef struct {
     KvTime at;
     uint64_t serial; /* keeps what arrives at the same time in order */
     guint to;
+    guint ecn;
     size_t len;
     uint8_t data[];
 } Flight;
+
+typedef struct {
+    KvTime first_above; /* when the queue will have stood too long; 0: it has not */
+    KvTime next;
+    guint count;
+    gboolean telling;
+} Codel;
 
 typedef struct {
     const KvSimMachine *machine;
@@ -25,6 +36,7 @@ typedef struct {
     KvTime burst_until;
     double busy_until_us;
     KvTime last_arrival;
+    Codel codel;
 } End;
 
 struct _KvSim {
@@ -142,9 +154,35 @@ is_lost(KvSim *sim, End *end, size_t len)
     return sim->now < end->burst_until || happens(sim, end->link.loss);
 }
 
-/* When the datagram has left the bottleneck; KV_TIME_NEVER: the queue was full. */
+/* How long a queue makes its datagrams wait is known here when they come. Returns: whether the one
+ * that leaves then has to tell of congestion. */
+static gboolean
+has_to_tell(Codel *codel, KvTime target, KvTime wait, KvTime leaves)
+{
+    if (target == 0 || wait < target) {
+        codel->first_above = 0;
+        codel->telling = FALSE;
+        return FALSE;
+    }
+    if (codel->first_above == 0)
+        codel->first_above = leaves + CODEL_INTERVAL;
+    if (leaves < codel->first_above || (codel->telling && leaves < codel->next))
+        return FALSE;
+    if (codel->telling)
+        codel->count++;
+    else if (codel->count > 2 && leaves < codel->next + 16 * CODEL_INTERVAL)
+        codel->count -= 2;
+    else
+        codel->count = 1;
+    codel->next = (codel->telling ? codel->next : leaves) +
+                  (KvTime) ((double) CODEL_INTERVAL / sqrt(codel->count));
+    codel->telling = TRUE;
+    return TRUE;
+}
+
+/* When the datagram has left the bottleneck; KV_TIME_NEVER: never. */
 static KvTime
-pass_queue(KvSim *sim, End *end, size_t len)
+pass_queue(KvSim *sim, End *end, size_t len, guint *ecn)
 {
     double us_per_byte, wait;
 
@@ -154,6 +192,12 @@ pass_queue(KvSim *sim, End *end, size_t len)
     wait = MAX(0, end->busy_until_us - (double) sim->now);
     if (end->link.queue_bytes > 0 && wait / us_per_byte > end->link.queue_bytes)
         return KV_TIME_NEVER;
+    if (has_to_tell(&end->codel, end->link.codel_target, (KvTime) wait, sim->now + (KvTime) wait)) {
+        if (*ecn == 0)
+            return KV_TIME_NEVER;
+        *ecn = ECN_CE;
+        end->counts.marked++;
+    }
     end->counts.queue_us_sum += (uint64_t) wait;
     end->counts.queue_us_max = MAX(end->counts.queue_us_max, (uint64_t) wait);
     end->busy_until_us =
@@ -173,7 +217,7 @@ spoil(KvSim *sim, Flight *flight)
 }
 
 static void
-launch(KvSim *sim, End *end, const uint8_t *data, size_t len, KvTime left)
+launch(KvSim *sim, End *end, const uint8_t *data, size_t len, guint ecn, KvTime left)
 {
     const KvSimLink *link = &end->link;
     Flight *flight = g_malloc(sizeof *flight + len);
@@ -181,6 +225,7 @@ launch(KvSim *sim, End *end, const uint8_t *data, size_t len, KvTime left)
     flight->to = end == &sim->ends[0] ? 1 : 0;
     flight->serial = sim->serial++;
     flight->len = len;
+    flight->ecn = ecn;
     memcpy(flight->data, data, len);
     if (happens(sim, link->corrupt))
         spoil(sim, flight);
@@ -200,22 +245,24 @@ launch(KvSim *sim, End *end, const uint8_t *data, size_t len, KvTime left)
 static void
 transmit(KvSim *sim, End *end, const uint8_t *data, size_t len)
 {
+    guint ecn = end->machine->get_ecn != NULL ? end->machine->get_ecn(end->self) : 0;
     KvTime left;
 
     end->counts.sent++;
+    end->counts.sent_ect += ecn != 0;
     end->counts.sent_bytes += len;
-    left = pass_queue(sim, end, len);
+    left = pass_queue(sim, end, len, &ecn);
     if (left == KV_TIME_NEVER) {
         end->counts.queue_drops++;
         return;
     }
-    if (is_lost(sim, end, len)) {
+    if ((ecn != 0 && end->link.no_ect) || is_lost(sim, end, len)) {
         end->counts.lost++;
         return;
     }
-    launch(sim, end, data, len, left);
+    launch(sim, end, data, len, ecn, left);
     if (happens(sim, end->link.duplicate))
-        launch(sim, end, data, len, left);
+        launch(sim, end, data, len, ecn, left);
 }
 
 void
@@ -245,6 +292,8 @@ deliver_all(KvSim *sim)
         End *end = &sim->ends[flight->to];
 
         sim->ends[1 - flight->to].counts.delivered++;
+        if (end->machine->set_ecn != NULL)
+            end->machine->set_ecn(end->self, flight->ecn);
         end->machine->input(end->self, flight->data, flight->len, sim->now);
         touched[flight->to] = TRUE;
     }

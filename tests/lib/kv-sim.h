@@ -29,6 +29,10 @@ typedef struct {
     /* When @advance wants to be called; KV_TIME_NEVER: not at all. */
     KvTime (*deadline)(void *self);
     void (*advance)(void *self, KvTime now);
+    /* (nullable): the ECN field with which the last @output leaves */
+    guint (*get_ecn)(void *self);
+    /* (nullable): with which the next @input comes */
+    void (*set_ecn)(void *self, guint ecn);
 } KvSimMachine;
 
 /* One direction of the path. All zero: perfect and immediate. Shares are 0.0 to 1.0. */
@@ -48,6 +52,8 @@ typedef struct {
     uint32_t overhead;    /* bytes the path adds to each datagram */
     uint32_t size_max;    /* bytes; longer datagrams are lost; 0: any */
     gboolean down;        /* nothing gets through */
+    gboolean no_ect;      /* nothing with an ECN field that is not 0 does */
+    KvTime codel_target;  /* CoDel in front of @rate (RFC 8289), which marks what knows ECN */
 } KvSimLink;
 
 typedef struct {
@@ -55,6 +61,8 @@ typedef struct {
     uint64_t sent_bytes;
     uint64_t lost;
     uint64_t queue_drops;
+    uint64_t sent_ect; /* with an ECN field that is not 0 */
+    uint64_t marked;
     uint64_t delivered;
     uint64_t queue_us_sum; /* waiting in the queue, over all that were not dropped */
     uint64_t queue_us_max;

@@ -48,16 +48,19 @@ def down(world):
     world.c.can_ping("10.77.0.1")
 
 
-def received_tos(world, tos):
-    """The class of a datagram that c sends to s with another one."""
+def received_tos(world, tos, seconds=5):
+    """The class of a datagram that c sends to s with another one; None: it does not come."""
     with contextlib.closing(world.s.socket(kind=socket.SOCK_DGRAM)) as to, \
             contextlib.closing(world.c.socket(kind=socket.SOCK_DGRAM)) as sender:
         to.bind(("10.77.0.1", 9))
-        to.settimeout(5)
+        to.settimeout(seconds)
         to.setsockopt(socket.IPPROTO_IP, IP_RECVTOS, 1)
         sender.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
         sender.sendto(b"x", ("10.77.0.1", 9))
-        return to.recvmsg(16, 64)[1][0][2][0]
+        try:
+            return to.recvmsg(16, 64)[1][0][2][0]
+        except TimeoutError:
+            return None
 
 
 @test("congestion marks are set on all packets, which arrive whole")
@@ -69,6 +72,20 @@ def marks(world):
     check(link.stats()["b2a"]["ce"] >= 7, "the packets were not counted")
     link.set("both ce=0")
     equal(received_tos(world, 0xb8), 0xb8, "the class on a path that does not")
+
+
+@test("a path may rewrite the ECN field, and may swallow what has one")
+def ecn_field(world):
+    link = world.linkem()
+    for field in (0, 1, 2, 3):
+        link.set(f"both ecn={field}")
+        for sent in (0, 1, 2, 3):
+            equal(received_tos(world, 0xb8 | sent), 0xb8 | field, f"the class of {sent} on a path that says {field}")
+    link.set("both ecn=off noect=1")
+    equal(received_tos(world, 0xb8), 0xb8, "the class of what has no field")
+    for sent in (1, 2, 3):
+        equal(received_tos(world, 0xb8 | sent, 0.3), None, f"the class of what has {sent}")
+    equal(link.stats()["b2a"]["ect"], 3, "packets swallowed")
 
 
 if __name__ == "__main__":

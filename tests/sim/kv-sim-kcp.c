@@ -95,7 +95,8 @@ send(Side *side, uint8_t *data, uint64_t n)
         kv_put_le32(data, side->n_written);
     taken = side->pair->setup.config.native
                 ? kv_lane_sender_send(&side->native.sender, side->kcp,
-                                      flows > 0 ? side->n_written % flows : 0, slices, 2)
+                                      flows > 0 ? side->n_written % flows : 0, KV_ECN_NOT_ECT,
+                                      slices, 2)
                 : kv_kcp_send(side->kcp, slices, 2);
     if (!taken)
         g_error("the pool is empty");

@@ -90,7 +90,8 @@ test_short_packets(void)
     }
 }
 
-/* Proves: a mark sets CE only where the sender knows ECN, and keeps the header checksum true. */
+/* Proves: the ECN field is found, a mark sets CE only where the sender knows ECN, and the header
+ * checksum stays true. */
 static void
 test_mark(void)
 {
@@ -108,6 +109,7 @@ test_mark(void)
             sum = (uint16_t) ~kv_test_sum(0, ip, 20);
             ip[10] = (uint8_t) (sum >> 8);
             ip[11] = (uint8_t) sum;
+            g_assert_cmpint(kv_flow_get_ecn(KV_VNI_MODE_TAP, buffer.data, buffer.len), ==, ecn);
             g_assert_cmpint(kv_flow_mark_ce(KV_VNI_MODE_TAP, buffer.data, buffer.len), ==,
                             ecn != 0);
             g_assert_cmpuint(ip[1], ==, ecn != 0 ? (tos | 3) : tos);
@@ -115,6 +117,8 @@ test_mark(void)
 
             kv_test_packet_build(&buffer, &v6);
             buffer.data[1] = (uint8_t) (ecn << 4);
+            g_assert_cmpint(kv_flow_get_ecn(KV_VNI_MODE_TUN, buffer.data, buffer.len), ==, ecn);
+            g_assert_cmpint(kv_flow_get_ecn(KV_VNI_MODE_TUN, buffer.data, 39), ==, KV_ECN_NOT_ECT);
             g_assert_cmpint(kv_flow_mark_ce(KV_VNI_MODE_TUN, buffer.data, buffer.len), ==,
                             ecn != 0);
             g_assert_cmpuint(buffer.data[1] >> 4 & 3, ==, ecn != 0 ? 3 : 0);

@@ -43,12 +43,18 @@ tear_down(Fixture *f, gconstpointer data)
 }
 
 static void
-send(Fixture *f, size_t len)
+send_ecn(Fixture *f, size_t len, KvEcn ecn)
 {
-    static const uint8_t bytes[MTU];
+    static const uint8_t bytes[2 * MTU];
     KvSlice slice = {bytes, len};
 
-    g_assert_cmpuint(kv_kcp_send_parts(f->sender, 1, 0, &slice, 1), ==, 1);
+    g_assert_cmpuint(kv_kcp_send_parts(f->sender, 1, 0, ecn, &slice, 1), ==, 1 + len / MTU);
+}
+
+static void
+send(Fixture *f, size_t len)
+{
+    send_ecn(f, len, KV_ECN_NOT_ECT);
 }
 
 /* What is due leaves, one segment in a datagram. Returns: how many; @head: of the last. */
@@ -78,6 +84,47 @@ take_report(Fixture *f)
     g_assert_true(kv_kcp_owes_report(f->receiver, f->now));
     kv_kcp_fill_report(f->receiver, &report, f->now);
     return report;
+}
+
+/* Makes one datagram. Returns: how many segments are in it. */
+static guint
+fill_datagram(Fixture *f)
+{
+    KvFrameHead head;
+    KvFramePart part;
+    size_t room = MTU;
+    guint n = 0;
+
+    kv_kcp_begin_datagram(f->sender, &head, f->now);
+    for (; kv_kcp_next_segment(f->sender, room, &part, f->now); n++)
+        room -= part.len + KV_FRAME_SEG_BYTES;
+    return n;
+}
+
+/* Proves: a datagram's ECN field is that of the packets in it, of all parts of a packet its own;
+ * one with something that was sent before has none. */
+static void
+test_ecn(Fixture *f, gconstpointer data)
+{
+    send_ecn(f, 100, KV_ECN_ECT1);
+    send_ecn(f, 100, KV_ECN_CE);
+    g_assert_cmpuint(fill_datagram(f), ==, 2);
+    g_assert_cmpint(kv_kcp_get_ecn(f->sender), ==, KV_ECN_ECT1);
+    g_assert_cmpuint(fill_datagram(f), ==, 0);
+    g_assert_cmpint(kv_kcp_get_ecn(f->sender), ==, KV_ECN_NOT_ECT);
+
+    send_ecn(f, 1500, KV_ECN_ECT0);
+    send_ecn(f, 100, KV_ECN_NOT_ECT);
+    g_assert_cmpuint(fill_datagram(f), ==, 1);
+    g_assert_cmpint(kv_kcp_get_ecn(f->sender), ==, KV_ECN_ECT0);
+    g_assert_cmpuint(fill_datagram(f), ==, 2);
+    g_assert_cmpint(kv_kcp_get_ecn(f->sender), ==, KV_ECN_NOT_ECT);
+
+    f->now = kv_kcp_deadline(f->sender);
+    kv_kcp_advance(f->sender, f->now);
+    send_ecn(f, 1000, KV_ECN_ECT0);
+    g_assert_cmpuint(fill_datagram(f), >, 0);
+    g_assert_cmpint(kv_kcp_get_ecn(f->sender), ==, KV_ECN_NOT_ECT);
 }
 
 /* Proves: what does not fit the path any more is given up, the peer is told so again until it
@@ -280,6 +327,7 @@ main(int argc, char **argv)
         const char *name;
         void (*run)(Fixture *f, gconstpointer data);
     } tests[] = {
+        {"/native-kcp/ecn", test_ecn},
         {"/native-kcp/give-up", test_give_up},
         {"/native-kcp/give-up-twice", test_give_up_twice},
         {"/native-kcp/ranges", test_ranges},

@@ -328,7 +328,8 @@ test_sender(Fixture *f, gconstpointer data)
         size_t len = n_parts[i] * part_max - (i == 2);
         KvSlice slices[] = {{bytes, 10}, {bytes + 10, len - 10}};
 
-        g_assert_true(kv_lane_sender_send(sender, kcp, (i == 1 ? 6 : 5) + 4096, slices, 2));
+        g_assert_true(
+            kv_lane_sender_send(sender, kcp, (i == 1 ? 6 : 5) + 4096, KV_ECN_NOT_ECT, slices, 2));
     }
     g_assert_cmpuint(sender->next[5], ==, FIRST + 5);
     g_assert_cmpuint(sender->next[6], ==, FIRST + 1);

@@ -64,7 +64,6 @@ open_udp(const char *ip, const KvSockaddr *peer, gboolean no_offload)
     g_autoptr(GError) error = NULL;
     KvUdpConfig config = {.local = make_address(ip, 0),
                           .peer = peer,
-                          .tells_marks = TRUE,
                           .no_offload = no_offload,
                           .socket_buffer = BUFFER_BYTES};
     KvUdp *udp = kv_udp_open(&config, &error);
@@ -109,7 +108,7 @@ static void
 put(KvUdp *udp, const KvUdpPath *path, size_t len, guint seed)
 {
     fill(kv_udp_reserve(udp, path), len, seed);
-    kv_udp_commit(udp, len);
+    kv_udp_commit(udp, len, KV_ECN_NOT_ECT);
 }
 
 static void
@@ -486,13 +485,13 @@ test_commit_nothing(void)
 
     g_assert_cmpuint(kv_udp_flush(client), ==, 0);
     room = kv_udp_reserve(client, NULL);
-    kv_udp_commit(client, 0);
+    kv_udp_commit(client, 0, KV_ECN_NOT_ECT);
     g_assert_cmpuint(kv_udp_flush(client), ==, 0);
     g_assert_true(kv_udp_reserve(client, NULL) == room);
-    kv_udp_commit(client, 0);
+    kv_udp_commit(client, 0, KV_ECN_NOT_ECT);
     put(client, NULL, 500, 0);
     kv_udp_reserve(client, NULL);
-    kv_udp_commit(client, 0);
+    kv_udp_commit(client, 0, KV_ECN_NOT_ECT);
     put(client, NULL, 500, 1);
     g_assert_cmpuint(kv_udp_flush(client), ==, 0);
     expect(server, sizes, 2, 0);
@@ -706,75 +705,6 @@ test_unbound_client(void)
     expect(server, &size, 1, 0);
 }
 
-static void
-set_class(KvUdp *to, gboolean is_ip6, int class)
-{
-    int fd = kv_udp_get_fd(to);
-
-    if (is_ip6)
-        g_assert_cmpint(setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &class, sizeof class), ==, 0);
-    g_assert_cmpint(setsockopt(fd, IPPROTO_IP, IP_TOS, &class, sizeof class), ==, 0);
-}
-
-/* Sends @n equal datagrams, and sees that all come with these two bits. */
-static void
-send_marked(KvUdp *from, KvUdp *to, const KvUdpPath *path, guint n, guint ecn)
-{
-    guint got = 0;
-
-    for (guint i = 0; i < n; i++) {
-        memset(kv_udp_reserve(from, path), 'x', 1000);
-        kv_udp_commit(from, 1000);
-    }
-    g_assert_cmpuint(kv_udp_flush(from), ==, 0);
-    while (got < n) {
-        KvUdpDatagram datagrams[64];
-        int count;
-
-        g_assert_true(wait_readable(kv_udp_get_fd(to), WAIT_MS));
-        count = kv_udp_receive(to, datagrams, G_N_ELEMENTS(datagrams));
-        for (int i = 0; i < count; i++)
-            g_assert_cmpuint(datagrams[i].ecn, ==, ecn);
-        got += (guint) MAX(count, 0);
-    }
-    g_assert_cmpuint(got, ==, n);
-}
-
-/* Proves: each datagram, alone or of a merged message, of either family and of IPv4 at an IPv6
- * socket, is told to have a congestion mark if and only if it has. */
-static void
-test_congestion_marks(void)
-{
-    static const struct {
-        const char *from, *at, *to;
-        gboolean no_offload;
-    } cases[] = {
-        {"127.0.0.1", "127.0.0.1", "127.0.0.1", FALSE},
-        {"127.0.0.1", "0.0.0.0", "127.0.0.1", TRUE},
-        {"::1", "::1", "::1", FALSE},
-        {"127.0.0.1", "::", "127.0.0.1", FALSE},
-    };
-
-    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(KvUdp) receiver = open_udp(cases[i].at, NULL, cases[i].no_offload);
-        g_autoptr(KvUdp) sender = open_udp(cases[i].from, NULL, FALSE);
-        const KvSockaddr *local = kv_udp_get_local(receiver);
-        gboolean is_ip6 = strchr(cases[i].from, ':') != NULL;
-        KvUdpPath path = {.remote = make_address(cases[i].to, 0)};
-
-        if (is_ip6)
-            path.remote.v6.sin6_port = local->v6.sin6_port;
-        else
-            path.remote.v4.sin_port = local->v4.sin_port; /* at the same place in both */
-        send_marked(sender, receiver, &path, 1, KV_ECN_NOT_ECT);
-        for (int class = 0; class < 8; class ++) {
-            set_class(sender, is_ip6, 0xb8 | class);
-            send_marked(sender, receiver, &path, 1, class % 4);
-            send_marked(sender, receiver, &path, 40, class % 4);
-        }
-    }
-}
-
 int
 main(int argc, char **argv)
 {
@@ -792,7 +722,6 @@ main(int argc, char **argv)
     g_test_add_func("/udp/drops", test_drops);
     g_test_add_func("/udp/small-mtu", test_small_mtu);
     g_test_add_func("/udp/options", test_options);
-    g_test_add_func("/udp/congestion-marks", test_congestion_marks);
     g_test_add_func("/udp/open-errors", test_open_errors);
     g_test_add_func("/udp/deaf", test_deaf);
     g_test_add_func("/udp/unbound-client", test_unbound_client);

@@ -31,6 +31,7 @@ typedef struct {
     KvTime interval;
     guint routes;   /* that do not fit the handshake */
     guint restarts; /* of both ends: as many handshakes */
+    gboolean ecn;   /* all packets know it */
 } Scenario;
 
 /* clang-format off: one row each */
@@ -59,7 +60,19 @@ static const Scenario scenarios[] = {
      15 * MS,
      100,
      0},
-    {"bulk", TRUE, TRUE, 10, 3, {.delay = 20 * MS, .loss = 0.02}, 1300, 1300, 3000, 5 * MS, 100, 0},
+    {"bulk",
+     TRUE,
+     TRUE,
+     10,
+     3,
+     {.delay = 20 * MS, .loss = 0.02},
+     1300,
+     1300,
+     3000,
+     5 * MS,
+     100,
+     0,
+     1},
     {"handshakes-keys", TRUE, FALSE, 0, 0, {.delay = MS}, 40, 100, 0, 0, 20, 1500},
     {"handshakes-secret", FALSE, FALSE, 0, 0, {.delay = MS}, 40, 100, 0, 0, 20, 1500},
 };
@@ -254,6 +267,7 @@ side_init(Side *side, Capture *capture)
     end->n_routes = scenario->routes;
     end->to_send = scenario->packets;
     end->interval = scenario->interval;
+    end->knows_ecn = scenario->ecn;
 }
 
 static gboolean

@@ -16,11 +16,12 @@ typedef struct {
 /**
  * kv_lane_sender_send:
  * @flow: the same number for all packets of a flow, salted (kv_flow_hash())
+ * @ecn: of the packet
  * @slices: (array length=n): one inner packet, gathered, not empty
  *
  * Queues a packet as segments of its flow's lane.
  *
  * Returns: %FALSE if the pool is empty; nothing was queued then.
  */
-gboolean kv_lane_sender_send(KvLaneSender *sender, KvKcp *kcp, uint64_t flow, const KvSlice *slices,
-                             guint n) KV_MUST_USE;
+gboolean kv_lane_sender_send(KvLaneSender *sender, KvKcp *kcp, uint64_t flow, KvEcn ecn,
+                             const KvSlice *slices, guint n) KV_MUST_USE;

@@ -128,6 +128,7 @@ take_frame(Reading *reading, const KvFrame *frame)
         break;
     case KV_FRAME_REPORT:
         reading->answers = TRUE;
+        kv_transport_ecn_told(native->transport, frame->report.ts, reading->now);
         if (!kv_kcp_input_report(native->kcp, &frame->report, reading->now))
             note_lie(native);
         break;

@@ -14,6 +14,7 @@ typedef struct {
     gboolean asks;
     gboolean has_segments;
     uint32_t last_sn; /* of these */
+    KvEcn ecn;        /* with which it leaves */
     KvTime now;
 } Writing;
 
@@ -121,6 +122,7 @@ output_probe(Writing *writing, KvEndpoint *to)
 
         writing->len = 0;
         writing->asks = probe.asks;
+        writing->ecn = probe.ecn;
         if (probe.ping) {
             memcpy(frame.token, probe.body, sizeof frame.token);
             write_alone(writing, &frame);
@@ -131,6 +133,7 @@ output_probe(Writing *writing, KvEndpoint *to)
             return len;
     }
     writing->asks = FALSE;
+    writing->ecn = KV_ECN_NOT_ECT;
     return 0;
 }
 
@@ -244,6 +247,8 @@ write_segments(Writing *writing)
     put_segments(writing, &frames);
     if (frames.len == 0)
         return;
+    writing->ecn =
+        kv_transport_get_ecn(native->transport, kv_kcp_get_ecn(native->kcp), writing->now);
     item.len = frames.len;
     if (has_parity) {
         writing->len += kv_shard_encoder_add(native->encoder, at, frames.len, writing->now);
@@ -253,8 +258,9 @@ write_segments(Writing *writing)
     }
 }
 
-/* Keeps a datagram that is to leave again, as it is but for its counter. */
-static void
+/* Keeps a datagram that is to leave again, as it is but for its counter and its ECN field. Returns:
+ * whether it is. */
+static gboolean
 keep_copies(Writing *writing, size_t sealed)
 {
     KvNative *native = writing->native;
@@ -263,6 +269,7 @@ keep_copies(Writing *writing, size_t sealed)
     if (times > 0)
         kv_copies_keep(&native->copies, writing->buf, KV_SEAL_HEAD_BYTES + writing->len, times,
                        kv_time_add(writing->now, kv_kcp_get_copy_delay(native->kcp)));
+    return times > 0;
 }
 
 static size_t
@@ -294,6 +301,7 @@ watch_length(Writing *writing, size_t sealed)
 static size_t
 output_frames(Writing *writing, KvEndpoint *to)
 {
+    gboolean leaves_again = FALSE;
     size_t bare, sealed;
 
     writing->len = 0;
@@ -304,8 +312,11 @@ output_frames(Writing *writing, KvEndpoint *to)
     if (writing->len == 0)
         return 0;
     if (writing->has_segments)
-        keep_copies(writing, writing->len + KV_SEAL_OVERHEAD);
+        leaves_again = keep_copies(writing, writing->len + KV_SEAL_OVERHEAD);
     sealed = seal(writing, NULL, to);
+    if (writing->len > bare)
+        kv_transport_ecn_sent(writing->native->transport,
+                              leaves_again ? KV_ECN_NOT_ECT : writing->ecn, writing->now);
     if (writing->has_segments && bare == 0)
         watch_length(writing, sealed);
     return sealed;
@@ -372,7 +383,14 @@ kv_native_output(KvNative *native, uint8_t *buf, size_t cap, KvEndpoint *to, KvT
     kv_native_take_transport_events(native, now);
     if (len == 0)
         return 0;
+    native->left_with = writing.ecn;
     native->stats.wire_tx_datagrams++;
     native->stats.wire_tx_bytes += len;
     return len;
+}
+
+KvEcn
+kv_native_get_ecn(const KvNative *native)
+{
+    return native->left_with;
 }

@@ -84,6 +84,7 @@ struct _KvNative {
     gboolean input_due; /* something came in */
     gboolean muted;     /* there was no session to send under, and none came since */
     guint n_lies;       /* acknowledgements of what was never sent */
+    KvEcn left_with;    /* the last datagram */
 
     KvNativePong pongs[KV_NATIVE_PONGS_MAX];
     guint n_pongs;

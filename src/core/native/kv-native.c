@@ -645,6 +645,7 @@ gboolean
 kv_native_send(KvNative *native, uint64_t flow, const KvSlice *slices, guint n, KvTime now)
 {
     size_t bytes = 0;
+    KvEcn ecn;
 
     if (native->state != KV_NATIVE_OPEN)
         return FALSE;
@@ -653,7 +654,8 @@ kv_native_send(KvNative *native, uint64_t flow, const KvSlice *slices, guint n, 
         return FALSE;
     for (guint i = 0; i < n; i++)
         bytes += slices[i].len;
-    if (!kv_lane_sender_send(&native->lane_sender, native->kcp, flow, slices, n))
+    ecn = kv_flow_get_ecn(native->params.mode, slices[0].data, slices[0].len);
+    if (!kv_lane_sender_send(&native->lane_sender, native->kcp, flow, ecn, slices, n))
         return FALSE;
     native->flush_due = TRUE;
     native->stats.inner_tx_packets++;

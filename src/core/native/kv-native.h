@@ -112,6 +112,9 @@ KvDrop kv_native_input(KvNative *native, const uint8_t *datagram, size_t len,
  * nothing to send. */
 size_t kv_native_output(KvNative *native, uint8_t *buf, size_t cap, KvEndpoint *to, KvTime now);
 
+/* With which the datagram of the last kv_native_output() is to leave. */
+KvEcn kv_native_get_ecn(const KvNative *native);
+
 KvTime kv_native_deadline(const KvNative *native);
 void kv_native_advance(KvNative *native, KvTime now);
 gboolean kv_native_next_event(KvNative *native, KvEvent *event);

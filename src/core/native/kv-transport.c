@@ -52,6 +52,7 @@ struct _KvTransport {
     uint32_t heard; /* index of the session whose counters tell what is newest, 0: none */
     KvPath path;
     KvPathMtu mtu;
+    KvPathEcn ecn;
     guint told_size;
     KvLossCount loss;
     KvTime rtt;
@@ -249,6 +250,7 @@ static void
 moved(KvTransport *transport, KvTime now)
 {
     kv_path_mtu_moved(&transport->mtu, now);
+    kv_path_ecn_moved(&transport->ecn);
     transport->events |= KV_TRANSPORT_MOVED;
 }
 
@@ -292,6 +294,7 @@ note(KvTransport *transport, Entry *entry, const KvTransportInput *input, gboole
     if (input->ecn == KV_ECN_CE)
         transport->loss.ce++;
     kv_path_mtu_heard(&transport->mtu);
+    kv_path_ecn_heard(&transport->ecn);
     kv_path_hear(&transport->path, &input->from, input->len, heard && newest, &transport->random,
                  now);
 }
@@ -377,6 +380,7 @@ kv_transport_poke(KvTransport *transport, KvTime now)
     if (transport->asked != KV_TIME_NEVER)
         transport->asked = now;
     transport->patience = CLAMP(4 * transport->rtt, CHANGED_TIME, SILENCE_TIME);
+    kv_path_ecn_moved(&transport->ecn);
     ask(transport, now);
 }
 
@@ -394,10 +398,12 @@ void
 kv_transport_pong(KvTransport *transport, const uint8_t body[KV_PING_BYTES], const KvEndpoint *from,
                   KvTime now)
 {
-    if (kv_path_pong(&transport->path, body, from))
+    if (kv_path_pong(&transport->path, body, from)) {
         moved(transport, now);
-    else
-        kv_path_mtu_pong(&transport->mtu, body, now);
+        return;
+    }
+    kv_path_mtu_pong(&transport->mtu, body, now);
+    kv_path_ecn_pong(&transport->ecn, body, now);
 }
 
 gboolean
@@ -510,7 +516,34 @@ kv_transport_next_probe(KvTransport *transport, KvProbe *probe, KvTime now)
         probe->size = size;
         return TRUE;
     }
+    if (sender->confirmed)
+        probe->ecn = kv_path_ecn_next_ping(&transport->ecn, transport->rtt, &transport->random, now,
+                                           probe->body);
+    if (probe->ecn != KV_ECN_NOT_ECT) {
+        probe->ping = TRUE;
+        return TRUE;
+    }
     return take_keepalive(transport, probe, now);
+}
+
+KvEcn
+kv_transport_get_ecn(KvTransport *transport, KvEcn ecn, KvTime now)
+{
+    if (ecn == KV_ECN_NOT_ECT || kv_path_ecn_may_leave(&transport->ecn, ecn, now))
+        return ecn;
+    return KV_ECN_NOT_ECT;
+}
+
+void
+kv_transport_ecn_sent(KvTransport *transport, KvEcn ecn, KvTime now)
+{
+    kv_path_ecn_sent(&transport->ecn, ecn, now);
+}
+
+void
+kv_transport_ecn_told(KvTransport *transport, uint32_t ts, KvTime now)
+{
+    kv_path_ecn_told(&transport->ecn, ts, now);
 }
 
 gboolean
@@ -535,7 +568,10 @@ get_probe_due(const KvTransport *transport, const Entry *sender)
     due = MIN(due, kv_path_deadline(&transport->path));
     if (transport->poked)
         due = 0;
-    return MIN(due, sender->confirmed ? kv_path_mtu_deadline(&transport->mtu) : sender->ping_due);
+    if (!sender->confirmed)
+        return MIN(due, sender->ping_due);
+    due = MIN(due, kv_path_ecn_deadline(&transport->ecn));
+    return MIN(due, kv_path_mtu_deadline(&transport->mtu));
 }
 
 KvTime
@@ -554,8 +590,10 @@ kv_transport_advance(KvTransport *transport, KvTime now)
 {
     drop_old(transport, now);
     kv_path_advance(&transport->path, now);
-    if (pick(transport, now) != NULL)
+    if (pick(transport, now) != NULL) {
         kv_path_mtu_advance(&transport->mtu, now);
+        kv_path_ecn_advance(&transport->ecn, now);
+    }
     update(transport, now);
 }
 

@@ -4,6 +4,7 @@
 #include "kv-ecn.h"
 #include "native/kv-live-session.h"
 #include "native/kv-loss-count.h"
+#include "native/kv-path-ecn.h"
 #include "native/kv-path-mtu.h"
 #include "native/kv-path.h"
 
@@ -54,6 +55,7 @@ typedef struct {
     gboolean asks; /* kv_transport_seal() must be told this */
     size_t size;   /* to which the whole datagram is to be padded; 0: not at all */
     KvEndpoint to; /* and this */
+    KvEcn ecn;     /* with which it leaves */
 } KvProbe;
 
 /* (transfer full): an association without a session; @random outlives it. */
@@ -135,6 +137,14 @@ size_t kv_transport_seal(KvTransport *transport, uint8_t *datagram, size_t len, 
 
 /* Takes a datagram to write and seal now; %FALSE: none. */
 gboolean kv_transport_next_probe(KvTransport *transport, KvProbe *probe, KvTime now) KV_MUST_USE;
+
+/* With which a datagram to the peer leaves that could leave with @ecn, so far as the path is known
+ * to let such pass; that is asked then. */
+KvEcn kv_transport_get_ecn(KvTransport *transport, KvEcn ecn, KvTime now);
+
+/* What is known of datagrams with time stamps: kv_path_ecn_sent(), kv_path_ecn_told(). */
+void kv_transport_ecn_sent(KvTransport *transport, KvEcn ecn, KvTime now);
+void kv_transport_ecn_told(KvTransport *transport, uint32_t ts, KvTime now);
 
 /* Whether kv_transport_arrived() of a datagram of @len bytes, just sealed, would tell anything. */
 gboolean kv_transport_is_unknown(const KvTransport *transport, size_t len);

@@ -12,11 +12,12 @@
 #include <unistd.h>
 
 #define DEFAULT_QUEUE_NS 100000000u /* a rate without a bound of its own */
+#define ECN_CE           3          /* congestion was met */
 #define ETHERNET_BYTES   14
 
 typedef struct {
     uint64_t in, in_bytes, out, out_bytes, loss, burst_loss, queue_drop, down, too_long, over_limit;
-    uint64_t dup, corrupt, marked, reorder, write_errors, wakeups;
+    uint64_t dup, corrupt, marked, ect, reorder, write_errors, wakeups;
     uint64_t late_sum, late_n, late_max; /* ns a frame left after it was due */
     uint64_t queue_ns_max;
 } Counters;
@@ -218,21 +219,41 @@ corrupt_frame(LinkemLink *link, uint8_t *frame, uint32_t len, uint64_t n)
     link->counters.corrupt++;
 }
 
-/* Marks an IP packet as having met congestion (RFC 3168), as no path may if its sender knows no
- * ECN. */
+static bool
+is_ip6(const uint8_t *frame, uint32_t len)
+{
+    return len >= ETHERNET_BYTES + 40 && frame[12] == 0x86 && frame[13] == 0xdd;
+}
+
+static bool
+is_ip4(const uint8_t *frame, uint32_t len)
+{
+    return len >= ETHERNET_BYTES + 20 && frame[12] == 8 && frame[13] == 0;
+}
+
+/* Of an IP packet; 0 of others. */
+static unsigned
+get_ecn(const uint8_t *frame, uint32_t len)
+{
+    const uint8_t *ip = frame + ETHERNET_BYTES;
+
+    if (is_ip6(frame, len))
+        return ip[1] >> 4 & 3u;
+    return is_ip4(frame, len) ? ip[1] & 3u : 0;
+}
+
+/* Gives an IP packet another field, as no path may if its sender knows no ECN (RFC 3168). */
 static void
-mark_frame(LinkemLink *link, uint8_t *frame, uint32_t len)
+set_ecn(uint8_t *frame, uint32_t len, unsigned ecn)
 {
     uint8_t *ip = frame + ETHERNET_BYTES;
     uint32_t sum = 0;
 
-    if (len >= ETHERNET_BYTES + 40 && frame[12] == 0x86 && frame[13] == 0xdd) {
-        ip[1] |= 0x30;
-        link->counters.marked++;
-    }
-    if (len < ETHERNET_BYTES + 20 || frame[12] != 8 || frame[13] != 0)
+    if (is_ip6(frame, len))
+        ip[1] = (uint8_t) ((ip[1] & ~0x30u) | ecn << 4);
+    if (!is_ip4(frame, len))
         return;
-    ip[1] |= 3;
+    ip[1] = (uint8_t) ((ip[1] & ~3u) | ecn);
     ip[10] = ip[11] = 0;
     for (uint32_t i = 0; i < (ip[0] & 15u) * 4 && ETHERNET_BYTES + i + 1 < len; i += 2)
         sum += (uint32_t) ip[i] << 8 | ip[i + 1];
@@ -240,7 +261,6 @@ mark_frame(LinkemLink *link, uint8_t *frame, uint32_t len)
     sum += sum >> 16;
     ip[10] = (uint8_t) (~sum >> 8);
     ip[11] = (uint8_t) ~sum;
-    link->counters.marked++;
 }
 
 static bool
@@ -347,6 +367,10 @@ model(LinkemLink *link, uint32_t buf, uint32_t len, uint64_t now)
         counters->too_long++;
         return false;
     }
+    if (s->drops_ect && get_ecn(frame, len) != 0) {
+        counters->ect++;
+        return false;
+    }
     if (s->rate > 0 && !pass_rate(link, len, now, &due)) {
         counters->queue_drop++;
         return false;
@@ -355,8 +379,12 @@ model(LinkemLink *link, uint32_t buf, uint32_t len, uint64_t now)
         return false;
     if (!spared && s->corrupt > 0 && draw(link, n, DICE_CORRUPT) < s->corrupt)
         corrupt_frame(link, frame, len, n);
-    if (!spared && s->mark > 0 && draw(link, n, DICE_MARK) < s->mark)
-        mark_frame(link, frame, len);
+    if (!spared && s->rewrites_ecn)
+        set_ecn(frame, len, s->ecn);
+    if (!spared && s->mark > 0 && draw(link, n, DICE_MARK) < s->mark) {
+        set_ecn(frame, len, ECN_CE);
+        counters->marked += is_ip4(frame, len) || is_ip6(frame, len);
+    }
     twice = !spared && s->dup > 0 && draw(link, n, DICE_DUP) < s->dup;
     due = add_delay(link, n, spared, due, now);
     schedule(link, due, buf, len);
@@ -554,7 +582,7 @@ linkem_link_print(LinkemLink *link, FILE *file, double seconds)
     fprintf(file, ",\"qdrop\":%" PRIu64 ",\"down\":%" PRIu64, c.queue_drop, c.down);
     fprintf(file, ",\"toolong\":%" PRIu64 ",\"overlimit\":%" PRIu64, c.too_long, c.over_limit);
     fprintf(file, ",\"dup\":%" PRIu64 ",\"corrupt\":%" PRIu64, c.dup, c.corrupt);
-    fprintf(file, ",\"ce\":%" PRIu64, c.marked);
+    fprintf(file, ",\"ce\":%" PRIu64 ",\"ect\":%" PRIu64, c.marked, c.ect);
     fprintf(file, ",\"reorder\":%" PRIu64 ",\"werr\":%" PRIu64, c.reorder, c.write_errors);
     fprintf(file, ",\"held\":%zu,\"wakeups\":%" PRIu64, held, c.wakeups);
     fprintf(file, ",\"qmax_ms\":%.3f,\"late_mean_us\":%.1f,\"late_max_us\":%.1f}\n",

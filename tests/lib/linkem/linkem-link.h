@@ -13,7 +13,7 @@
  * bad link and leave by another when they are due:
  *
  *   frame -> [down, maxlen] -> [rate and its tail-drop queue] -> [loss] -> [corruption]
- *         -> [congestion mark] -> [duplication] -> [delay, jitter, reordering] -> frame
+ *         -> [ECN field] -> [duplication] -> [delay, jitter, reordering] -> frame
  *
  * Every random decision is a hash of (seed, direction, frame number, purpose), so the n-th frame
  * of a direction meets the same fate in every run with the same settings. Locked inside: any

@@ -93,6 +93,17 @@ parse_burst(LinkemSettings *s, const char *text)
     return true;
 }
 
+/* 0 to 3, or off */
+static bool
+parse_ecn(LinkemSettings *s, const char *text)
+{
+    s->rewrites_ecn = strcmp(text, "off") != 0;
+    if (!s->rewrites_ecn)
+        return true;
+    s->ecn = (unsigned) (text[0] - '0') & 3u;
+    return text[0] >= '0' && text[0] <= '3' && text[1] == '\0';
+}
+
 static bool
 parse_jitter_kind(const char *text, LinkemJitter *kind)
 {
@@ -148,6 +159,8 @@ set_number(LinkemSettings *s, const char *key, const char *value, bool *ok)
         s->down = number != 0;
     else if (strcmp(key, "maxlen") == 0)
         s->maxlen = number;
+    else if (strcmp(key, "noect") == 0)
+        s->drops_ect = number != 0;
     else if (strcmp(key, "passarp") == 0)
         s->spare_neighbours = number != 0;
     else
@@ -168,6 +181,8 @@ linkem_settings_set(LinkemSettings *s, const char *key, const char *value)
 
     if (set_share_or_time(s, key, value, &ok) || set_number(s, key, value, &ok))
         return ok;
+    if (strcmp(key, "ecn") == 0)
+        return parse_ecn(s, value);
     if (strcmp(key, "ge") == 0)
         return parse_gilbert_elliott(s, value);
     if (strcmp(key, "burst") == 0)

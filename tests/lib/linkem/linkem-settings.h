@@ -24,6 +24,9 @@ typedef struct {
     int overhead;                             /* bytes added to each frame for the rate */
     bool down;
     int maxlen;
+    bool drops_ect; /* IP packets with an ECN field that is not 0 */
+    bool rewrites_ecn;
+    unsigned ecn;          /* to this one */
     bool spare_neighbours; /* ARP and neighbour discovery pass unharmed */
 } LinkemSettings;
 

@@ -61,6 +61,7 @@ static const char usage[] =
     "settings: loss=% ge=p,r[,bad,good] burst=loss%,len delay= jitter=\n"
     "  jdist=uniform|normal|pareto order=1 reorder=% rdelay= dup=% corrupt=% cormode=raw|udp ce=%\n"
     "  rate=100mbit qbytes= qms= qpkts= overhead= down=1 maxlen= passarp=1\n"
+    "  ecn=0|1|2|3|off noect=1\n"
     "commands: clear zero rewind stats [file] go quit\n";
 
 static double
