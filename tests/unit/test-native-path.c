@@ -118,7 +118,7 @@ test_room(void)
     g_assert_true(pings(&world, &away, KV_TIME_S, ping));
 }
 
-/* Proves: somebody who copies datagrams from elsewhere gets three pings at most in the 3 s of a
+/* Proves: somebody who copies datagrams from elsewhere gets eight pings at most in the 3 s of a
  * check, the peer stays where it was, and is asked there more and more seldom. */
 static void
 test_copier(void)
@@ -136,8 +136,8 @@ test_copier(void)
         if (now < 3 * KV_TIME_S)
             first = sent;
     }
-    g_assert_cmpuint(first, ==, 3);
-    g_assert_cmpuint(sent, <=, 15);
+    g_assert_cmpuint(first, ==, 8);
+    g_assert_cmpuint(sent, <=, 40);
     g_assert_true(is_at(&world, &home));
 
     /* Another address is asked at once, all the same. */

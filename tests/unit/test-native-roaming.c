@@ -89,18 +89,26 @@ test_rebinding(void)
     kv_pair_clear(&pair);
 }
 
-/* Proves: the same with 30 % loss each way loses the peer for no longer than a check takes. */
+/* Proves: the same with 30 % loss each way loses the peer for no longer than a check takes, or two
+ * of them at most and very seldom. */
 static void
 test_move_with_loss(void)
 {
+    guint n_second = 0;
     KvPair pair;
 
     begin(&pair);
     pair.ends[CLIENT].loss = pair.ends[SERVER].loss = 30;
     for (guint i = 0; i < 50; i++) {
+        KvTime gap;
+
         pair.ends[CLIENT].address.port++;
-        g_assert_cmpuint(run_and_watch(&pair, 20 * KV_TIME_S), <=, 10 * KV_TIME_S);
+        gap = run_and_watch(&pair, 20 * KV_TIME_S);
+        g_assert_cmpuint(gap, <=, 10 * KV_TIME_S);
+        n_second += gap > 3 * KV_TIME_S + 2 * RTT;
     }
+    g_test_message("%u moves took a second check", n_second);
+    g_assert_cmpuint(n_second, <=, 3);
     kv_pair_clear(&pair);
 }
 
@@ -117,7 +125,7 @@ copy(KvPair *pair, KvPairEnd *sender, const KvPairFlight *flight)
     kv_pair_fly(pair, &other);
 }
 
-/* Proves: who copies datagrams from an address of his own, and is always the first, gets three
+/* Proves: who copies datagrams from an address of his own, and is always the first, gets eight
  * pings, and the client loses nothing. */
 static void
 test_copier(void)
@@ -128,9 +136,9 @@ test_copier(void)
     pair.tap = copy;
     g_assert_cmpuint(run_and_watch(&pair, 2900 * KV_TIME_MS), <=, RTT);
     g_assert_cmpuint(pair.astray, >=, 1);
-    g_assert_cmpuint(pair.astray, <=, 3);
+    g_assert_cmpuint(pair.astray, <=, 8);
     g_assert_cmpuint(run_and_watch(&pair, 60 * KV_TIME_S), <=, RTT);
-    g_assert_cmpuint(pair.astray, <=, 18);
+    g_assert_cmpuint(pair.astray, <=, 48);
     g_assert_cmpuint(pair.ends[SERVER].moves, ==, 0);
     pair.tap = NULL;
     pair.ends[SERVER].interval = 0;

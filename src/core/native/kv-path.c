@@ -4,14 +4,16 @@
 #include "native/kv-path.h"
 
 /*
- * A candidate has 3 s to answer and gets a ping at once, another after two round trips, a last one
- * after four more. One that did not answer is not asked again for 3 s, then for 6 s, and so on up
- * to a minute; an answer of anybody forgets that.
+ * A candidate has 3 s to answer and gets a ping at once, another after two round trips, the next
+ * after four more, then one each half second: where a third is lost each way, three pings would
+ * all come to nothing in one check of eight. One that did not answer is not asked again for 3 s,
+ * then for 6 s, and so on up to a minute; an answer of anybody forgets that.
  */
 #define CHECK_TIME (3 * KV_TIME_S)
-#define PINGS_MAX  3
+#define PINGS_MAX  8
 #define PING_WAIT  (100 * KV_TIME_MS)
 #define PING_SLOW  (1 * KV_TIME_S)
+#define PING_EACH  (500 * KV_TIME_MS)
 #define PAUSE_MIN  (3 * KV_TIME_S)
 #define PAUSE_MAX  (60 * KV_TIME_S)
 
@@ -82,10 +84,12 @@ kv_path_hear(KvPath *path, const KvEndpoint *from, size_t len, gboolean newest,
 gboolean
 kv_path_next_ping(KvPath *path, KvTime rtt, KvTime now, uint8_t ping[KV_PING_BYTES], KvEndpoint *to)
 {
+    KvTime wait = CLAMP(2 * rtt, PING_WAIT, PING_SLOW);
+
     if (!path->checking || path->pings == PINGS_MAX || now < path->next_ping ||
         !kv_path_may_send(path, &path->candidate, PING_DATAGRAM))
         return FALSE;
-    path->next_ping = now + (CLAMP(2 * rtt, PING_WAIT, PING_SLOW) << path->pings);
+    path->next_ping = now + MIN(wait << path->pings, MAX(wait, PING_EACH));
     path->pings++;
     memcpy(ping, path->ping, KV_PING_BYTES);
     *to = path->candidate;
