@@ -4,51 +4,11 @@
 #include "kv-error.h"
 #include "kv-log.h"
 #include "kv-native-dial.h"
+#include "kv-pump-message.h"
 #include "kv-pump-private.h"
 
-/* One message in either direction; which fields count depends on the function. */
-typedef struct {
-    KvPump *pump;
-    KvLinkId link;
-    guint events;
-    uint32_t id;
-    KvPumpRequest request;
-    KvNativeConfig config;
-    KvSockaddr remote;
-    uint8_t key[KV_NATIVE_KEY_BYTES];
-    KvSecret *psk; /* (nullable) */
-    KvTun *tun;
-    gboolean client_to_client;
-    KvNetwork *networks; /* (nullable) */
-    guint n_networks;
-    GError *error; /* (nullable) */
-} Message;
-
-static Message *
-message_new(KvPump *pump, KvLinkId link)
-{
-    Message *message = g_new0(Message, 1);
-
-    message->pump = kv_pump_ref(pump);
-    message->link = link;
-    kv_native_config_init(&message->config);
-    return message;
-}
-
-static void
-message_free(Message *message)
-{
-    kv_native_config_clear(&message->config);
-    kv_secret_free(message->psk);
-    g_free(message->networks);
-    g_clear_error(&message->error);
-    kv_pump_unref(message->pump);
-    g_free(message);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
-
 static gboolean
-has_news(const Message *message, KvEventType type)
+has_news(const KvPumpMessage *message, KvEventType type)
 {
     return (message->events & 1U << type) != 0;
 }
@@ -58,7 +18,7 @@ has_news(const Message *message, KvEventType type)
 static void
 main_requested(gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
 
     message->request.config = &message->config;
@@ -69,7 +29,7 @@ main_requested(gpointer data)
 static void
 main_confirmed(gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
 
     if (!pump->is_over && pump->callbacks->confirmed != NULL)
@@ -79,7 +39,7 @@ main_confirmed(gpointer data)
 static void
 main_configured(gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
 
     if (!pump->is_over && pump->callbacks->configured != NULL)
@@ -91,7 +51,7 @@ static void worker_told(KvWorker *worker, gpointer data);
 static void
 main_news(gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     const KvEvent event = {.type = KV_EVENT_RECONFIGURED};
     KvPump *pump = message->pump;
     const KvPumpCallbacks *callbacks = pump->callbacks;
@@ -109,7 +69,7 @@ main_news(gpointer data)
 static void
 main_hub_failed(gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
 
     if (!pump->is_over && pump->callbacks->hub_failed != NULL)
@@ -177,7 +137,7 @@ kv_pump_native_dial(KvPump *pump, const KvSockaddr *remote, KvTime now)
 static void
 forward_request(KvPump *pump, const KvUdpPath *path, const KvNativeDoorNews *news)
 {
-    Message *message = message_new(pump, 0);
+    KvPumpMessage *message = kv_pump_message_new(pump, 0);
     KvPumpRequest *request = &message->request;
 
     request->id = news->request->id;
@@ -249,7 +209,7 @@ take_keys(KvPump *pump, KvNativeDoorNews *news, const KvUdpDatagram *datagram, K
 {
     uint32_t id = news->keys.local_index;
     KvLink *link;
-    Message *message;
+    KvPumpMessage *message;
 
     if (news->entry != NULL) {
         link = kv_link_from_door_entry(news->entry);
@@ -258,7 +218,7 @@ take_keys(KvPump *pump, KvNativeDoorNews *news, const KvUdpDatagram *datagram, K
         link = add_native_link(pump, &news->keys, datagram, now);
     }
     kv_pump_native_note_sessions(pump, link);
-    message = message_new(pump, kv_link_get_id(link));
+    message = kv_pump_message_new(pump, kv_link_get_id(link));
     message->id = id;
     kv_main_send(main_confirmed, message);
 }
@@ -314,10 +274,10 @@ kv_pump_native_input(KvPump *pump, const KvUdpDatagram *datagram, KvTime now)
 }
 
 /* (transfer full): with what the peer has said. */
-static Message *
+static KvPumpMessage *
 configuration_message_new(KvPump *pump, KvLink *link)
 {
-    Message *message = message_new(pump, kv_link_get_id(link));
+    KvPumpMessage *message = kv_pump_message_new(pump, kv_link_get_id(link));
 
     /* A server does not listen, and its clients may say thousands of things. */
     if (pump->callbacks->configured != NULL)
@@ -337,7 +297,7 @@ static void
 tell_news(KvPump *pump, KvLink *link, guint events)
 {
     KvLinkNews *news = kv_link_get_news(link);
-    Message *message;
+    KvPumpMessage *message;
 
     news->events |= events;
     if (news->is_under_way || news->events == 0)
@@ -345,7 +305,7 @@ tell_news(KvPump *pump, KvLink *link, guint events)
     if ((news->events & 1U << KV_EVENT_RECONFIGURED) != 0)
         message = configuration_message_new(pump, link);
     else
-        message = message_new(pump, kv_link_get_id(link));
+        message = kv_pump_message_new(pump, kv_link_get_id(link));
     message->events = news->events;
     message->remote = *kv_link_get_remote(link);
     *news = (KvLinkNews){.is_under_way = TRUE};
@@ -356,7 +316,7 @@ tell_news(KvPump *pump, KvLink *link, guint events)
 static void
 worker_told(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvLink *link = kv_pump_find_link(message->pump, message->link);
 
     if (link == NULL)
@@ -401,7 +361,7 @@ kv_pump_native_ended(KvPump *pump, KvLink *link, KvReason reason)
 static void
 worker_admit_key(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
 
     if (message->pump->door != NULL)
         kv_native_door_admit(message->pump->door, message->key, message->psk);
@@ -410,7 +370,7 @@ worker_admit_key(KvWorker *worker, gpointer data)
 static void
 worker_forget_key(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
     KvNativeDoorEntry *entry;
 
@@ -437,7 +397,7 @@ refuse_too_much(KvPump *pump, KvNativeConfig *grant)
 static void
 worker_grant(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
     uint8_t answer[KV_INITIATION_MAX];
     KvUdpPath path;
@@ -458,7 +418,7 @@ worker_grant(KvWorker *worker, gpointer data)
 static void
 worker_say(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvLink *link = kv_pump_find_link(message->pump, message->link);
 
     if (link != NULL && kv_link_get_native(link) != NULL)
@@ -469,7 +429,7 @@ worker_say(KvWorker *worker, gpointer data)
 static void
 hub_failed(KvPump *pump, GError *error)
 {
-    Message *message = message_new(pump, 0);
+    KvPumpMessage *message = kv_pump_message_new(pump, 0);
 
     message->error = error;
     kv_main_send(main_hub_failed, message);
@@ -511,7 +471,7 @@ get_between_ports(const KvPump *pump, gboolean client_to_client)
 static void
 worker_set_hub(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
     KvHubConfig config = {
         .worker = worker,
@@ -540,7 +500,7 @@ worker_set_hub(KvWorker *worker, gpointer data)
 static void
 worker_set_client_to_client(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
 
     if (message->pump->hub != NULL)
         kv_hub_set_between_ports(message->pump->hub,
@@ -550,7 +510,7 @@ worker_set_client_to_client(KvWorker *worker, gpointer data)
 static void
 worker_join(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
     KvLink *link = kv_pump_find_link(pump, message->link);
 
@@ -566,7 +526,7 @@ worker_join(KvWorker *worker, gpointer data)
 void
 kv_pump_admit_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES], const KvSecret *psk)
 {
-    Message *message = message_new(pump, 0);
+    KvPumpMessage *message = kv_pump_message_new(pump, 0);
 
     memcpy(message->key, public, sizeof message->key);
     if (psk != NULL)
@@ -577,7 +537,7 @@ kv_pump_admit_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES], const
 void
 kv_pump_forget_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES])
 {
-    Message *message = message_new(pump, 0);
+    KvPumpMessage *message = kv_pump_message_new(pump, 0);
 
     memcpy(message->key, public, sizeof message->key);
     kv_worker_send(pump->worker, worker_forget_key, message);
@@ -586,7 +546,7 @@ kv_pump_forget_key(KvPump *pump, const uint8_t public[KV_NATIVE_KEY_BYTES])
 void
 kv_pump_grant(KvPump *pump, uint32_t id, KvNativeConfig *grant)
 {
-    Message *message = message_new(pump, 0);
+    KvPumpMessage *message = kv_pump_message_new(pump, 0);
 
     message->id = id;
     kv_native_config_clear(&message->config);
@@ -598,7 +558,7 @@ kv_pump_grant(KvPump *pump, uint32_t id, KvNativeConfig *grant)
 void
 kv_pump_set_hub(KvPump *pump, KvTun *tun, gboolean client_to_client)
 {
-    Message *message = message_new(pump, 0);
+    KvPumpMessage *message = kv_pump_message_new(pump, 0);
 
     message->tun = tun;
     message->client_to_client = client_to_client;
@@ -608,7 +568,7 @@ kv_pump_set_hub(KvPump *pump, KvTun *tun, gboolean client_to_client)
 void
 kv_pump_set_client_to_client(KvPump *pump, gboolean client_to_client)
 {
-    Message *message = message_new(pump, 0);
+    KvPumpMessage *message = kv_pump_message_new(pump, 0);
 
     message->client_to_client = client_to_client;
     kv_worker_send(pump->worker, worker_set_client_to_client, message);
@@ -617,7 +577,7 @@ kv_pump_set_client_to_client(KvPump *pump, gboolean client_to_client)
 void
 kv_pump_join(KvPump *pump, KvLinkId link, const KvNetwork *networks, guint n)
 {
-    Message *message = message_new(pump, link);
+    KvPumpMessage *message = kv_pump_message_new(pump, link);
 
     message->networks = g_memdup2(networks, n * sizeof *networks);
     message->n_networks = n;
@@ -627,7 +587,7 @@ kv_pump_join(KvPump *pump, KvLinkId link, const KvNetwork *networks, guint n)
 void
 kv_pump_say(KvPump *pump, KvLinkId link, KvNativeConfig *config)
 {
-    Message *message = message_new(pump, link);
+    KvPumpMessage *message = kv_pump_message_new(pump, link);
 
     kv_native_config_clear(&message->config);
     message->config = *config;

@@ -2,37 +2,10 @@
 #include "config.h"
 
 #include "kv-native-dial.h"
+#include "kv-pump-message.h"
 #include "kv-pump-private.h"
 
 #include <string.h>
-
-/* One message to the worker; which fields count depends on the function. */
-typedef struct {
-    KvPump *pump;
-    KvLinkId link;
-    KvPumpPeer peer;
-    KvSecret *psk; /* (nullable) */
-    KvSockaddr remote;
-} Message;
-
-static Message *
-message_new(KvPump *pump, KvLinkId link)
-{
-    Message *message = g_new0(Message, 1);
-
-    message->pump = kv_pump_ref(pump);
-    message->link = link;
-    return message;
-}
-
-static void
-message_free(Message *message)
-{
-    kv_secret_free(message->psk);
-    kv_pump_unref(message->pump);
-    g_free(message);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
 
 /* --- on the worker: datagrams ----------------------------------------------------------------- */
 
@@ -97,7 +70,7 @@ kv_pump_peers_note_place(KvPump *pump, KvLink *link)
 static void
 worker_add_peer(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
     KvTime now = kv_worker_get_now(worker);
     KvUdpPath path = {0};
@@ -120,7 +93,7 @@ worker_add_peer(KvWorker *worker, gpointer data)
 static void
 worker_call(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
     KvLink *link = kv_pump_find_link(pump, message->link);
     KvEndpoint place;
@@ -139,7 +112,7 @@ worker_call(KvWorker *worker, gpointer data)
 KvLinkId
 kv_pump_add_peer(KvPump *pump, const KvPumpPeer *peer)
 {
-    Message *message = message_new(pump, ++pump->next_id);
+    KvPumpMessage *message = kv_pump_message_new(pump, ++pump->next_id);
     KvLinkId id = message->link;
 
     message->peer = *peer;
@@ -152,7 +125,7 @@ kv_pump_add_peer(KvPump *pump, const KvPumpPeer *peer)
 void
 kv_pump_call(KvPump *pump, KvLinkId link, const KvSockaddr *remote)
 {
-    Message *message = message_new(pump, link);
+    KvPumpMessage *message = kv_pump_message_new(pump, link);
 
     message->remote = *remote;
     kv_worker_send(pump->worker, worker_call, message);

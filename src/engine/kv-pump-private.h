@@ -6,7 +6,8 @@
 #include "kv-v1-knock.h"
 
 /* The inside of KvPump, for the files that make it up: kv-pump.c has its life, its sockets and its
- * messages, kv-pump-native.c what only the native protocol needs. */
+ * messages, kv-pump-native.c what only the native protocol needs, kv-pump-message.h what a message
+ * has. */
 
 /* Each message under way holds a reference, as either thread may still have something to say when
  * the other has heard the last word. */

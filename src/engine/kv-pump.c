@@ -6,6 +6,7 @@
 #include "kv-clock.h"
 #include "kv-error.h"
 #include "kv-log.h"
+#include "kv-pump-message.h"
 #include "kv-pump-private.h"
 
 #include <sodium.h>
@@ -36,18 +37,6 @@ typedef struct {
     KvReason reason;
 } EndedLink;
 
-/* One message in either direction; which fields count depends on the function. */
-typedef struct {
-    KvPump *pump;
-    KvLinkId link;
-    KvSockaddr remote;
-    KvEvent event;
-    KvAnswer answer;
-    KvReason reason;
-    KvCloseReason close_reason;
-    KvTun *tun;
-} Message;
-
 /* The counters on their way to the main thread. */
 typedef struct {
     KvPump *pump;
@@ -72,24 +61,6 @@ kv_pump_unref(KvPump *pump)
     g_free(pump);
 }
 
-static Message *
-message_new(KvPump *pump, KvLinkId link)
-{
-    Message *message = g_new0(Message, 1);
-
-    message->pump = kv_pump_ref(pump);
-    message->link = link;
-    return message;
-}
-
-static void
-message_free(Message *message)
-{
-    kv_pump_unref(message->pump);
-    g_free(message);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
-
 static SnapshotMessage *
 snapshot_message_new(KvPump *pump, guint n_links)
 {
@@ -113,7 +84,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SnapshotMessage, snapshot_message_free)
 static void
 main_event(gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
 
     if (!pump->is_over)
@@ -123,7 +94,7 @@ main_event(gpointer data)
 static void
 main_ended(gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
 
     if (pump->is_over)
@@ -183,13 +154,13 @@ static void
 link_event(gpointer data, KvLink *link, const KvEvent *event)
 {
     KvPump *pump = data;
-    Message *message;
+    KvPumpMessage *message;
 
     if (kv_link_get_native(link) != NULL && kv_pump_native_event(pump, link, event))
         return;
     if (event->type == KV_EVENT_READY)
         kv_demux_establish(pump->demux, kv_link_get_entry(link));
-    message = message_new(pump, kv_link_get_id(link));
+    message = kv_pump_message_new(pump, kv_link_get_id(link));
     message->remote = *kv_link_get_remote(link);
     message->event = *event;
     kv_main_send(main_event, message);
@@ -224,7 +195,7 @@ fill_totals(const KvPump *pump, KvPumpSnapshot *snapshot)
 void
 kv_pump_remove_link(KvPump *pump, KvLink *link, KvReason reason)
 {
-    Message *message = message_new(pump, kv_link_get_id(link));
+    KvPumpMessage *message = kv_pump_message_new(pump, kv_link_get_id(link));
     KvLinkSnapshot snapshot;
 
     kv_link_get_snapshot(link, &snapshot);
@@ -242,7 +213,7 @@ kv_pump_remove_link(KvPump *pump, KvLink *link, KvReason reason)
 void
 kv_pump_return_tun(KvPump *pump, KvTun *tun)
 {
-    Message *message = message_new(pump, 0);
+    KvPumpMessage *message = kv_pump_message_new(pump, 0);
 
     message->reason = KV_REASON_NONE;
     message->tun = tun;
@@ -529,7 +500,7 @@ worker_start(KvWorker *worker, gpointer data)
 static void
 worker_connect(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
     KvUdpPath path = {.remote = message->remote};
     KvTime now = kv_worker_get_now(worker);
@@ -546,7 +517,7 @@ worker_connect(KvWorker *worker, gpointer data)
 static void
 worker_answer(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvLink *link = kv_pump_find_link(message->pump, message->link);
 
     if (link != NULL)
@@ -556,7 +527,7 @@ worker_answer(KvWorker *worker, gpointer data)
 static void
 worker_attach(KvWorker *worker, gpointer data)
 {
-    Message *message = data;
+    KvPumpMessage *message = data;
     KvPump *pump = message->pump;
     KvLink *link = kv_pump_find_link(pump, message->link);
     g_autoptr(GError) error = NULL;
@@ -567,7 +538,7 @@ worker_attach(KvWorker *worker, gpointer data)
         pump->context.merger =
             kv_gso_merger_new(kv_tun_get_mode(message->tun), kv_tun_has_uso(message->tun));
     if (link != NULL && kv_link_attach(link, message->tun, kv_worker_get_now(worker), &error)) {
-        message_free(message);
+        kv_pump_message_free(message);
         return;
     }
     if (link != NULL) {
@@ -582,7 +553,7 @@ worker_attach(KvWorker *worker, gpointer data)
 static void
 worker_poke_link(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvLink *link = kv_pump_find_link(message->pump, message->link);
 
     if (link != NULL)
@@ -592,7 +563,7 @@ worker_poke_link(KvWorker *worker, gpointer data)
 static void
 worker_close_link(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvLink *link = kv_pump_find_link(message->pump, message->link);
 
     if (link != NULL)
@@ -602,7 +573,7 @@ worker_close_link(KvWorker *worker, gpointer data)
 static void
 worker_drop_link(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
     KvLink *link = kv_pump_find_link(pump, message->link);
 
@@ -614,7 +585,7 @@ worker_drop_link(KvWorker *worker, gpointer data)
 static void
 worker_snapshot(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
     SnapshotMessage *answer;
     GHashTableIter iter;
@@ -636,7 +607,7 @@ worker_snapshot(KvWorker *worker, gpointer data)
 static void
 worker_query_link(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvLink *link = kv_pump_find_link(message->pump, message->link);
     SnapshotMessage *answer;
 
@@ -650,7 +621,7 @@ worker_query_link(KvWorker *worker, gpointer data)
 static void
 worker_shutdown(KvWorker *worker, gpointer data)
 {
-    g_autoptr(Message) message = data;
+    g_autoptr(KvPumpMessage) message = data;
     KvPump *pump = message->pump;
     KvTime now = kv_worker_get_now(worker);
     GHashTableIter iter;
@@ -722,7 +693,7 @@ kv_pump_get_failure(KvPump *pump)
 KvLinkId
 kv_pump_connect(KvPump *pump, const KvSockaddr *remote)
 {
-    Message *message = message_new(pump, ++pump->next_id);
+    KvPumpMessage *message = kv_pump_message_new(pump, ++pump->next_id);
     KvLinkId id = message->link;
 
     message->remote = *remote;
@@ -733,7 +704,7 @@ kv_pump_connect(KvPump *pump, const KvSockaddr *remote)
 void
 kv_pump_answer(KvPump *pump, KvLinkId link, const KvAnswer *answer)
 {
-    Message *message = message_new(pump, link);
+    KvPumpMessage *message = kv_pump_message_new(pump, link);
 
     message->answer = *answer;
     kv_worker_send(pump->worker, worker_answer, message);
@@ -742,7 +713,7 @@ kv_pump_answer(KvPump *pump, KvLinkId link, const KvAnswer *answer)
 void
 kv_pump_attach(KvPump *pump, KvLinkId link, KvTun *tun)
 {
-    Message *message = message_new(pump, link);
+    KvPumpMessage *message = kv_pump_message_new(pump, link);
 
     message->tun = tun;
     kv_worker_send(pump->worker, worker_attach, message);
@@ -751,13 +722,13 @@ kv_pump_attach(KvPump *pump, KvLinkId link, KvTun *tun)
 void
 kv_pump_poke_link(KvPump *pump, KvLinkId link)
 {
-    kv_worker_send(pump->worker, worker_poke_link, message_new(pump, link));
+    kv_worker_send(pump->worker, worker_poke_link, kv_pump_message_new(pump, link));
 }
 
 void
 kv_pump_close_link(KvPump *pump, KvLinkId link, KvCloseReason reason)
 {
-    Message *message = message_new(pump, link);
+    KvPumpMessage *message = kv_pump_message_new(pump, link);
 
     message->close_reason = reason;
     kv_worker_send(pump->worker, worker_close_link, message);
@@ -766,23 +737,23 @@ kv_pump_close_link(KvPump *pump, KvLinkId link, KvCloseReason reason)
 void
 kv_pump_drop_link(KvPump *pump, KvLinkId link)
 {
-    kv_worker_send(pump->worker, worker_drop_link, message_new(pump, link));
+    kv_worker_send(pump->worker, worker_drop_link, kv_pump_message_new(pump, link));
 }
 
 void
 kv_pump_query_link(KvPump *pump, KvLinkId link)
 {
-    kv_worker_send(pump->worker, worker_query_link, message_new(pump, link));
+    kv_worker_send(pump->worker, worker_query_link, kv_pump_message_new(pump, link));
 }
 
 void
 kv_pump_snapshot(KvPump *pump)
 {
-    kv_worker_send(pump->worker, worker_snapshot, message_new(pump, 0));
+    kv_worker_send(pump->worker, worker_snapshot, kv_pump_message_new(pump, 0));
 }
 
 void
 kv_pump_shutdown(KvPump *pump)
 {
-    kv_worker_send(pump->worker, worker_shutdown, message_new(pump, 0));
+    kv_worker_send(pump->worker, worker_shutdown, kv_pump_message_new(pump, 0));
 }
