@@ -23,7 +23,8 @@
  * On a slow path these are many seconds of all that it can carry, and a transfer that is going on
  * would have to wait for copies that were saved up before it. So once the rate of the path is known
  * the whole is held to SAVED_TIME of it; the reserve is what gives way first, the two fillings
- * never do. */
+ * never do. And while the path is in full use no more is spent than is earned meanwhile, so that
+ * savings are there for the next transfer that begins. */
 #define SHARE_LEAST  (HOLE_ONE / 16)
 #define SHARE_HEAVY  5     /* times the holes */
 #define INCOME_PER_S 16384 /* bytes */
@@ -166,16 +167,25 @@ get_wanted(const KvKcp *kcp)
     return is_heavy(kcp) && is_sparse(kcp) ? 2 : 1;
 }
 
+/* What of the allowance is not for this datagram. */
+static uint32_t
+get_kept(const KvKcp *kcp)
+{
+    const KvKcpCopy *copy = &kcp->copy;
+    uint32_t reserve = copy->holes >= HOLE_RESERVE ? 0 : MIN(copy->reserve, copy->allowance);
+
+    return is_busy(kcp) ? MAX(reserve, copy->saved) : reserve;
+}
+
 void
 kv_kcp_copy_plan(KvKcp *kcp)
 {
     KvKcpCopy *copy = &kcp->copy;
-    uint32_t kept = copy->holes >= HOLE_RESERVE ? 0 : MIN(copy->reserve, copy->allowance);
-    guint most = (copy->allowance - kept) / kcp->config.mtu;
+    guint most;
 
+    copy->saved = is_busy(kcp) ? MIN(copy->saved, copy->allowance) : copy->allowance;
+    most = kcp->config.tuning.early_copy ? (copy->allowance - get_kept(kcp)) / kcp->config.mtu : 0;
     copy->has_repair = FALSE;
-    if (!kcp->config.tuning.early_copy)
-        most = 0;
     copy->affordable = MIN(most, 1);
     copy->planned = MIN(most, get_wanted(kcp));
 }

@@ -110,6 +110,7 @@ typedef struct {
 typedef struct {
     uint32_t allowance; /* bytes */
     uint32_t reserve;   /* so many of them are only for paths that lose much */
+    uint32_t saved;     /* that was there when the path was last not in full use */
     int32_t holes;      /* share of segments that came late */
     uint32_t n_learned;
     KvTime earned_at;

@@ -51,7 +51,8 @@ typedef struct _KvKcp KvKcp;
  *   path has room of the share that comes late, and five times that when it is more than 8 %; of
  *   16 KiB/s, or a sixteenth of the path's rate if that is less; and of 1 MiB saved up, or twice
  *   what fills the path if that is more, with 3 MiB on top when more than 4 % come late, but of no
- *   more than half a second of the path's rate or those two fillings. What comes late while a queue
+ *   more than half a second of the path's rate or those two fillings. While the path is in full use
+ *   what was saved up before is not touched. What comes late while a queue
  *   stands, which may have overflowed, is not taken for loss of the path. With @pacing, copies take
  *   the place of segments only where RTTs show that a queue begins. The copies themselves are the
  *   caller's work: kv_kcp_take_copies().
