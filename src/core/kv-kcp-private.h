@@ -98,6 +98,7 @@ typedef struct {
     KvTime first_sent_at;
     uint64_t app_limited_until; /* delivered bytes; 0: not */
     uint64_t lost_alone;        /* without copies, since the last sample */
+    uint64_t overtaken;         /* of all that were lost since then, but for timeouts */
     gboolean has_sample;
     uint64_t sample_order;
     KvTime sample_interval_sent;

@@ -324,10 +324,12 @@ kv_kcp_rack_may_send(const KvKcp *kcp, KvTime now)
 static void
 give_up(KvKcp *kcp, KvSegment *segment)
 {
-    kv_kcp_copy_learn(kcp, TRUE, 0);
+    /* Before the first RTT the path may just be long. */
+    if (kcp->rack.srtt > 0) {
+        kv_kcp_copy_learn(kcp, TRUE, 0);
+        kcp->rack.lost_alone += segment->copies == 0 ? wire_bytes(segment) : 0;
+    }
     leave_flight(kcp, segment);
-    if (segment->copies == 0)
-        kcp->rack.lost_alone += wire_bytes(segment);
     kv_kcp_mark_ready(kcp, segment);
 }
 
@@ -356,6 +358,7 @@ detect_losses(KvKcp *kcp, KvTime now)
             rack->reorder_at = lost_at;
             break;
         }
+        rack->overtaken += wire_bytes(rack->oldest);
         give_up(kcp, rack->oldest);
         kcp->retransmits_fast++;
     }
@@ -445,9 +448,10 @@ close_sample(KvKcp *kcp, KvTime now)
             MAX(rack->sample_interval_sent, kv_time_elapsed(now, rack->sample_prior_at));
         rack->sample.rtt = rack->sample_rtt;
         rack->sample.lost_alone = rack->lost_alone;
+        rack->sample.overtaken = rack->overtaken;
         rack->sample.in_flight = rack->in_flight;
         kv_pacer_on_ack(&kcp->pacer, &rack->sample, now);
-        rack->lost_alone = 0;
+        rack->lost_alone = rack->overtaken = 0;
     }
     rack->settled_order = rack->seen_order;
     rack->has_sample = FALSE;

@@ -5,7 +5,17 @@
 
 #define START_SEGMENTS 64
 #define QUEUE_SEGMENTS 16 /* under way: with fewer, long RTTs are jitter and not our queue */
-#define DELAY_PART     16 /* of the RTT: more is no jitter */
+#define FILLED_SAMPLES 4
+#define FILLED_PART    4 /* of the RTT: more fills the path, in startup */
+#define FILLED_MIN     (4 * KV_TIME_MS)
+#define FILLED_MAX     (25 * KV_TIME_MS)
+#define CAREFUL_PART   4 /* of startup's growth, once the path was full */
+#define CROWD_PART     8 /* of the RTT: if no RTT of a round was shorter a queue stands */
+#define CROWD_MIN      (2 * KV_TIME_MS)
+#define OVERLOAD_LOSS  250 /* per mille, more than the least so far */
+#define OVERLOAD_MOST  500 /* or so much in any case */
+#define OVERLOAD_LEAST 192 /* segments: fewer may have met one bad moment */
+#define DELAY_PART     16  /* of the RTT: more is no jitter */
 #define DELAY_MIN      KV_TIME_MS
 #define DELAY_MAX      (3 * KV_TIME_MS)
 #define CWND_MIN       8 /* segments: fewer would starve loss detection */
@@ -90,6 +100,7 @@ kv_pacer_init(KvPacer *pacer, uint32_t segment, KvTime now)
         .min_rtt_at = now,
         .probe_pause = PROBE_PAUSE,
         .epoch_at = now,
+        .least_loss = 1000,
     };
 }
 
@@ -99,7 +110,9 @@ get_sending_rate(const KvPacer *pacer)
 {
     uint64_t bandwidth = kv_pacer_get_bandwidth(pacer);
 
-    if (pacer->mode == KV_PACER_STARTUP || pacer->arrival.best[0].value == 0)
+    /* What is lost where a queue stands may have overflowed. Sent on top it would be lost, too, and
+     * what is lost sent on top, and so on. */
+    if (pacer->mode == KV_PACER_STARTUP || pacer->arrival.best[0].value == 0 || pacer->is_crowded)
         return bandwidth;
     return bandwidth * 1000 / MAX(ARRIVAL_FLOOR, pacer->arrival.best[0].value);
 }
@@ -143,26 +156,95 @@ measure_arrival(KvPacer *pacer)
     pacer->loss_acked = pacer->loss_lost = pacer->loss_rounds = 0;
 }
 
+static gboolean
+is_long(const KvPacer *pacer, KvTime rtt)
+{
+    return rtt > pacer->min_rtt + CLAMP(pacer->min_rtt / FILLED_PART, FILLED_MIN, FILLED_MAX);
+}
+
+/* Startup sends in bursts, so each of its rounds begins with short RTTs until the path is full
+ * (HyStart++, RFC 9406). */
+static gboolean
+is_standing(const KvPacer *pacer)
+{
+    return is_long(pacer, pacer->round_rtt) &&
+           (pacer->round_rtts >= FILLED_SAMPLES || is_long(pacer, pacer->last_round_rtt));
+}
+
+/* Whether what is under way takes longer than a round trip at the rate at which this burst arrives:
+ * the path is full, a round before a queue stands for all of one. */
+static gboolean
+is_overfull(const KvPacer *pacer, const KvPacerSample *sample, KvTime now)
+{
+    KvTime elapsed = kv_time_elapsed(now, pacer->round_at);
+
+    return sample->in_flight * elapsed > pacer->round_acked * pacer->min_rtt * 5 / 4;
+}
+
+static void
+watch_queue(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
+{
+    if (sample->rtt == 0)
+        return;
+    if (!is_long(pacer, sample->rtt) || sample->in_flight <= QUEUE_SEGMENTS * pacer->segment)
+        pacer->is_filled = FALSE;
+    else if (is_standing(pacer) || is_overfull(pacer, sample, now))
+        pacer->is_filled = pacer->was_filled = TRUE;
+}
+
+/* Whether far more was lost in the round that ends than the path loses by itself, and more is under
+ * way than arrives: a short queue overflows long before it shows in the RTTs. */
+static gboolean
+is_overloaded(KvPacer *pacer, uint64_t in_flight)
+{
+    uint64_t total = pacer->round_acked + pacer->round_lost;
+    guint loss = total > 0 ? (guint) (pacer->round_lost * 1000 / total) : 0;
+    gboolean is_more = loss > MIN(pacer->least_loss + OVERLOAD_LOSS, OVERLOAD_MOST);
+
+    pacer->round_acked = pacer->round_lost = 0;
+    if (total < (uint64_t) OVERLOAD_LEAST * pacer->segment)
+        return FALSE;
+    pacer->least_loss = MIN(pacer->least_loss, loss);
+    return is_more && in_flight > kv_pacer_get_bdp(pacer) * 3 / 2;
+}
+
+/* What was lost so far overflowed, maybe: no measure of the path. */
+static void
+forget_losses(KvPacer *pacer)
+{
+    pacer->loss_acked = pacer->loss_lost = pacer->loss_rounds = 0;
+}
+
+static void
+end_startup(KvPacer *pacer)
+{
+    pacer->mode = KV_PACER_DRAIN;
+    forget_losses(pacer);
+}
+
 /* Whether startup has found the rate: three rounds that brought less than a quarter more, or one
- * such round while a queue was already growing. */
+ * such round while a queue stands; or the path has no room for what was sent. */
 static void
 check_full(KvPacer *pacer, const KvPacerSample *sample)
 {
     uint64_t bandwidth = kv_pacer_get_bandwidth(pacer);
-    /* One round may have no other RTTs than those of segments that FEC rebuilt late. */
-    gboolean queued = sample->in_flight > QUEUE_SEGMENTS * pacer->segment &&
-                      is_queued(pacer, MIN(pacer->round_rtt, pacer->last_round_rtt));
+    gboolean queued = pacer->is_filled && is_standing(pacer);
+    gboolean overloaded = is_overloaded(pacer, sample->in_flight);
 
     /* Whoever fills a queue is not short of data, however often it runs dry here. */
     if (sample->app_limited && !queued)
         return;
+    if (overloaded) {
+        end_startup(pacer);
+        return;
+    }
     if (bandwidth >= pacer->full_bandwidth + pacer->full_bandwidth / 4) {
         pacer->full_bandwidth = bandwidth;
         pacer->full_rounds = 0;
         return;
     }
-    if (++pacer->full_rounds >= FULL_ROUNDS || (queued && pacer->full_rounds >= 2))
-        pacer->mode = KV_PACER_DRAIN;
+    if (++pacer->full_rounds >= FULL_ROUNDS || queued)
+        end_startup(pacer);
 }
 
 static void
@@ -209,6 +291,9 @@ restart(KvPacer *pacer)
     pacer->is_restarted = TRUE;
     pacer->full_bandwidth = 0;
     pacer->full_rounds = 0;
+    pacer->is_filled = pacer->was_filled = FALSE;
+    pacer->round_acked = pacer->round_lost = 0;
+    pacer->least_loss = 1000;
     pacer->cwnd = MAX(start, kv_pacer_get_bdp(pacer));
 }
 
@@ -293,8 +378,11 @@ update_mode(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
     case KV_PACER_STARTUP:
         break;
     case KV_PACER_DRAIN:
-        if (sample->in_flight <= kv_pacer_get_bdp(pacer))
+        forget_losses(pacer);
+        if (sample->in_flight <= kv_pacer_get_bdp(pacer)) {
             enter_cruise(pacer, now);
+            pacer->phase = 0; /* startup may have ended before it saw all there is */
+        }
         break;
     case KV_PACER_CRUISE:
         update_phase(pacer, sample, now);
@@ -307,6 +395,17 @@ update_mode(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
         probe_path(pacer, sample, now);
         break;
     }
+}
+
+static void
+begin_round(KvPacer *pacer)
+{
+    KvTime crowd = MAX(pacer->min_rtt / CROWD_PART, CROWD_MIN);
+
+    pacer->is_crowded = pacer->round_rtt > pacer->min_rtt + crowd;
+    pacer->last_round_rtt = pacer->round_rtt;
+    pacer->round_rtt = 0;
+    pacer->round_rtts = 0;
 }
 
 /* A peer that holds acks back for its timer answers in lumps; the window must bridge them. */
@@ -365,8 +464,10 @@ update_cwnd(KvPacer *pacer, const KvPacerSample *sample)
 
     if (pacer->mode == KV_PACER_STARTUP) {
         target = bdp * STARTUP_GAIN / UNIT_GAIN + pacer->extra.best[0].value;
+        if (pacer->is_filled)
+            return;
         if (pacer->cwnd < target || sample->delivered < (uint64_t) START_SEGMENTS * pacer->segment)
-            pacer->cwnd += sample->acked;
+            pacer->cwnd += pacer->was_filled ? sample->acked / CAREFUL_PART : sample->acked;
         return;
     }
     if (pacer->mode == KV_PACER_PROBE_RTT)
@@ -385,9 +486,12 @@ kv_pacer_on_ack(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
 
     pacer->loss_acked += sample->acked_alone;
     pacer->loss_lost += sample->lost_alone;
+    pacer->round_acked += sample->acked;
+    pacer->round_lost += sample->overtaken;
     update_min_rtt(pacer, sample, now);
     if (sample->rtt > 0 && (pacer->round_rtt == 0 || sample->rtt < pacer->round_rtt))
         pacer->round_rtt = sample->rtt;
+    pacer->round_rtts += sample->rtt > 0;
     if (new_round) {
         pacer->round++;
         pacer->round_end = sample->delivered;
@@ -401,14 +505,17 @@ kv_pacer_on_ack(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
             max_update(&pacer->bandwidth, rate, pacer->round, RATE_ROUNDS);
     }
     update_extra(pacer, sample, now);
+    if (pacer->mode == KV_PACER_STARTUP)
+        watch_queue(pacer, sample, now);
     if (new_round && pacer->mode == KV_PACER_STARTUP)
         check_full(pacer, sample);
     if (new_round && pacer->round_rtt > 0) {
         if (pacer->mode != KV_PACER_PROBE_PATH)
             watch_path(pacer, now);
-        pacer->last_round_rtt = pacer->round_rtt;
-        pacer->round_rtt = 0;
+        begin_round(pacer);
     }
+    if (new_round)
+        pacer->round_at = now;
     update_mode(pacer, sample, now);
     update_rate(pacer);
     update_cwnd(pacer, sample);
@@ -479,6 +586,6 @@ gboolean
 kv_pacer_is_busy(const KvPacer *pacer, uint64_t in_flight)
 {
     if (!is_known(pacer))
-        return kv_pacer_has_queue(pacer, in_flight);
+        return pacer->was_filled || kv_pacer_has_queue(pacer, in_flight);
     return in_flight > kv_pacer_get_bdp(pacer) / 2;
 }

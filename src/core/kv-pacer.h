@@ -10,10 +10,14 @@
  * delivery rate of the last ten round trips and the lowest RTT of the last ten seconds. From them
  * follow how fast to send and how much to have under way. The rate is looked for with 2.9 times,
  * later every eighth round with 1.25 times the known one, and the queue this makes is drained.
+ * Startup grows no further while RTTs tell that the path is full, and with care after that
+ * (HyStart++, RFC 9406). It ends when they tell so for a round, when the rate no longer grows, or
+ * when far more is lost than in its first rounds.
  *
  * Loss does not lower the rate. What is lost even in the rounds that drain, and so without a
  * queue, is taken for a property of the link: that share is sent on top of the delivered rate, but
- * for startup, whose gain leaves room for it. What had copies is lost less often and counts not.
+ * for startup, whose gain leaves room for it, and while a queue stands all the same. What had
+ * copies is lost less often and counts not.
  *
  * When RTTs stay half as long again for some round trips the path may have become longer, which
  * looks just like a queue. So nearly nothing is sent until what is under way has arrived. If the
@@ -52,9 +56,12 @@ typedef struct {
     KvTime srtt;
 
     uint64_t round;
-    uint64_t round_end;    /* of delivered bytes */
+    uint64_t round_end; /* of delivered bytes */
+    KvTime round_at;
     KvTime round_rtt;      /* lowest of the round */
     KvTime last_round_rtt; /* and of the one before */
+    guint round_rtts;      /* how many there were */
+    gboolean is_crowded;   /* in the one before no RTT was without a queue */
 
     uint64_t loss_acked; /* bytes without copies, since the last measure of arrival */
     uint64_t loss_lost;
@@ -63,7 +70,12 @@ typedef struct {
 
     uint64_t full_bandwidth; /* startup: the rate that was to be exceeded */
     guint full_rounds;
-    guint phase; /* of the cruising cycle */
+    gboolean is_filled;   /* a queue stands, or is about to */
+    gboolean was_filled;  /* in this startup */
+    uint64_t round_acked; /* bytes in startup's present round */
+    uint64_t round_lost;
+    guint least_loss; /* of its rounds so far, per mille */
+    guint phase;      /* of the cruising cycle */
     KvTime phase_at;
     uint64_t phase_bandwidth; /* when the cycle began */
     KvTime probe_rtt_end;
@@ -92,6 +104,7 @@ typedef struct {
     uint64_t acked;           /* bytes in this batch */
     uint64_t acked_alone;     /* of it without copies */
     uint64_t lost_alone;      /* bytes without copies given up as lost since the last batch */
+    uint64_t overtaken;       /* bytes given up since then because later ones arrived */
     uint64_t in_flight;       /* bytes, after the batch */
     gboolean app_limited;     /* there was not enough to send */
 } KvPacerSample;

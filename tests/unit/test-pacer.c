@@ -62,6 +62,43 @@ test_filled(void)
     g_assert_cmpuint(run_rounds(&pacer, 64, TRUE, 3 * RTT), <, ROUNDS);
 }
 
+/* Proves: a short queue that overflows ends the search, though RTTs show none and the rate still
+ * grows; what the path loses by itself from the beginning does not. */
+static void
+test_overloaded(void)
+{
+    static const struct {
+        guint lost_first; /* per cent */
+        guint lost_then;
+        gboolean ends;
+    } rows[] = {{0, 20, FALSE}, {0, 40, TRUE}, {30, 30, FALSE}, {30, 45, FALSE}, {30, 60, TRUE}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        KvPacer pacer;
+        KvTime now = KV_TIME_S;
+        uint64_t delivered = 0, bytes = 128 * SEGMENT;
+
+        kv_pacer_init(&pacer, SEGMENT, now);
+        for (guint round = 0; round < 6; round++, bytes += bytes / 2) {
+            guint lost = round < 3 ? rows[i].lost_first : rows[i].lost_then;
+            KvPacerSample sample = {
+                .delivered = delivered + bytes,
+                .prior_delivered = delivered,
+                .interval = RTT,
+                .rtt = RTT,
+                .acked = bytes,
+                .overtaken = bytes * lost / (100 - lost),
+                .in_flight = 2 * bytes,
+            };
+
+            now += RTT;
+            delivered += bytes;
+            kv_pacer_on_ack(&pacer, &sample, now);
+        }
+        g_assert_cmpint(pacer.mode != KV_PACER_STARTUP, ==, rows[i].ends);
+    }
+}
+
 /* Proves: a queue shows long before it is as long as the path; jitter is none. */
 static void
 test_delayed(void)
@@ -119,6 +156,7 @@ main(int argc, char **argv)
 {
     g_test_add_func("/pacer/thin-traffic", test_thin_traffic);
     g_test_add_func("/pacer/filled", test_filled);
+    g_test_add_func("/pacer/overloaded", test_overloaded);
     g_test_add_func("/pacer/delayed", test_delayed);
     g_test_add_func("/pacer/restarted", test_restarted);
     return kv_test_main(&argc, &argv);
