@@ -20,13 +20,19 @@ no_answer(const KvTunnelParams *params, const char *remote)
                        remote,
                        params->native->private_key != NULL
                            ? "is public-key its key, and does it know the key of this end"
-                           : "is the secret the same on both ends");
+                           : "is the secret the same on both ends, or does it take keys alone");
 }
 
 static GError *
-refused(const char *remote, KvReason reason, const KvNativeConfig *said)
+refused(const KvTunnelParams *params, const char *remote, KvReason reason,
+        const KvNativeConfig *said)
 {
     const char *why = kv_reason_to_string(reason);
+
+    if (said->refusal == KV_REFUSED_CIPHER && params->native->ciphers[1] == 0)
+        return g_error_new(KV_ERROR, KV_ERROR_REFUSED,
+                           "%s refused: no common cipher, and %s is all that this end offers",
+                           remote, kv_tunnel_native_aead_to_string(params->native->ciphers[0]));
 
     if (said->refusal_text != NULL && *said->refusal_text != '\0')
         why = said->refusal_text;
@@ -43,7 +49,7 @@ kv_client_text_error(const KvTunnelParams *params, const KvSockaddr *address, Kv
     case KV_REASON_ADDRESS_REJECTED:
     case KV_REASON_EXHAUSTED:
     case KV_REASON_REFUSED:
-        return refused(remote, reason, said);
+        return refused(params, remote, reason, said);
     case KV_REASON_HANDSHAKE_TIMEOUT:
         return no_answer(params, remote);
     case KV_REASON_PROTOCOL:

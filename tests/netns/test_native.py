@@ -84,7 +84,7 @@ def two_clients(world):
     equal([route["dev"] for route in world.c.ip_json("route", "show", TUN_SERVER)], ["kvc1"], "the route that is left")
 
 
-@test("each cipher can be chosen alone, and says that crypt chose it", limit=60)
+@test("each cipher can be chosen alone, and says that crypt chose it; with another than the server's one is told", limit=60)
 def ciphers(world):
     world.veth()
     for crypt in ("chacha20-poly1305", "aes-256-gcm"):
@@ -92,6 +92,10 @@ def ciphers(world):
         transfer(world, world.c, world.s, TUN_SERVER, 300000)
         check(f"protocol native with cipher {crypt}, as crypt says" in c.text(), c.tail())
         equal((c.stop(), s.stop()), (0, 0), f"the exit statuses with {crypt}")
+    world.server(*SERVER, crypt="chacha20-poly1305")
+    refused = world.client(crypt="aes-256-gcm", wait=False, name="refused")
+    refused.expect_exit(3)
+    refused.wait_text("refused: no common cipher, and aes-256-gcm is all that this end offers")
 
 
 @test("every byte arrives over a link that loses 10 per cent and one that reorders, doubles and damages",
@@ -126,7 +130,7 @@ def wrong_secret(world):
     capture.stop()
     check(len(list(capture.udp(dst_port=PORT))) >= 5, "the client tried")
     equal(list(capture.udp(src_port=PORT)), [], "what the server answered")
-    for words in ("no answer from 10.77.0.1:1235", "is the secret the same", "--crypt aes"):
+    for words in ("no answer from 10.77.0.1:1235", "is the secret the same", "does it take keys", "--crypt aes"):
         check(words in client.text(), f"the client says '{words}': {client.tail()}")
 
 
