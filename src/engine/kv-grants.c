@@ -238,6 +238,15 @@ has_ip6(const KvGrants *self)
     return self->has_pool6;
 }
 
+static void
+refuse_mtu(KvNativeConfig *grant)
+{
+    g_autofree char *text =
+        g_strdup_printf("an IPv6 address needs an MTU of at least %d", MTU6_MIN);
+
+    kv_grants_refuse(grant, KV_REFUSED_ADDRESS, text);
+}
+
 static gboolean
 refuse_impossible(const KvGrants *self, const KvNativeConfig *request, KvNativeConfig *grant)
 {
@@ -257,8 +266,7 @@ refuse_impossible(const KvGrants *self, const KvNativeConfig *request, KvNativeC
         return TRUE;
     }
     if (wants_ip6 && get_mtu(self, request) < MTU6_MIN) {
-        text = g_strdup_printf("an IPv6 address needs an MTU of at least %d", MTU6_MIN);
-        kv_grants_refuse(grant, KV_REFUSED_ADDRESS, text);
+        refuse_mtu(grant);
         return TRUE;
     }
     return FALSE;
@@ -368,6 +376,15 @@ kv_grants_refresh(KvGrants *self, KvLeaseId lease, const uint8_t public_key[KV_K
     return kv_leases_move(self->leases, lease, &fixed) ? KV_GRANTS_MOVED : KV_GRANTS_TAKEN;
 }
 
+/* Whether a larger MTU is all that it would take to be given an address. */
+static gboolean
+lacks_mtu6(const KvGrants *self, const KvLeaseClient *who, const Peer *peer,
+           const KvLeaseAddresses *addresses)
+{
+    return !who->has_mtu6 && addresses->ip[KV_FAMILY_IP4].prefix == 0 &&
+           (self->has_pool6 || (peer != NULL && peer->fixed.ip[KV_FAMILY_IP6].prefix != 0));
+}
+
 KvLeaseId
 kv_grants_answer(KvGrants *self, const KvGrantsClient *client, const KvNativeConfig *request,
                  KvTime now, KvNativeConfig *grant)
@@ -391,7 +408,12 @@ kv_grants_answer(KvGrants *self, const KvGrantsClient *client, const KvNativeCon
                             (const KvNetwork *) (gpointer) request->wants->data,
                             request->wants->len, now, &lease, &addresses)) {
     case KV_LEASES_OFFERED:
-        describe(self, &addresses, request, grant);
+        if (!lacks_mtu6(self, &who, peer, &addresses)) {
+            describe(self, &addresses, request, grant);
+            break;
+        }
+        refuse_mtu(grant);
+        lease = 0;
         break;
     case KV_LEASES_NONE_LEFT:
         kv_grants_refuse(grant, KV_REFUSED_EXHAUSTED, "no assignable address is left");

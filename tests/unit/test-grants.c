@@ -156,6 +156,27 @@ test_mtu(void)
     g_assert_nonnull(strstr(asking.refusal_text, "1280"));
 }
 
+/* Proves: who could have addresses of IPv6 alone, and has no room for that, is not let in with
+ * none; where clients choose their own there is nothing to miss. */
+static void
+test_mtu_alone(void)
+{
+    g_autoptr(KvTunnelTerms) terms = make_terms(NULL, NULL, NULL);
+    const KvGrantsConfig config6 = {.mtu = 1500, .pool6 = "fd00::/64", .terms = terms};
+    const KvGrantsConfig config0 = {.mtu = 1500, .terms = terms};
+    g_autoptr(KvGrants) only6 = kv_grants_new(&config6, NULL);
+    g_autoptr(KvGrants) no_pool = kv_grants_new(&config0, NULL);
+    g_auto(KvNativeConfig) small = {0};
+    g_auto(KvNativeConfig) own = {0};
+    g_auto(KvNativeConfig) large = {0};
+
+    g_assert_cmpuint(ask(only6, &(Ask){.id = "a", .mtu = 1279}, &small), ==, 0);
+    g_assert_cmpuint(small.refusal, ==, KV_REFUSED_ADDRESS);
+    g_assert_nonnull(strstr(small.refusal_text, "1280"));
+    g_assert_cmpuint(ask(only6, &(Ask){.id = "a", .mtu = 1280}, &large), !=, 0);
+    g_assert_cmpuint(ask(no_pool, &(Ask){.id = "a", .mtu = 1279}, &own), !=, 0);
+}
+
 /* Proves: each refusal has its number and names what is at fault, and grants nothing. */
 static void
 test_refusals(void)
@@ -359,6 +380,7 @@ main(int argc, char **argv)
 {
     g_test_add_func("/grants/grant", test_grant);
     g_test_add_func("/grants/mtu", test_mtu);
+    g_test_add_func("/grants/mtu-alone", test_mtu_alone);
     g_test_add_func("/grants/refusals", test_refusals);
     g_test_add_func("/grants/nothing-left", test_nothing_left);
     g_test_add_func("/grants/peers", test_peers);
