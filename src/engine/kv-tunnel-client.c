@@ -626,7 +626,8 @@ pump_ended(gpointer owner, KvPump *pump, KvLinkId link, KvReason reason, KvTun *
     self->has_ended = TRUE;
     /* What is to reach the server by name, or anything else, must not go into a tunnel that does
      * not stand. */
-    change_routes(self, FALSE);
+    if (!tun_gone)
+        change_routes(self, FALSE);
     note_failure(self, error_of_end(self, reason, tun_gone));
     kv_pump_shutdown(pump);
 }

@@ -273,6 +273,19 @@ def interface_lost(world):
     check(server.wait_exit(5) != 0, "it ends with an error")
 
 
+@test("when another program removes a client's interface that is told, once, and it is made anew")
+def client_interface_lost(world):
+    world.veth()
+    world.server(*POOLS, "--routes", "192.168.50.0/24", crypt="auto")
+    client = world.client("--auto-reconnect", crypt="auto")
+    has_addresses(world.c, "10.9.0.2/24", "fd09::2/64")
+    world.c.ip("link", "del", "kvc0")
+    client.wait_event("connected", 10, nth=2)
+    has_addresses(world.c, "10.9.0.2/24", "fd09::2/64")
+    equal(re.findall(r"warning.*?message\":\"([^\"]*kvc0[^\"]*)", client.text()),
+          ["another program removed the interface kvc0"], "the warnings")
+
+
 @test("a client in no network that comes back while its former session stands is reached again", limit=60)
 def comes_back(world):
     world.veth()
