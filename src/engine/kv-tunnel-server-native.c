@@ -7,6 +7,7 @@
 #include "kv-clock.h"
 #include "kv-device.h"
 #include "kv-log.h"
+#include "kv-rival.h"
 #include "kv-tunnel-server-private.h"
 
 #include <sodium.h>
@@ -29,13 +30,9 @@ typedef struct {
 
 /* A client whose name is only claimed wants what a session that may be dead still holds. */
 typedef struct {
-    KvTunnelServerNative *native;
     KvPumpRequest request;
     KvNativeConfig config;
-    KvPeer *rival;
-    KvTime since;
-    guint timeout_id;
-    gboolean asked; /* how its rival does */
+    KvRival rival;
 } Claim;
 
 struct _KvTunnelServerNative {
@@ -76,9 +73,8 @@ claim_free(gpointer data)
 {
     Claim *claim = data;
 
-    g_clear_handle_id(&claim->timeout_id, g_source_remove);
+    kv_rival_clear(&claim->rival);
     kv_native_config_clear(&claim->config);
-    g_object_unref(claim->rival);
     g_free(claim);
 }
 
@@ -577,32 +573,17 @@ find_holder(KvTunnelServerNative *self, KvLeaseId lease)
     return NULL;
 }
 
-static gboolean
-patience_over(gpointer data)
-{
-    Claim *claim = data;
-
-    claim->timeout_id = 0;
-    claim->asked = TRUE;
-    kv_pump_query_link(kv_peer_get_pump(claim->rival), kv_peer_get_link(claim->rival));
-    return G_SOURCE_REMOVE;
-}
-
 static void
 start_claim(KvTunnelServerNative *self, const KvPumpRequest *request, KvPeer *rival)
 {
     Claim *claim = g_new0(Claim, 1);
 
-    claim->native = self;
     kv_native_config_init(&claim->config);
     kv_native_config_copy(request->config, &claim->config);
     claim->request = *request;
     claim->request.config = &claim->config;
-    claim->rival = g_object_ref(rival);
-    claim->since = kv_clock_now();
-    claim->timeout_id = g_timeout_add(KV_TUNNEL_SERVER_RIVAL_PATIENCE_MS, patience_over, claim);
     g_ptr_array_add(self->claims, claim);
-    kv_pump_poke_link(kv_peer_get_pump(rival), kv_peer_get_link(rival));
+    kv_rival_start(&claim->rival, rival);
 }
 
 /* Who only claims a name gets nothing of a client that was heard of since.
@@ -614,9 +595,9 @@ settle_claims(KvTunnelServerNative *self, const KvPeer *rival, KvTime last_recei
     for (guint i = self->claims->len; i-- > 0;) {
         Claim *claim = g_ptr_array_index(self->claims, i);
 
-        if (claim->rival != rival || (!claim->asked && !is_gone))
+        if (claim->rival.peer != rival || (!claim->rival.asked && !is_gone))
             continue;
-        answer(self, &claim->request, !is_gone && last_received > claim->since);
+        answer(self, &claim->request, !is_gone && last_received > claim->rival.since);
         g_ptr_array_remove_index(self->claims, i);
     }
 }

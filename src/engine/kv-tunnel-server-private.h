@@ -8,10 +8,6 @@
 #include "kv-tunnel-server-native.h"
 #include "kv-vni-names.h"
 
-/* How long an earlier session may take to answer before a new one of the same client takes its
- * place: some round trips of a bad link. */
-#define KV_TUNNEL_SERVER_RIVAL_PATIENCE_MS 1500
-
 /* What a server is for clients of either protocol, and what both halves of it share. */
 struct _KvTunnelServer {
     KvTunnel parent_instance;

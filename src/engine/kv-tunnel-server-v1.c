@@ -5,20 +5,16 @@
 
 #include "kv-tunnel-server-v1.h"
 
-#include "kv-clock.h"
 #include "kv-device.h"
 #include "kv-ip4.h"
 #include "kv-log.h"
+#include "kv-rival.h"
 #include "kv-tunnel-server-private.h"
 
 /* A client wants what a session that may be dead still holds: the same client, back again. */
 typedef struct {
-    KvTunnelServer *server;
     KvPeer *peer;
-    KvPeer *rival;
-    KvTime since;
-    guint timeout_id;
-    gboolean asked; /* how its rival does */
+    KvRival rival;
 } Claim;
 
 static KvTunnelParams *
@@ -32,9 +28,8 @@ kv_tunnel_server_v1_claim_free(gpointer data)
 {
     Claim *claim = data;
 
-    g_clear_handle_id(&claim->timeout_id, g_source_remove);
     g_object_unref(claim->peer);
-    g_object_unref(claim->rival);
+    kv_rival_clear(&claim->rival);
     g_free(claim);
 }
 
@@ -145,30 +140,14 @@ find_rival(KvTunnelServer *self, KvPeer *peer)
     return NULL;
 }
 
-static gboolean
-rival_patience_over(gpointer data)
-{
-    Claim *claim = data;
-
-    claim->timeout_id = 0;
-    claim->asked = TRUE;
-    kv_pump_query_link(kv_peer_get_pump(claim->rival), kv_peer_get_link(claim->rival));
-    return G_SOURCE_REMOVE;
-}
-
 static void
 start_claim(KvTunnelServer *self, KvPeer *peer, KvPeer *rival)
 {
     Claim *claim = g_new0(Claim, 1);
 
-    claim->server = self;
     claim->peer = g_object_ref(peer);
-    claim->rival = g_object_ref(rival);
-    claim->since = kv_clock_now();
-    claim->timeout_id =
-        g_timeout_add(KV_TUNNEL_SERVER_RIVAL_PATIENCE_MS, rival_patience_over, claim);
     g_ptr_array_add(self->claims, claim);
-    kv_pump_poke_link(kv_peer_get_pump(rival), kv_peer_get_link(rival));
+    kv_rival_start(&claim->rival, rival);
 }
 
 /* The rival lives: the newcomer gets what is left. The rival is dead: it goes first, and the
@@ -180,14 +159,14 @@ kv_tunnel_server_v1_link_state(KvTunnelServer *self, const KvPeer *rival,
     for (guint i = self->claims->len; i-- > 0;) {
         Claim *claim = g_ptr_array_index(self->claims, i);
 
-        if (!claim->asked || claim->rival != rival)
+        if (!claim->rival.asked || claim->rival.peer != rival)
             continue;
-        claim->asked = FALSE;
-        if (link->last_received > claim->since) {
+        claim->rival.asked = FALSE;
+        if (link->last_received > claim->rival.since) {
             answer_client(self, claim->peer);
             g_ptr_array_remove_index(self->claims, i);
         } else {
-            kv_pump_drop_link(kv_peer_get_pump(claim->rival), link->id);
+            kv_pump_drop_link(kv_peer_get_pump(claim->rival.peer), link->id);
         }
     }
 }
@@ -199,9 +178,9 @@ kv_tunnel_server_v1_ended(KvTunnelServer *self, KvPeer *ended)
     for (guint i = self->claims->len; i-- > 0;) {
         Claim *claim = g_ptr_array_index(self->claims, i);
 
-        if (claim->rival == ended && claim->peer != ended)
+        if (claim->rival.peer == ended && claim->peer != ended)
             answer_client(self, claim->peer);
-        if (claim->rival == ended || claim->peer == ended)
+        if (claim->rival.peer == ended || claim->peer == ended)
             g_ptr_array_remove_index(self->claims, i);
     }
 }
