@@ -445,14 +445,25 @@ hub_lost(gpointer owner)
                                  kv_tun_get_name(kv_hub_get_tun(pump->hub))));
 }
 
+/* (transfer full): a peer's address may not be known yet. */
+static char *
+describe_place(const KvLink *link)
+{
+    const KvSockaddr *remote = kv_link_get_remote(link);
+    gboolean is_known =
+        remote->sa.sa_family == AF_INET6 ? remote->v6.sin6_port != 0 : remote->v4.sin_port != 0;
+
+    return is_known ? kv_sockaddr_to_string(remote) : g_strdup("a peer that is not there yet");
+}
+
 /* As a rule it is the same client, which came back. */
 static void
 hub_taken(gpointer owner, KvHubPort *loser, KvHubPort *winner, const KvNetwork *network)
 {
     KvPump *pump = owner;
     char text[KV_NETWORK_TEXT_BYTES];
-    g_autofree char *from = kv_sockaddr_to_string(kv_link_get_remote(kv_link_from_port(loser)));
-    g_autofree char *to = kv_sockaddr_to_string(kv_link_get_remote(kv_link_from_port(winner)));
+    g_autofree char *from = describe_place(kv_link_from_port(loser));
+    g_autofree char *to = describe_place(kv_link_from_port(winner));
 
     kv_log_limited("hub-taken", KV_LOG_INFO, NULL, kv_tun_get_name(kv_hub_get_tun(pump->hub)), to,
                    "what is for %s goes to %s from now on, and not to %s",

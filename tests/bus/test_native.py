@@ -131,6 +131,27 @@ class Pinger:
         return max(0, int(sent) - int(got) - 1)
 
 
+@test("what was one peer's may be another's at once, who need not be there yet, and the log says so", limit=60)
+def peer_replaced(world):
+    root = world.start_all()
+    world.veth()
+    (own, own_public), (private, public), (_, later) = key_pair(), key_pair(), key_pair()
+    path = root.create({"name": "site", "role": "peer", "port": 5555, "private-key": own, "local-ip": "10.9.0.1",
+                        "peers": peers(old={"public-key": public, "allowed-ips": "10.9.0.2/32"})})
+    root.tunnel(path, "Start")
+    root.wait_state(path, "connected")
+    file = os.path.join(world.dir, "far.kcpvpn")
+    with open(file, "w", encoding="ascii") as out:
+        out.write(f"[tunnel]\nrole=peer\nlocal-ip=10.9.0.2\nprivate-key={private}\n[peer site]\nkeepalive=1\n"
+                  f"public-key={own_public}\nallowed-ips=10.9.0.1/32\nendpoint=10.77.0.1:5555\n")
+    os.chmod(file, 0o600)
+    world.start([PROGRAM, "peer", "--config", file], "far", world.c)
+    wait_for(lambda: root.get(path, TUNNEL, "Clients"), 5, "the old peer is there")
+    root.tunnel(path, "Update", {"peers": peers(new={"public-key": later, "allowed-ips": "10.9.0.2/32"})})
+    world.daemon_process.wait_text(r"10\.9\.0\.2 goes to a peer that is not there yet from now on, and not to 10\.77\.0\.2:")
+    wait_for(lambda: not root.get(path, TUNNEL, "Clients"), 5, "the old peer is gone")
+
+
 @test("a key file that names what cannot be changes nothing of a server that runs, nor of its clients", limit=60)
 def mistaken_file(world):
     root = world.start_all()
