@@ -22,6 +22,7 @@ SERVER = ("10.77.0.1", PORT)
 SERVE = ("--local-ip", TUN_SERVER, "--assignable-ips", POOL)
 PATIENCE = 5
 NATIVE = {"crypt": "auto"}
+ECT0, CE = 2, 3
 
 
 class Sieve:
@@ -58,6 +59,10 @@ class Sieve:
         self.came.append(datagram)
         return b"" if self.lose_in(datagram) else datagram, address
 
+    def mark(self, ecn):
+        """What goes from now on knows of congestion, or tells of it."""
+        self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, ecn)
+
     def close(self):
         self._socket.close()
 
@@ -70,10 +75,10 @@ class Pings:
         terms = client.association.terms
         self.source, self.target = terms[Type.ADDRESS4][0].ip, terms[Type.GATEWAY4]
 
-    def send(self, size=56, **kw):
+    def send(self, size=56, ecn=0, **kw):
         icmp = struct.pack("!BBHHH", 8, 0, 0, 77, self.next) + bytes(size)
         icmp = with_sum(icmp, 2)
-        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(icmp), 0, 0, 64, socket.IPPROTO_ICMP, 0,
+        head = struct.pack("!BBHHHBBH4s4s", 0x45, ecn, 20 + len(icmp), 0, 0, 64, socket.IPPROTO_ICMP, 0,
                            self.source.packed, self.target.packed)
         self.client.send(with_sum(head, 10) + icmp, **kw)
         self.next += 1
@@ -284,6 +289,29 @@ def lossy(world):
     judged = lost[:report.seen + report.missing]
     check(len(judged) >= 50, f"{len(judged)} counters are judged")
     equal((report.missing, report.bursts), (sum(judged), runs(judged)), "what the server has missed, of what was lost")
+
+
+@test("pings of a size are answered, so the server's datagrams become longer than 1232 bytes")
+def longer(world):
+    _, client = with_secret(world)
+    pings = connect(client)
+    run(client, lambda: any(len(datagram) > 1400 for datagram in client.socket.came), "a longer ping")
+    client.run(lambda: False, 0.1)
+    client.socket.came.clear()
+    pings.cross(size=1372)
+    check(any(len(datagram) > 1400 for datagram in client.socket.came), "the answer is in one datagram")
+
+
+@test("congestion marks of datagrams are reported, and cost those inner packets that know nothing of them")
+def marks(world):
+    _, client = with_secret(world)
+    pings = connect(client)
+    client.socket.mark(CE)
+    pings.send()
+    pings.send(ecn=ECT0)
+    run(client, lambda: (report := client.association.peer_report) and report.ce >= 2, "a report of both marks")
+    run(client, lambda: len(client.handed_up) == 1, "the answer to one")
+    equal(pings.answers(), [1], "the echoes that were answered")
 
 
 @test("from another port it goes on, once the server has asked there")
