@@ -205,7 +205,7 @@ kv_kcp_take_copies(KvKcp *kcp, size_t len, KvTime now)
     /* Copies come on top: taken off the schedule they would lower the rate that is delivered, and
      * so the schedule itself, again and again. But they are not to keep up a queue of ours. */
     if (kcp->config.tuning.pacing && is_busy(kcp) && kv_pacer_is_delayed(&kcp->pacer))
-        kv_pacer_on_sent(&kcp->pacer, bytes, now);
+        kv_pacer_on_sent(&kcp->pacer, bytes, FALSE, now);
     kv_kcp_copy_plan(kcp);
     return n;
 }

@@ -140,12 +140,13 @@ kv_kcp_next_to_send(KvKcp *kcp, KvTime now)
 
     if (!kcp->config.tuning.rack)
         return segment;
-    if (segment == NULL && kcp->queue_head != NULL &&
-        kv_kcp_in_flight_span(kcp) < kv_kcp_get_window(kcp))
-        segment = kcp->queue_head;
+    if (segment != NULL && kv_kcp_rack_may_send(kcp, segment, now))
+        return segment;
+    if (kcp->queue_head != NULL && kv_kcp_in_flight_span(kcp) < kv_kcp_get_window(kcp))
+        return kv_kcp_rack_may_send(kcp, kcp->queue_head, now) ? kcp->queue_head : NULL;
     if (segment == NULL && kv_kcp_get_waiting(kcp) < kv_kcp_get_window(kcp))
         kv_kcp_rack_on_idle(kcp);
-    return segment != NULL && kv_kcp_rack_may_send(kcp, now) ? segment : NULL;
+    return NULL;
 }
 
 void

@@ -303,7 +303,7 @@ void kv_kcp_rack_on_sent(KvKcp *kcp, KvSegment *segment, KvTime now);
 
 /* Nothing was left to send: rates measured now say little. */
 void kv_kcp_rack_on_idle(KvKcp *kcp);
-gboolean kv_kcp_rack_may_send(const KvKcp *kcp, KvTime now);
+gboolean kv_kcp_rack_may_send(const KvKcp *kcp, const KvSegment *segment, KvTime now);
 void kv_kcp_rack_flush(KvKcp *kcp, KvTime now);
 
 /* What waits, or its first two segments while the peer is silent, may leave now; the time until it

@@ -290,7 +290,7 @@ kv_kcp_rack_on_sent(KvKcp *kcp, KvSegment *segment, KvTime now)
     if (rack->credits > 0)
         rack->credits--;
     if (kcp->config.tuning.pacing)
-        kv_pacer_on_sent(&kcp->pacer, wire_bytes(segment), now);
+        kv_pacer_on_sent(&kcp->pacer, wire_bytes(segment), segment->xmit > 1, now);
 }
 
 void
@@ -313,12 +313,12 @@ window_is_open(const KvKcp *kcp)
 }
 
 gboolean
-kv_kcp_rack_may_send(const KvKcp *kcp, KvTime now)
+kv_kcp_rack_may_send(const KvKcp *kcp, const KvSegment *segment, KvTime now)
 {
     if (kcp->rack.credits > 0)
         return TRUE;
     return window_is_open(kcp) &&
-           (!kcp->config.tuning.pacing || kv_pacer_may_send(&kcp->pacer, now));
+           (!kcp->config.tuning.pacing || kv_pacer_may_send(&kcp->pacer, segment->xmit > 0, now));
 }
 
 static void

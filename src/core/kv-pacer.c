@@ -524,9 +524,9 @@ kv_pacer_on_ack(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
 /* The first startup is bounded by its window alone: what comes in bursts from an inner sender that
  * is starting up too would meet a delay here, take it for a queue, and stop growing. */
 static gboolean
-is_paced(const KvPacer *pacer)
+is_paced(const KvPacer *pacer, gboolean is_repeat)
 {
-    return pacer->rate > 0 && is_known(pacer);
+    return pacer->rate > 0 && (is_repeat || is_known(pacer));
 }
 
 /* How far the schedule may run ahead, in us: the length of a burst. */
@@ -540,20 +540,20 @@ get_burst(const KvPacer *pacer)
 }
 
 void
-kv_pacer_on_sent(KvPacer *pacer, uint32_t bytes, KvTime now)
+kv_pacer_on_sent(KvPacer *pacer, uint32_t bytes, gboolean is_repeat, KvTime now)
 {
     uint64_t earliest = (now > BURST_MAX ? now - BURST_MAX : 0) << 10;
 
-    if (!is_paced(pacer))
+    if (!is_paced(pacer, is_repeat))
         return;
     /* Being late is made up for, being idle is not. */
     pacer->next_at = MAX(pacer->next_at, earliest) + (bytes * KV_TIME_S << 10) / pacer->rate;
 }
 
 gboolean
-kv_pacer_may_send(const KvPacer *pacer, KvTime now)
+kv_pacer_may_send(const KvPacer *pacer, gboolean is_repeat, KvTime now)
 {
-    return !is_paced(pacer) || pacer->next_at >> 10 < now + get_burst(pacer);
+    return !is_paced(pacer, is_repeat) || pacer->next_at >> 10 < now + get_burst(pacer);
 }
 
 KvTime

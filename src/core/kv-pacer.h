@@ -114,11 +114,12 @@ void kv_pacer_init(KvPacer *pacer, uint32_t segment, KvTime now);
 
 void kv_pacer_on_ack(KvPacer *pacer, const KvPacerSample *sample, KvTime now);
 
-/* Takes @bytes, sent at @now, off the schedule. */
-void kv_pacer_on_sent(KvPacer *pacer, uint32_t bytes, KvTime now);
+/* Takes @bytes, sent at @now, off the schedule. What @is_repeat keeps to it in the first startup,
+ * too: it was lost together and would be lost together again. */
+void kv_pacer_on_sent(KvPacer *pacer, uint32_t bytes, gboolean is_repeat, KvTime now);
 
 /* Whether the schedule has room at @now; it comes in bursts of half a millisecond and more. */
-gboolean kv_pacer_may_send(const KvPacer *pacer, KvTime now);
+gboolean kv_pacer_may_send(const KvPacer *pacer, gboolean is_repeat, KvTime now);
 
 /* When the next burst is due. */
 KvTime kv_pacer_get_next(const KvPacer *pacer);

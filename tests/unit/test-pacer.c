@@ -99,6 +99,27 @@ test_overloaded(void)
     }
 }
 
+/* Proves: while the rate is looked for what is sent again is spread, and what is new is not held
+ * up. */
+static void
+test_repeats(void)
+{
+    KvPacer pacer;
+    KvTime now = KV_TIME_S + 200 * RTT;
+
+    run_rounds(&pacer, 4, TRUE, RTT);
+    g_assert_cmpint(pacer.mode, ==, KV_PACER_STARTUP);
+    for (guint i = 0; i < 64; i++)
+        kv_pacer_on_sent(&pacer, SEGMENT, FALSE, now);
+    g_assert_true(kv_pacer_may_send(&pacer, TRUE, now));
+    for (guint i = 0; i < 64; i++)
+        kv_pacer_on_sent(&pacer, SEGMENT, TRUE, now);
+    g_assert_false(kv_pacer_may_send(&pacer, TRUE, now));
+    g_assert_false(kv_pacer_may_send(&pacer, TRUE, now + RTT / 2));
+    g_assert_true(kv_pacer_may_send(&pacer, TRUE, now + RTT));
+    g_assert_true(kv_pacer_may_send(&pacer, FALSE, now));
+}
+
 /* Proves: a queue shows long before it is as long as the path; jitter is none. */
 static void
 test_delayed(void)
@@ -157,6 +178,7 @@ main(int argc, char **argv)
     g_test_add_func("/pacer/thin-traffic", test_thin_traffic);
     g_test_add_func("/pacer/filled", test_filled);
     g_test_add_func("/pacer/overloaded", test_overloaded);
+    g_test_add_func("/pacer/repeats", test_repeats);
     g_test_add_func("/pacer/delayed", test_delayed);
     g_test_add_func("/pacer/restarted", test_restarted);
     return kv_test_main(&argc, &argv);
