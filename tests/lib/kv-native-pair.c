@@ -106,6 +106,10 @@ take_events(KvPair *pair, KvPairEnd *end)
             pair->handshake_at[end - pair->ends] =
                 pair->now + end->delay + get_other(pair, end)->delay;
     }
+    if ((events & KV_TRANSPORT_SPARED) != 0) {
+        end->spared++;
+        pair->handshake_at[end - pair->ends] = KV_TIME_NEVER;
+    }
     end->moves += (events & KV_TRANSPORT_MOVED) != 0 ? 1 : 0;
     end->expiries += (events & KV_TRANSPORT_EXPIRED) != 0 ? 1 : 0;
 }

@@ -40,6 +40,7 @@ typedef struct {
 
     /* what happened */
     guint begins;
+    guint spared;
     guint moves;
     guint expiries;
     guint sent; /* datagrams of any kind */

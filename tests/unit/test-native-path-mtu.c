@@ -226,6 +226,29 @@ test_dead(void)
     g_assert_cmpuint(world.mtu.size, <=, 1300);
 }
 
+/* Proves: a path that goes while it is asked, or comes back meanwhile, says nothing of sizes,
+ * though something else was answered before or after. */
+static void
+test_comes_and_goes(void)
+{
+    for (guint i = 0; i < 50; i++) {
+        World world;
+        guint asked;
+
+        world_init(&world, 1472);
+        world.bulk = TRUE;
+        run(&world, 10 * KV_TIME_S);
+        for (asked = world.long_pings; world.long_pings == asked;)
+            step(&world);
+        world.dead = TRUE;
+        world.pong_at = KV_TIME_NEVER;
+        run(&world, i * 100 * KV_TIME_MS);
+        world.dead = FALSE;
+        run(&world, 5 * KV_TIME_S);
+        g_assert_cmpuint(world.mtu.size, ==, 1472);
+    }
+}
+
 /* Proves: who is silent stays so: nothing is searched or asked without anything to send. */
 static void
 test_idle(void)
@@ -252,6 +275,7 @@ main(int argc, char **argv)
     g_test_add_func("/native-path-mtu/black-hole-all-long", test_black_hole_all_long);
     g_test_add_func("/native-path-mtu/loss", test_loss);
     g_test_add_func("/native-path-mtu/dead", test_dead);
+    g_test_add_func("/native-path-mtu/comes-and-goes", test_comes_and_goes);
     g_test_add_func("/native-path-mtu/idle", test_idle);
     return kv_test_main(&argc, &argv);
 }

@@ -482,6 +482,8 @@ kv_native_take_transport_events(KvNative *native, KvTime now)
     if (native->transport == NULL || native->state == KV_NATIVE_CLOSED)
         return;
     events = kv_transport_take_events(native->transport);
+    if ((events & KV_TRANSPORT_SPARED) != 0 && native->initiator != NULL)
+        kv_initiator_stop(native->initiator);
     /* What ends does not come back, though the peer may have forgotten its session already. */
     if ((events & KV_TRANSPORT_BEGIN) != 0 && native->initiator != NULL &&
         native->state < KV_NATIVE_CLOSING)

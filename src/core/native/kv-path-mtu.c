@@ -10,8 +10,9 @@
  * tries. Ten minutes later it begins again, if anything is sent. When nothing is known of long
  * datagrams for 0.8 s, five pings as long ask whether they pass, and as many short ones whether
  * anything does: so a path that begins to swallow them costs 3 s. The same asks at once when the
- * path is another. Without any sign of life nothing is concluded, and a short ping each 15 s asks
- * for one while long datagrams are sent.
+ * path is another. A try counts only if something else was answered after it: else the path was
+ * gone, if only in one direction. If that is so for all of them in a row nothing is concluded, and
+ * a short ping each 15 s asks for an answer while long datagrams are sent.
  */
 #define GRAIN        16
 #define SEARCH_TRIES 3
@@ -37,7 +38,7 @@ begin(KvPathMtuProbe *probe, guint size)
 static void
 end(KvPathMtuProbe *probe)
 {
-    probe->size = 0;
+    *probe = (KvPathMtuProbe){0};
 }
 
 /* The next size to try, if there is one. */
@@ -146,14 +147,14 @@ kv_path_mtu_heard(KvPathMtu *mtu)
 }
 
 static gboolean
-take(KvPathMtuProbe *probe, guint tries_max, KvTime rtt, const KvRandom *random, KvTime now)
+take(KvPathMtuProbe *probe, KvTime rtt, const KvRandom *random, KvTime now)
 {
-    if (probe->size == 0 || now < probe->due || probe->tries == tries_max)
+    if (probe->size == 0 || probe->asked || now < probe->due)
         return FALSE;
-    if (probe->tries++ == 0) {
+    if (probe->due == 0)
         kv_random_fill(random, probe->ping, sizeof probe->ping);
-        probe->heard = FALSE;
-    }
+    probe->asked = TRUE;
+    probe->heard = FALSE;
     probe->due = now + CLAMP(rtt + rtt / 2, TRY_MIN, TRY_MAX);
     return TRUE;
 }
@@ -164,16 +165,16 @@ kv_path_mtu_next_ping(KvPathMtu *mtu, KvTime rtt, const KvRandom *random, KvTime
 {
     const KvPathMtuProbe *probe;
 
-    if (mtu->short_due && now >= mtu->confirm.due) {
+    if (mtu->short_due && !mtu->confirm.asked && now >= mtu->confirm.due) {
         mtu->short_due = FALSE;
         kv_random_fill(random, ping, KV_PING_BYTES);
         *size = 0;
         return TRUE;
     }
-    if (take(&mtu->confirm, LONG_TRIES, rtt, random, now)) {
+    if (take(&mtu->confirm, rtt, random, now)) {
         probe = &mtu->confirm;
-        mtu->short_due = probe->tries < LONG_TRIES;
-    } else if (take(&mtu->search, SEARCH_TRIES, rtt, random, now)) {
+        mtu->short_due = TRUE;
+    } else if (take(&mtu->search, rtt, random, now)) {
         probe = &mtu->search;
     } else {
         return FALSE;
@@ -186,7 +187,7 @@ kv_path_mtu_next_ping(KvPathMtu *mtu, KvTime rtt, const KvRandom *random, KvTime
 static gboolean
 is_answered(const KvPathMtuProbe *probe, const uint8_t ping[KV_PING_BYTES])
 {
-    return probe->size > 0 && probe->tries > 0 && memcmp(probe->ping, ping, KV_PING_BYTES) == 0;
+    return probe->size > 0 && probe->due > 0 && memcmp(probe->ping, ping, KV_PING_BYTES) == 0;
 }
 
 void
@@ -210,13 +211,19 @@ kv_path_mtu_deadline(const KvPathMtu *mtu)
     return mtu->long_sent > 0 ? MIN(due, mtu->long_since + LONG_WAIT) : due;
 }
 
+/* A try had its time. Returns: whether another one is no use. */
 static gboolean
-is_over(const KvPathMtuProbe *probe, guint tries_max, KvTime now)
+is_over(KvPathMtuProbe *probe, guint tries_max, KvTime now)
 {
-    return probe->size > 0 && probe->tries == tries_max && now >= probe->due;
+    if (!probe->asked || now < probe->due)
+        return FALSE;
+    probe->asked = FALSE;
+    probe->lost += probe->heard ? 1 : 0;
+    probe->missed = probe->heard ? 0 : probe->missed + 1;
+    return probe->lost == tries_max || probe->missed == tries_max;
 }
 
-/* Nobody speaks, so a lost ping says nothing of sizes. All waits until something is heard. */
+/* Nobody answers, so a lost ping says nothing of sizes. All waits until somebody does. */
 static void
 fall_silent(KvPathMtu *mtu, KvTime now)
 {
@@ -226,33 +233,23 @@ fall_silent(KvPathMtu *mtu, KvTime now)
     mtu->silent_at = now;
 }
 
-static void
-end_search(KvPathMtu *mtu, KvTime now)
-{
-    if (!mtu->search.heard) {
-        fall_silent(mtu, now);
-        return;
-    }
-    mtu->beyond = mtu->search.size;
-    go_on(mtu, now);
-}
-
-static void
-end_confirm(KvPathMtu *mtu, KvTime now)
-{
-    if (mtu->confirm.heard)
-        restart(mtu, now);
-    else
-        fall_silent(mtu, now);
-}
-
 void
 kv_path_mtu_advance(KvPathMtu *mtu, KvTime now)
 {
-    if (is_over(&mtu->confirm, LONG_TRIES, now))
-        end_confirm(mtu, now);
-    if (is_over(&mtu->search, SEARCH_TRIES, now))
-        end_search(mtu, now);
+    if (is_over(&mtu->confirm, LONG_TRIES, now)) {
+        if (mtu->confirm.missed == 0)
+            restart(mtu, now);
+        else
+            fall_silent(mtu, now);
+    }
+    if (is_over(&mtu->search, SEARCH_TRIES, now)) {
+        if (mtu->search.missed == 0) {
+            mtu->beyond = mtu->search.size;
+            go_on(mtu, now);
+        } else {
+            fall_silent(mtu, now);
+        }
+    }
     if (mtu->long_sent > 0 && mtu->confirm.size == 0 && now >= mtu->long_since + LONG_WAIT)
         ask_long(mtu, mtu->long_sent);
 }

@@ -14,9 +14,11 @@
 typedef struct {
     guint size; /* 0: none */
     uint8_t ping[KV_PING_BYTES];
-    guint tries;
-    KvTime due;     /* of the next try, or the verdict */
-    gboolean heard; /* something came since the first try */
+    gboolean asked; /* one is under way */
+    gboolean heard; /* since it left an answer came, to whatever */
+    guint lost;     /* before it so many, while something else was answered; */
+    guint missed;   /* and so many in a row while nothing was */
+    KvTime due;     /* of the next one, and of the verdict */
 } KvPathMtuProbe;
 
 /**
@@ -37,7 +39,7 @@ typedef struct {
     KvTime long_since; /* when the first of these left */
     KvPathMtuProbe confirm;
     gboolean short_due; /* a ping that every path takes: whether there is one at all */
-    gboolean silent;    /* a probe ended without any sign of life, and none came since */
+    gboolean silent;    /* a probe ended without any answer, and none came since */
     KvTime silent_at;   /* when that was asked last */
 } KvPathMtu;
 
@@ -62,7 +64,7 @@ gboolean kv_path_mtu_is_unknown(const KvPathMtu *mtu, guint len);
  */
 void kv_path_mtu_arrived(KvPathMtu *mtu, guint len);
 
-/* Anything true came from the peer. */
+/* An answer came from the peer, and so something arrives there. */
 void kv_path_mtu_heard(KvPathMtu *mtu);
 
 /**

@@ -12,13 +12,16 @@
  * gone at 180 s. One that this end began is pinged at once, and at growing intervals, until the
  * peer has used it; if it never does, it goes after 15 s. One that does not send any more is taken
  * for 15 s after the peer has used its heir. Traffic: what asks for an answer gets one within 10 s,
- * be it an empty datagram; 15 s without any answer make a new handshake, whatever else comes, and
- * four round trips, 2 s at least, when this end's own network has changed. Whose own answers seem
- * to get lost asks, each 5 s at most. Two handshakes begin 5 s apart at least. Without any session
- * for three lives of one, the association is over.
+ * be it an empty datagram; after 11 s without any answer pings ask for one, a second apart; 14 s
+ * make a new handshake, whatever else comes, and four round trips, 2 s at least, when this end's
+ * own network has changed. An answer that comes after all spares it. Whose own answers seem to get
+ * lost asks, each 5 s at most. Two handshakes begin 5 s apart at least. Without any session for
+ * three lives of one, the association is over.
  */
 #define ANSWER_TIME   (10 * KV_TIME_S)
-#define SILENCE_TIME  (15 * KV_TIME_S)
+#define REMIND_TIME   (11 * KV_TIME_S) /* an empty datagram would be here by now */
+#define REMIND_GAP    (1 * KV_TIME_S)
+#define SILENCE_TIME  (14 * KV_TIME_S)
 #define CHANGED_TIME  (2 * KV_TIME_S)
 #define OVERLAP_TIME  (15 * KV_TIME_S)
 #define CONFIRM_TIME  (15 * KV_TIME_S)
@@ -60,10 +63,12 @@ struct _KvTransport {
     KvTime answer_due;
     KvTime doubted;  /* when it seemed last that answers of this end get lost */
     KvTime asked;    /* when this end asked first of what was not answered since, or never */
+    KvTime reminded; /* when it pinged last for that */
     KvTime patience; /* how long it may stay without an answer */
     gboolean poked;
     gboolean wanted; /* a handshake, whatever else is there */
     gboolean begun;  /* it was asked for */
+    gboolean doubts; /* for no other reason than that there was no answer */
     KvTime begin_after;
     KvTransportEvents events;
 };
@@ -194,6 +199,12 @@ forget_asked(KvTransport *transport)
     transport->patience = SILENCE_TIME;
 }
 
+static gboolean
+is_rekey_due(const Entry *sender)
+{
+    return sender->session->initiator && sender->late;
+}
+
 /* When one is due, if nothing changes. */
 static KvTime
 get_begin(const KvTransport *transport, const Entry *sender)
@@ -206,7 +217,7 @@ get_begin(const KvTransport *transport, const Entry *sender)
         due = 0;
     else if (sender == NULL && transport->placed && transport->config.keepalive > 0)
         due = transport->last_sent + transport->config.keepalive;
-    else if (sender != NULL && sender->session->initiator && sender->late)
+    else if (sender != NULL && is_rekey_due(sender))
         due = 0;
     else if (sender != NULL)
         due = kv_time_add(transport->asked, transport->patience);
@@ -216,10 +227,13 @@ get_begin(const KvTransport *transport, const Entry *sender)
 static void
 update(KvTransport *transport, KvTime now)
 {
+    const Entry *sender = pick(transport, now);
+
     transport->now = now;
-    if (now < get_begin(transport, pick(transport, now)))
+    if (now < get_begin(transport, sender))
         return;
     transport->begun = TRUE;
+    transport->doubts = !transport->wanted && sender != NULL && !is_rekey_due(sender);
     transport->begin_after = now + BEGIN_TIME;
     transport->events |= KV_TRANSPORT_BEGIN;
 }
@@ -275,6 +289,17 @@ is_heard(KvTransport *transport, const Entry *entry, KvTime now)
     return transport->heard == entry->session->local_index;
 }
 
+static void
+take_answer(KvTransport *transport)
+{
+    forget_asked(transport);
+    kv_path_mtu_heard(&transport->mtu);
+    if (!transport->begun || !transport->doubts)
+        return;
+    transport->begun = FALSE;
+    transport->events |= KV_TRANSPORT_SPARED;
+}
+
 /* @input was true, under @entry. */
 static void
 note(KvTransport *transport, Entry *entry, const KvTransportInput *input, gboolean newest,
@@ -288,12 +313,11 @@ note(KvTransport *transport, Entry *entry, const KvTransportInput *input, gboole
     }
     mark_late(entry, input->len, now);
     if (input->len == KV_SEAL_OVERHEAD)
-        forget_asked(transport);
+        take_answer(transport);
     if (heard)
         kv_loss_count_note(&transport->loss, input->head.counter);
     if (input->ecn == KV_ECN_CE)
         transport->loss.ce++;
-    kv_path_mtu_heard(&transport->mtu);
     kv_path_ecn_heard(&transport->ecn);
     kv_path_hear(&transport->path, &input->from, input->len, heard && newest, &transport->random,
                  now);
@@ -360,7 +384,7 @@ kv_transport_answer(KvTransport *transport)
 void
 kv_transport_answered(KvTransport *transport)
 {
-    forget_asked(transport);
+    take_answer(transport);
 }
 
 /* Sends a ping now. */
@@ -480,12 +504,21 @@ get_keepalive(const KvTransport *transport)
     return transport->last_sent + transport->config.keepalive;
 }
 
+/* A ping is answered at once, so nobody waits much longer for what may be lost on the way. */
+static KvTime
+get_reminder(const KvTransport *transport)
+{
+    if (!transport->config.may_begin || transport->begun || transport->asked == KV_TIME_NEVER)
+        return KV_TIME_NEVER;
+    return MAX(transport->asked + REMIND_TIME, transport->reminded + REMIND_GAP);
+}
+
 static gboolean
 take_keepalive(KvTransport *transport, KvProbe *probe, KvTime now)
 {
-    if (transport->poked || now >= get_keepalive(transport)) {
+    if (transport->poked || now >= get_keepalive(transport) || now >= get_reminder(transport)) {
         transport->poked = FALSE;
-        transport->last_sent = now;
+        transport->last_sent = transport->reminded = now;
         fill_ping(transport, probe);
         return TRUE;
     }
@@ -565,6 +598,7 @@ get_probe_due(const KvTransport *transport, const Entry *sender)
 {
     KvTime due = MIN(get_keepalive(transport), transport->answer_due);
 
+    due = MIN(due, get_reminder(transport));
     due = MIN(due, kv_path_deadline(&transport->path));
     if (transport->poked)
         due = 0;

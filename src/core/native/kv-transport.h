@@ -37,6 +37,7 @@ typedef enum {
     KV_TRANSPORT_MOVED = 1 << 2,    /* the peer is elsewhere: kv_transport_get_remote() */
     KV_TRANSPORT_RESIZED = 1 << 3,  /* kv_transport_get_size() is another */
     KV_TRANSPORT_EXPIRED = 1 << 4,  /* so long without a session that the association is over */
+    KV_TRANSPORT_SPARED = 1 << 5,   /* the handshake under way is not needed after all */
 } KvTransportEvents;
 
 /* A datagram as it came. */
