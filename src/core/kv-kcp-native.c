@@ -214,6 +214,7 @@ kv_kcp_input_head(KvKcp *kcp, const KvFrameHead *head, KvKcpOrigin origin, KvTim
     if (origin == KV_KCP_RECEIVED)
         take_window(kcp, head->wnd);
     kv_kcp_rack_take_una(kcp, head->una, now);
+    kv_kcp_rack_hear(kcp, now);
     arm_forward(kcp, now);
     return TRUE;
 }
@@ -256,6 +257,7 @@ kv_kcp_input_report(KvKcp *kcp, const KvFrameReport *report, KvTime now)
         kv_kcp_rack_take_range(kcp, &cursor, sn, sn + range->len, newest, now);
         sn += range->len;
     }
+    kv_kcp_rack_hear(kcp, now);
     arm_forward(kcp, now);
     return ok;
 }

@@ -68,6 +68,8 @@ struct _KvSegment {
  *   probe    2 RTT + 2 RTTVAR after the last ack or new segment
  *   rto      RTT + max(4 RTTVAR, interval), at least the published minimum, half as much longer
  *            each time up to 3 s or 2 RTT
+ *   silence  native: after three of these in a row one segment each 150 ms, or RTT if that is more,
+ *            for as long as there is one: so the first that may arrive again does
  */
 typedef struct {
     KvSegment *oldest; /* in flight, by time of transmission */
@@ -84,6 +86,7 @@ typedef struct {
     KvTime rto; /* without back-off */
     KvTime reorder_at;
     KvTime heard_at; /* the last ack */
+    KvTime came_at;  /* native: the last head or report */
     KvTime moved_at; /* the last ack or new segment */
     guint reorder_scale;
     guint clean_losses; /* batches of losses since a repeat was needless */
@@ -99,6 +102,8 @@ typedef struct {
     uint64_t app_limited_until; /* delivered bytes; 0: not */
     uint64_t lost_alone;        /* without copies, since the last sample */
     uint64_t overtaken;         /* of all that were lost since then, but for timeouts */
+    gboolean has_news;          /* something was acknowledged since the last flush */
+    uint64_t stale_order;       /* the last transmission before the last silence ended */
     gboolean has_sample;
     uint64_t sample_order;
     KvTime sample_interval_sent;
@@ -305,6 +310,12 @@ void kv_kcp_rack_on_sent(KvKcp *kcp, KvSegment *segment, KvTime now);
 void kv_kcp_rack_on_idle(KvKcp *kcp);
 gboolean kv_kcp_rack_may_send(const KvKcp *kcp, const KvSegment *segment, KvTime now);
 void kv_kcp_rack_flush(KvKcp *kcp, KvTime now);
+
+/* Native: whether the path seems to be gone. That it is back only a segment tells that arrives. */
+gboolean kv_kcp_rack_is_silent(const KvKcp *kcp);
+
+/* Native: a head or a report came and was used. After a silence the next segment need not wait. */
+void kv_kcp_rack_hear(KvKcp *kcp, KvTime now);
 
 /* What waits, or its first two segments while the peer is silent, may leave now; the time until it
  * is sent again no longer counts how often that was in vain. */

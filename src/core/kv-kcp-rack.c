@@ -11,6 +11,9 @@
 #define BACKOFF_MAX       12
 #define BACKOFF_LIMIT     (3 * KV_TIME_S)
 #define TIMEOUT_CREDITS   2
+#define SILENT_BACKOFF    3
+#define SILENT_INTERVAL   (150 * KV_TIME_MS)
+#define SILENT_GAP        (2 * SILENT_INTERVAL) /* longer than a peer pauses that knocks, too */
 
 void
 kv_kcp_rack_init(KvKcp *kcp, KvTime now)
@@ -21,6 +24,7 @@ kv_kcp_rack_init(KvKcp *kcp, KvTime now)
         .reorder_scale = 1,
         .min_rtt_at = now,
         .heard_at = now,
+        .came_at = now,
         .moved_at = now,
     };
     kv_kcp_copy_init(kcp, now);
@@ -33,6 +37,12 @@ static KvTime
 get_min_rtt(const KvKcp *kcp)
 {
     return MAX(kcp->rack.min_rtt, kcp->pacer.min_rtt);
+}
+
+gboolean
+kv_kcp_rack_is_silent(const KvKcp *kcp)
+{
+    return kcp->config.native && kcp->rack.backoff >= SILENT_BACKOFF;
 }
 
 static uint32_t
@@ -125,9 +135,18 @@ sample_rate(KvKcpRack *rack, const KvSegment *segment)
     rack->first_sent_at = segment->sent_at;
 }
 
-/* @which: the transmission that arrived is known to be the last one */
+/* What ends a silence acknowledges at once what came to the peer before it, too: a rate that
+ * nothing has. So all that left before does not count. */
+static gboolean
+is_stale(KvKcp *kcp, const KvSegment *segment)
+{
+    if (kv_kcp_rack_is_silent(kcp))
+        kcp->rack.stale_order = kcp->rack.order;
+    return segment->order <= kcp->rack.stale_order;
+}
+
 static void
-deliver(KvKcp *kcp, KvSegment *segment, gboolean which, KvTime now)
+count_delivered(KvKcp *kcp, const KvSegment *segment, gboolean which, KvTime now)
 {
     KvKcpRack *rack = &kcp->rack;
 
@@ -136,13 +155,24 @@ deliver(KvKcp *kcp, KvSegment *segment, gboolean which, KvTime now)
     rack->sample.acked += wire_bytes(segment);
     if (segment->copies == 0)
         rack->sample.acked_alone += wire_bytes(segment);
+    /* What an earlier transmission brought says nothing about the rate since the last one. */
+    if (segment->xmit > 0 && (which || kv_time_elapsed(now, segment->sent_at) >= get_min_rtt(kcp)))
+        sample_rate(rack, segment);
+}
+
+/* @which: the transmission that arrived is known to be the last one */
+static void
+deliver(KvKcp *kcp, KvSegment *segment, gboolean which, KvTime now)
+{
+    KvKcpRack *rack = &kcp->rack;
+
+    if (!is_stale(kcp, segment))
+        count_delivered(kcp, segment, which, now);
+    rack->has_news = TRUE;
     rack->heard_at = rack->moved_at = now;
     rack->backoff = 0;
     rack->probed = FALSE;
     rack->frozen = FALSE;
-    /* What an earlier transmission brought says nothing about the rate since the last one. */
-    if (segment->xmit > 0 && (which || kv_time_elapsed(now, segment->sent_at) >= get_min_rtt(kcp)))
-        sample_rate(rack, segment);
     if (which && segment->order > rack->seen_order)
         rack->seen_order = segment->order;
     kv_kcp_copy_learn(kcp, segment->order < rack->settled_order, segment->copies);
@@ -321,14 +351,21 @@ kv_kcp_rack_may_send(const KvKcp *kcp, const KvSegment *segment, KvTime now)
            (!kcp->config.tuning.pacing || kv_pacer_may_send(&kcp->pacer, segment->xmit > 0, now));
 }
 
+/* Where nothing arrives for a while, that says nothing of the share that gets lost else; and before
+ * the first RTT the path may just be long. */
+static void
+learn_loss(KvKcp *kcp, const KvSegment *segment)
+{
+    if (kv_kcp_rack_is_silent(kcp) || kcp->rack.srtt == 0)
+        return;
+    kv_kcp_copy_learn(kcp, TRUE, 0);
+    kcp->rack.lost_alone += segment->copies == 0 ? wire_bytes(segment) : 0;
+}
+
 static void
 give_up(KvKcp *kcp, KvSegment *segment)
 {
-    /* Before the first RTT the path may just be long. */
-    if (kcp->rack.srtt > 0) {
-        kv_kcp_copy_learn(kcp, TRUE, 0);
-        kcp->rack.lost_alone += segment->copies == 0 ? wire_bytes(segment) : 0;
-    }
+    learn_loss(kcp, segment);
     leave_flight(kcp, segment);
     kv_kcp_mark_ready(kcp, segment);
 }
@@ -367,6 +404,12 @@ detect_losses(KvKcp *kcp, KvTime now)
 }
 
 static KvTime
+get_silent_interval(const KvKcp *kcp)
+{
+    return MAX(SILENT_INTERVAL, kcp->rack.srtt);
+}
+
+static KvTime
 timeout_at(const KvKcp *kcp)
 {
     const KvKcpRack *rack = &kcp->rack;
@@ -374,6 +417,8 @@ timeout_at(const KvKcp *kcp)
 
     if (rack->oldest == NULL)
         return KV_TIME_NEVER;
+    if (kv_kcp_rack_is_silent(kcp))
+        limit = get_silent_interval(kcp);
     for (guint i = 0; i < rack->backoff && rto < limit; i++)
         rto += rto / 2;
     return MAX(rack->oldest->sent_at, rack->heard_at) + MIN(rto, limit);
@@ -398,16 +443,27 @@ static void
 time_out(KvKcp *kcp, KvTime now)
 {
     KvKcpRack *rack = &kcp->rack;
-    KvTime patience = rack->srtt + reorder_window(kcp);
+    KvTime patience = kv_kcp_rack_is_silent(kcp) ? 0 : rack->srtt + reorder_window(kcp);
 
     do {
         give_up(kcp, rack->oldest);
         kcp->retransmits_timeout++;
     } while (rack->oldest != NULL && rack->oldest->sent_at + patience <= now);
     rack->backoff = MIN(rack->backoff + 1, BACKOFF_MAX);
-    rack->credits = TIMEOUT_CREDITS;
+    rack->credits = kv_kcp_rack_is_silent(kcp) ? 1 : TIMEOUT_CREDITS;
     rack->frozen = TRUE;
     rack->timeout_ts = (uint32_t) (now / KV_TIME_MS);
+}
+
+void
+kv_kcp_rack_hear(KvKcp *kcp, KvTime now)
+{
+    KvKcpRack *rack = &kcp->rack;
+    gboolean is_back = kv_time_elapsed(now, rack->came_at) >= SILENT_GAP;
+
+    rack->came_at = now;
+    if (is_back && kv_kcp_rack_is_silent(kcp) && rack->oldest != NULL)
+        time_out(kcp, now);
 }
 
 void
@@ -454,7 +510,7 @@ close_sample(KvKcp *kcp, KvTime now)
         rack->lost_alone = rack->overtaken = 0;
     }
     rack->settled_order = rack->seen_order;
-    rack->has_sample = FALSE;
+    rack->has_news = rack->has_sample = FALSE;
     rack->sample_rtt = 0;
     rack->sample = (KvPacerSample){0};
 }
@@ -462,7 +518,7 @@ close_sample(KvKcp *kcp, KvTime now)
 void
 kv_kcp_rack_flush(KvKcp *kcp, KvTime now)
 {
-    if (kcp->rack.sample.acked > 0) {
+    if (kcp->rack.has_news) {
         detect_losses(kcp, now);
         close_sample(kcp, now);
     } else if (now >= kcp->rack.reorder_at) {

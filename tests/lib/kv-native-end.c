@@ -210,6 +210,7 @@ take_confirmed(KvNativeEnd *end, KvNativeKeys *keys, const uint8_t *data, size_t
     KvTransportInput first = {
         .data = data, .len = len, .from = end->peer_address, .ecn = get_ecn(end)};
 
+    end->n_confirmed++;
     if (end->native != NULL && end->params.role != KV_ROLE_PEER &&
         memcmp(keys->association, kv_native_get_association(end->native), KV_NATIVE_ID_BYTES) != 0)
         g_clear_pointer(&end->native, kv_native_free);

@@ -63,7 +63,8 @@ typedef struct {
     guint n_events[KV_EVENT_CLOSED + 1];
     KvEvent last_event;
     guint drops[KV_N_DROPS];
-    guint wrote; /* datagrams */
+    guint wrote;       /* datagrams */
+    guint n_confirmed; /* server, peer: handshakes that the other end began */
     guint refusal;
 
     /* numbered inner packets, the flows in turn */

@@ -3,9 +3,9 @@
 
 #include "kv-native-end.h"
 
-/* What a path does to an association while it carries: holes, other addresses, smaller sizes; and
- * keys that change under load. Packets are numbered: each arrives once and in its flow's order, or
- * the test fails. */
+/* What a path does to an association while it carries: other addresses, smaller sizes; and keys
+ * that change under load. Packets are numbered: each arrives once and in its flow's order, or the
+ * test fails. */
 
 #define MS    KV_TIME_MS
 #define S     KV_TIME_S
@@ -167,46 +167,7 @@ test_clock(void)
     run_clear(&run);
 }
 
-/* --- holes ----------------------------------------------------------------------------------- */
-
-/* Proves: a path that is gone for two seconds to more than three minutes costs time, not one
- * packet; the session that stood goes on, or one handshake makes another. */
-static void
-test_black_hole(gconstpointer data)
-{
-    const KvTime seconds = GPOINTER_TO_UINT(data);
-    KvSimLink clean = {.delay = RTT / 2}, down = {.down = TRUE};
-    guint received[2];
-    KvTime back, first[2] = {0, 0};
-    Run run;
-
-    run_init(&run, &clean);
-    send_both_ways(&run, 200 + (guint) seconds * 2, 100 * MS);
-    run_start(&run);
-    run_for(&run, 5 * S);
-    set_links(&run, &down);
-    run_for(&run, seconds * S);
-    set_links(&run, &clean);
-    back = kv_sim_get_now(run.sim);
-    for (guint i = 0; i < 2; i++)
-        received[i] = run.ends[i].received;
-    while (first[0] == 0 || first[1] == 0) {
-        run_for(&run, MS);
-        for (guint i = 0; i < 2; i++)
-            if (first[i] == 0 && run.ends[i].received > received[i])
-                first[i] = kv_sim_get_now(run.sim) - back;
-        g_assert_cmpuint(kv_sim_get_now(run.sim) - back, <, 20 * S);
-    }
-    run_to_end(&run, 100 * S);
-    g_test_message("%u s: the server hears again after %u ms, the client after %u ms",
-                   (guint) seconds, (guint) (first[SERVER] / MS), (guint) (first[CLIENT] / MS));
-    /* Repeats are up to 3 s apart by then, initiations 5 to 6.7 s. */
-    g_assert_cmpuint(MAX(first[0], first[1]), <=,
-                     (seconds < 180 ? 3000 : 5000 * 4 / 3) * MS + 2 * RTT);
-    g_assert_cmpuint(run.ends[CLIENT].n_events[KV_EVENT_CLOSED], ==, 0);
-    g_assert_cmpuint(run.ends[CLIENT].n_events[KV_EVENT_RECONFIGURED], ==, 0);
-    run_clear(&run);
-}
+/* --- sizes ---------------------------------------------------------------------------------- */
 
 /* Proves: a path that begins to swallow long datagrams stops what it carries for no more than three
  * seconds; only packets that were on their way, and fit it no more, are lost. */
@@ -343,16 +304,9 @@ test_rebinding(void)
 int
 main(int argc, char **argv)
 {
-    static const guint holes[] = {2, 10, 60, 110, 170, 200};
-
     g_test_add_data_func("/sim/native-path/rekey/clean", GINT_TO_POINTER(0), test_rekey);
     g_test_add_data_func("/sim/native-path/rekey/loss-3", GINT_TO_POINTER(3), test_rekey);
     g_test_add_func("/sim/native-path/clock", test_clock);
-    for (guint i = 0; i < G_N_ELEMENTS(holes); i++) {
-        g_autofree char *path = g_strdup_printf("/sim/native-path/black-hole/%u", holes[i]);
-
-        g_test_add_data_func(path, GUINT_TO_POINTER(holes[i]), test_black_hole);
-    }
     g_test_add_func("/sim/native-path/size-hole", test_size_hole);
     g_test_add_func("/sim/native-path/roaming", test_roaming);
     g_test_add_func("/sim/native-path/rebinding", test_rebinding);

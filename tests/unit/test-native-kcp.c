@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "kv-kcp-native.h"
+#include "kv-kcp-private.h"
 #include "kv-test.h"
 
 #define MTU    1232
@@ -320,6 +321,52 @@ test_false_reports(Fixture *f, gconstpointer data)
     g_assert_cmpuint(kv_kcp_get_waiting(f->sender), ==, 0);
 }
 
+/* Lets time pass. Returns: how many segments leave. */
+static guint
+pass(Fixture *f, KvTime time)
+{
+    KvTime end = f->now + time;
+    KvFrameHead head;
+    guint n = 0;
+
+    for (; f->now < end; f->now += KV_TIME_MS) {
+        kv_kcp_advance(f->sender, f->now);
+        n += output(f, &head);
+    }
+    return n;
+}
+
+/* Proves: into a path that is gone one segment leaves each 150 ms, for as long as it takes, and
+ * none of them twice; the first word of the peer's makes the next leave at once, and the first
+ * acknowledgement all others. */
+static void
+test_gone(Fixture *f, gconstpointer data)
+{
+    KvFrameHead head, heard = {.wnd = 16};
+    KvFrameReport report = {.una = 1, .wnd = 16, .delay = KV_KCP_DELAY_UNKNOWN};
+    KvKcpState state;
+
+    for (guint i = 0; i < 20; i++)
+        send(f, 1000);
+    g_assert_cmpuint(output(f, &head), ==, 20);
+    pass(f, 2 * KV_TIME_S);
+    kv_kcp_get_state(f->sender, &state);
+    g_assert_cmpuint(pass(f, 15 * KV_TIME_S), ==, 100);
+    g_assert_cmpuint(pass(f, 150 * KV_TIME_S), ==, 1000);
+    g_assert_cmpuint(kv_kcp_take_copies(f->sender, 1000, f->now), ==, 0);
+
+    pass(f, 150 * KV_TIME_MS);
+    for (guint i = 0; i < 2; i++) {
+        kv_kcp_input_head(f->sender, &heard, KV_KCP_RECEIVED, f->now);
+        kv_kcp_input_end(f->sender, f->now);
+        g_assert_cmpuint(output(f, &head), ==, i == 0);
+        f->now += 10 * KV_TIME_MS;
+    }
+    kv_kcp_input_report(f->sender, &report, f->now);
+    kv_kcp_input_end(f->sender, f->now);
+    g_assert_cmpuint(pass(f, 20 * KV_TIME_MS), ==, 19);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -335,6 +382,7 @@ main(int argc, char **argv)
         {"/native-kcp/refused", test_refused},
         {"/native-kcp/closed-window", test_closed_window},
         {"/native-kcp/false-reports", test_false_reports},
+        {"/native-kcp/gone", test_gone},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
