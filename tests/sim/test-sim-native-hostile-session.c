@@ -43,7 +43,7 @@ fill_records(KvTestRandom *random, uint8_t *records)
             len = kv_test_random_below(random, sizeof value);
         if (len > 0)
             value[len - 1] = (uint8_t) kv_test_random_below(random, 33);
-        if (type == KV_RECORD_CLIENT_ID || type == KV_RECORD_BANNER)
+        if (len > 0 && (type == KV_RECORD_CLIENT_ID || type == KV_RECORD_BANNER))
             value[len - 1] = 'z';
         kv_record_put(&writer, (KvRecordType) type, value, len);
     }
