@@ -278,9 +278,7 @@ run_load(const Case *c, Load load, KvTime rtt)
         return;
     g_test_message("then %.2f of the rate before, and %.2f of the link's at first", worst.rate,
                    worst.burst);
-    /* Without a session all that is known of the path is old. */
-    if (!c->late)
-        g_assert_cmpfloat(worst.rate, >=, 0.4);
+    g_assert_cmpfloat(worst.rate, >=, 0.4);
     g_assert_cmpfloat(worst.burst, <=, 2.5);
 }
 
