@@ -186,7 +186,8 @@ kv_kcp_copy_plan(KvKcp *kcp)
     copy->saved = is_busy(kcp) ? MIN(copy->saved, copy->allowance) : copy->allowance;
     most = kcp->config.tuning.early_copy ? (copy->allowance - get_kept(kcp)) / kcp->config.mtu : 0;
     copy->has_repair = FALSE;
-    if (kv_kcp_rack_is_silent(kcp))
+    /* Where congestion is marked losses may be its, too. */
+    if (kv_kcp_rack_is_silent(kcp) || kv_pacer_is_marked(&kcp->pacer))
         most = 0;
     copy->affordable = MIN(most, 1);
     copy->planned = MIN(most, get_wanted(kcp));

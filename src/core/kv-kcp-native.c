@@ -233,6 +233,12 @@ take_ts(KvKcp *kcp, const KvFrameReport *report, KvTime now)
     return now - age;
 }
 
+void
+kv_kcp_note_marks(KvKcp *kcp)
+{
+    kcp->rack.sample.marked = TRUE;
+}
+
 gboolean
 kv_kcp_input_report(KvKcp *kcp, const KvFrameReport *report, KvTime now)
 {

@@ -121,6 +121,10 @@ gboolean kv_kcp_input_segment(KvKcp *kcp, uint32_t sn, KvTime now) KV_MUST_USE;
 /* Whether a segment need not come any more: it was taken, or una is past it. */
 gboolean kv_kcp_has_segment(const KvKcp *kcp, uint32_t sn);
 
+/* What the next report tells of came with congestion marks, in part. Those on ECT(1) alone are left
+ * to the senders inside, who take a mark for less than a loss. */
+void kv_kcp_note_marks(KvKcp *kcp);
+
 /* Takes a report. Returns: as kv_kcp_input_head(). */
 gboolean kv_kcp_input_report(KvKcp *kcp, const KvFrameReport *report, KvTime now);
 

@@ -109,6 +109,7 @@ typedef struct {
     KvTime sample_interval_sent;
     KvTime sample_prior_at;
     KvTime sample_rtt;
+    gboolean has_classic; /* of the batch, some would take a mark for a loss (RFC 3168) */
     KvPacerSample sample;
 } KvKcpRack;
 

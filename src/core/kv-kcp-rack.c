@@ -169,6 +169,7 @@ deliver(KvKcp *kcp, KvSegment *segment, gboolean which, KvTime now)
     if (!is_stale(kcp, segment))
         count_delivered(kcp, segment, which, now);
     rack->has_news = TRUE;
+    rack->has_classic |= segment->packet->ecn >= KV_ECN_ECT0;
     rack->heard_at = rack->moved_at = now;
     rack->backoff = 0;
     rack->probed = FALSE;
@@ -506,11 +507,12 @@ close_sample(KvKcp *kcp, KvTime now)
         rack->sample.lost_alone = rack->lost_alone;
         rack->sample.overtaken = rack->overtaken;
         rack->sample.in_flight = rack->in_flight;
+        rack->sample.marked &= rack->has_classic;
         kv_pacer_on_ack(&kcp->pacer, &rack->sample, now);
         rack->lost_alone = rack->overtaken = 0;
     }
     rack->settled_order = rack->seen_order;
-    rack->has_news = rack->has_sample = FALSE;
+    rack->has_news = rack->has_sample = rack->has_classic = FALSE;
     rack->sample_rtt = 0;
     rack->sample = (KvPacerSample){0};
 }

@@ -25,6 +25,9 @@
 #define LOSS_FEW       32  /* segments will do after LOSS_ROUNDS */
 #define LOSS_CREDIT    3   /* rounds that one measure counts for: the best of four remains */
 #define ARRIVAL_FLOOR  500 /* per mille: beyond that much loss no compensation */
+#define MARK_SHARE     870 /* in 1/1024: what a round with a mark leaves of the rate */
+#define MARK_LEAST     512
+#define MARK_GROWTH    32 /* of the rate, in 1/1024: with each round without */
 #define MIN_RTT_LIFE   (10 * KV_TIME_S)
 #define PROBE_RTT_TIME (200 * KV_TIME_MS)
 #define BURST_MIN      500 /* us */
@@ -97,6 +100,7 @@ kv_pacer_init(KvPacer *pacer, uint32_t segment, KvTime now)
     *pacer = (KvPacer){
         .segment = segment,
         .cwnd = (uint64_t) START_SEGMENTS * segment,
+        .share = UNIT_GAIN,
         .min_rtt_at = now,
         .probe_pause = PROBE_PAUSE,
         .epoch_at = now,
@@ -222,13 +226,32 @@ end_startup(KvPacer *pacer)
     forget_losses(pacer);
 }
 
+/* Whether the round that is over, or this one, has a mark. */
+static gboolean
+is_marked_now(const KvPacer *pacer)
+{
+    return pacer->marked > 0 && pacer->marked >= pacer->round;
+}
+
+/* With so little under way a queue is not of ours, and less would starve loss detection. */
+static void
+take_mark(KvPacer *pacer, const KvPacerSample *sample)
+{
+    if (pacer->marked == pacer->round + 1 || sample->in_flight <= CWND_MIN * pacer->segment)
+        return;
+    pacer->marked = pacer->round + 1;
+    if (pacer->mode == KV_PACER_CRUISE)
+        pacer->share = MAX(pacer->share * MARK_SHARE / UNIT_GAIN, MARK_LEAST);
+}
+
 /* Whether startup has found the rate: three rounds that brought less than a quarter more, or one
- * such round while a queue stands; or the path has no room for what was sent. */
+ * such round while a queue stands or is marked; or the path has no room for what was sent. */
 static void
 check_full(KvPacer *pacer, const KvPacerSample *sample)
 {
     uint64_t bandwidth = kv_pacer_get_bandwidth(pacer);
-    gboolean queued = pacer->is_filled && is_standing(pacer);
+    gboolean queued = (pacer->is_filled && is_standing(pacer)) ||
+                      (is_marked_now(pacer) && sample->in_flight > QUEUE_SEGMENTS * pacer->segment);
     gboolean overloaded = is_overloaded(pacer, sample->in_flight);
 
     /* Whoever fills a queue is not short of data, however often it runs dry here. */
@@ -445,7 +468,7 @@ update_rate(KvPacer *pacer)
     uint64_t rate = get_sending_rate(pacer) * get_gain(pacer) / UNIT_GAIN;
 
     if (pacer->mode != KV_PACER_STARTUP) {
-        pacer->rate = rate;
+        pacer->rate = rate * pacer->share / UNIT_GAIN;
         return;
     }
     /* A few small writes must not make the first bulk transfer crawl. */
@@ -475,7 +498,8 @@ update_cwnd(KvPacer *pacer, const KvPacerSample *sample)
     else if (pacer->mode == KV_PACER_PROBE_PATH)
         target = floor;
     else
-        target = bdp * CWND_GAIN / UNIT_GAIN + pacer->extra.best[0].value + 4 * pacer->segment;
+        target = bdp * CWND_GAIN / UNIT_GAIN * pacer->share / UNIT_GAIN +
+                 pacer->extra.best[0].value + 4 * pacer->segment;
     pacer->cwnd = MAX(target, floor);
 }
 
@@ -496,7 +520,11 @@ kv_pacer_on_ack(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
         pacer->round++;
         pacer->round_end = sample->delivered;
         measure_arrival(pacer);
+        if (!is_marked_now(pacer))
+            pacer->share = MIN(pacer->share + MARK_GROWTH, UNIT_GAIN);
     }
+    if (sample->marked)
+        take_mark(pacer, sample);
     if (sample->interval > 0 && sample->interval >= pacer->min_rtt) {
         uint64_t rate =
             (sample->delivered - sample->prior_delivered) * KV_TIME_S / sample->interval;
@@ -574,6 +602,12 @@ gboolean
 kv_pacer_has_queue(const KvPacer *pacer, uint64_t in_flight)
 {
     return in_flight > QUEUE_SEGMENTS * pacer->segment && is_queued(pacer, pacer->srtt);
+}
+
+gboolean
+kv_pacer_is_marked(const KvPacer *pacer)
+{
+    return pacer->share < UNIT_GAIN || is_marked_now(pacer);
 }
 
 gboolean

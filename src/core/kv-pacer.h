@@ -19,6 +19,10 @@
  * for startup, whose gain leaves room for it, and while a queue stands all the same. What had
  * copies is lost less often and counts not.
  *
+ * A congestion mark does lower it, once a round trip by 15 per cent, and round trips without one
+ * raise it again. The senders of what is carried are told, too, and go further; but until they do,
+ * what waits here would leave at the old rate.
+ *
  * When RTTs stay half as long again for some round trips the path may have become longer, which
  * looks just like a queue. So nearly nothing is sent until what is under way has arrived. If the
  * RTT has not come back then, the path has changed and is explored from the start.
@@ -51,6 +55,8 @@ typedef struct {
     KvPacerMax bandwidth;
     KvPacerMax extra;   /* bytes acknowledged beyond the rate at once: held-back acks */
     KvPacerMax arrival; /* per mille of what was sent that arrived; 0: not known yet */
+    uint32_t share;     /* of the rate that follows, in 1/1024: less after marks */
+    uint64_t marked;    /* the round after the last one with a mark; 0: there was none */
     KvTime min_rtt;     /* 0: not known yet */
     KvTime min_rtt_at;
     KvTime srtt;
@@ -106,6 +112,7 @@ typedef struct {
     uint64_t lost_alone;      /* bytes without copies given up as lost since the last batch */
     uint64_t overtaken;       /* bytes given up since then because later ones arrived */
     uint64_t in_flight;       /* bytes, after the batch */
+    gboolean marked;          /* datagrams have come with a mark that stands for a loss */
     gboolean app_limited;     /* there was not enough to send */
 } KvPacerSample;
 
@@ -135,6 +142,9 @@ uint64_t kv_pacer_get_bdp(const KvPacer *pacer);
 
 /* Whether @in_flight bytes stand in a queue, by the RTT. */
 gboolean kv_pacer_has_queue(const KvPacer *pacer, uint64_t in_flight);
+
+/* Whether marks have told of congestion, some rounds ago at the most. */
+gboolean kv_pacer_is_marked(const KvPacer *pacer);
 
 /* Whether RTTs are longer than those of the path alone, if only a little. */
 gboolean kv_pacer_is_delayed(const KvPacer *pacer);

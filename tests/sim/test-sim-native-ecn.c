@@ -8,6 +8,7 @@
 #define START (1000 * S)
 
 #define FOREVER 1000000 /* packets */
+#define PACKET  1200    /* bytes */
 
 /* A client whose packets all know ECN sends to its server. */
 typedef struct {
@@ -138,10 +139,93 @@ test_swallowed_later(void)
     run_clear(&run);
 }
 
+/* What came through in some time, and how long it stood in the queue. */
+typedef struct {
+    double rate;  /* of inner packets, Mbit/s */
+    double queue; /* mean, ms */
+} Measure;
+
+static Measure
+measure(Run *run, KvTime time)
+{
+    const KvSimCounts *counts = kv_sim_get_counts(run->sim, 0);
+    guint received = run->server.received;
+    uint64_t queue = counts->queue_us_sum, sent = counts->sent;
+    Measure measure;
+
+    run_for(run, time);
+    measure.rate = (double) (run->server.received - received) * PACKET * 8 / (double) time;
+    measure.queue = (double) (counts->queue_us_sum - queue) / (double) (counts->sent - sent) / 1e3;
+    return measure;
+}
+
+static void
+run_init_bulk(Run *run)
+{
+    static const KvSimLink link = {
+        .delay = 20 * MS, .rate = 20000000, .queue_bytes = 300000, .codel_target = 5 * MS};
+
+    run_init(run, &link);
+    run->client.to_send = FOREVER;
+    run->client.size_min = run->client.size_max = PACKET;
+    run->server.is_lenient = TRUE;
+}
+
+/* Proves: behind a queue that is managed by marks a transfer fills the path, and nothing is lost;
+ * when the path becomes slower the queue is short again within two seconds, where it would be 40 ms
+ * five seconds long if marks were told only to the senders inside. */
+static void
+test_marks(void)
+{
+    const KvSimCounts *counts;
+    Measure full, slower, after;
+    Run run;
+
+    run_init_bulk(&run);
+    counts = kv_sim_get_counts(run.sim, 0);
+    run_for(&run, 2 * S);
+    full = measure(&run, 12 * S);
+    run.link.rate = 8000000;
+    kv_sim_set_link(run.sim, 0, &run.link);
+    slower = measure(&run, 2 * S);
+    after = measure(&run, 13 * S);
+    g_test_message(
+        "%.1f Mbit/s and %.1f ms; when slower %.1f and %.1f, then %.1f and %.1f; %u marks",
+        full.rate, full.queue, slower.rate, slower.queue, after.rate, after.queue,
+        (guint) counts->marked);
+    g_assert_cmpfloat(full.rate, >, 18);
+    g_assert_cmpfloat(full.queue, <, 5);
+    g_assert_cmpfloat(slower.rate, >, 5.5);
+    g_assert_cmpfloat(after.rate, >, 7);
+    g_assert_cmpfloat(after.queue, <, 5);
+    g_assert_cmpuint(counts->marked, >, 0);
+    g_assert_cmpuint(counts->queue_drops, ==, 0);
+    run_clear(&run);
+}
+
+/* Proves: a path that marks whatever comes does not slow the tunnel down for longer than it takes
+ * to find that out. */
+static void
+test_all_marked(void)
+{
+    Measure measured;
+    Run run;
+
+    run_init_bulk(&run);
+    run.server.congested = TRUE;
+    run_for(&run, 8 * S);
+    measured = measure(&run, 10 * S);
+    g_test_message("%.1f Mbit/s", measured.rate);
+    g_assert_cmpfloat(measured.rate, >, 18);
+    run_clear(&run);
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_add_func("/sim/native-ecn/swallowed", test_swallowed);
     g_test_add_func("/sim/native-ecn/swallowed-later", test_swallowed_later);
+    g_test_add_func("/sim/native-ecn/marks", test_marks);
+    g_test_add_func("/sim/native-ecn/all-marked", test_all_marked);
     return kv_test_main(&argc, &argv);
 }

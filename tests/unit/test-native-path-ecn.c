@@ -196,7 +196,7 @@ test_told(void)
             if (i == OTHER_AFTER)
                 kv_path_ecn_sent(&world.path, KV_ECN_ECT1, at);
             run(&world, 100 * KV_TIME_MS, ECT0);
-            kv_path_ecn_told(&world.path, (uint32_t) at + (i == WRONG), world.now);
+            kv_path_ecn_told(&world.path, (uint32_t) at + (i == WRONG), 0, world.now);
         }
         if (i == MOVED) {
             KvTime at = world.now;
@@ -205,7 +205,7 @@ test_told(void)
             kv_path_ecn_sent(&world.path, KV_ECN_ECT0, at);
             kv_path_ecn_moved(&world.path);
             world.swallowed = ECT0;
-            kv_path_ecn_told(&world.path, (uint32_t) at, world.now);
+            kv_path_ecn_told(&world.path, (uint32_t) at, 0, world.now);
             g_assert_cmpuint(count(&world, KV_ECN_ECT0), ==, 0);
         } else if (i == TELLS) {
             g_assert_cmpuint(world.pings[KV_ECN_ECT0], ==, 1);
@@ -213,6 +213,37 @@ test_told(void)
             g_assert_cmpuint(world.pings[KV_ECN_ECT0], ==, 12);
         }
     }
+}
+
+/* Proves: what left with ECT(0) and is told to be marked is congestion, once; a path that marks all
+ * is not believed for longer than three seconds, and asked again a minute later; one that marks
+ * half is. */
+static void
+test_marked(void)
+{
+    World world;
+    uint32_t ce = 0;
+    guint told = 0;
+
+    for (guint all = 0; all < 2; all++) {
+        world_init(&world);
+        ce = told = 0;
+        for (guint i = 0; i < 1000; i++) {
+            run(&world, STEP, ECT0);
+            if (world.path.tests[0].passes)
+                kv_path_ecn_sent(&world.path, KV_ECN_ECT0, world.now);
+            ce += all > 0 || i % 2 == 0;
+            told += kv_path_ecn_told(&world.path, 0, ce, world.now);
+            g_assert_false(kv_path_ecn_told(&world.path, 0, ce, world.now));
+        }
+        if (all == 0)
+            g_assert_cmpuint(told, >, 490);
+        else
+            g_assert_cmpuint(told, <, 300);
+        g_assert_cmpuint(count(&world, KV_ECN_ECT0), ==, all > 0 ? 0 : 100);
+    }
+    run(&world, 60 * KV_TIME_S, ECT0);
+    g_assert_cmpuint(count(&world, KV_ECN_ECT0), ==, 100);
 }
 
 /* Proves: no other ping's answer is a proof. */
@@ -260,6 +291,7 @@ main(int argc, char **argv)
     g_test_add_func("/native-path-ecn/silence", test_silence);
     g_test_add_func("/native-path-ecn/moved", test_moved);
     g_test_add_func("/native-path-ecn/told", test_told);
+    g_test_add_func("/native-path-ecn/marked", test_marked);
     g_test_add_func("/native-path-ecn/other-pong", test_other_pong);
     return kv_test_main(&argc, &argv);
 }

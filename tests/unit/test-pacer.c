@@ -172,6 +172,57 @@ test_restarted(void)
     g_assert_false(kv_pacer_is_busy(&pacer, kv_pacer_get_bdp(&pacer) / 4));
 }
 
+/* One more round after run_rounds(), in four batches; @marked: all of them tell of marks. */
+static void
+run_round(KvPacer *pacer, guint round, guint segments, gboolean marked)
+{
+    uint64_t bytes = (uint64_t) segments * SEGMENT;
+    uint64_t begin = (ROUNDS + round) * bytes;
+
+    for (guint i = 1; i <= 4; i++) {
+        KvPacerSample sample = {
+            .delivered = begin + bytes * i / 4,
+            .prior_delivered = begin,
+            .interval = RTT,
+            .rtt = RTT,
+            .acked = bytes / 4,
+            .acked_alone = bytes / 4,
+            .in_flight = bytes,
+            .marked = marked,
+        };
+
+        kv_pacer_on_ack(pacer, &sample, KV_TIME_S + (ROUNDS + round) * RTT + i * RTT / 4);
+    }
+}
+
+/* Proves: marks lower the rate once a round trip by 15 per cent, to a half at the least, and in
+ * round trips without any it comes back; where hardly anything is under way they are not for us. */
+static void
+test_marked(void)
+{
+    static const struct {
+        guint segments, n_marked, percent;
+    } rows[] = {{64, 1, 85}, {64, 2, 72}, {64, 20, 50}, {8, 20, 100}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        guint round = 0;
+        KvPacer pacer;
+
+        run_rounds(&pacer, rows[i].segments, FALSE, RTT);
+        g_assert_cmpint(pacer.mode, ==, KV_PACER_CRUISE);
+        g_assert_false(kv_pacer_is_marked(&pacer));
+        while (round < rows[i].n_marked)
+            run_round(&pacer, round++, rows[i].segments, TRUE);
+        g_assert_cmpuint(pacer.share * 100 / 1024, <=, rows[i].percent);
+        g_assert_cmpuint(pacer.share * 100 / 1024, >=, rows[i].percent - 1);
+        g_assert_cmpint(kv_pacer_is_marked(&pacer), ==, rows[i].percent < 100);
+        while (round < rows[i].n_marked + 20)
+            run_round(&pacer, round++, rows[i].segments, FALSE);
+        g_assert_cmpuint(pacer.share, ==, 1024);
+        g_assert_false(kv_pacer_is_marked(&pacer));
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -181,5 +232,6 @@ main(int argc, char **argv)
     g_test_add_func("/pacer/repeats", test_repeats);
     g_test_add_func("/pacer/delayed", test_delayed);
     g_test_add_func("/pacer/restarted", test_restarted);
+    g_test_add_func("/pacer/marked", test_marked);
     return kv_test_main(&argc, &argv);
 }

@@ -128,7 +128,8 @@ take_frame(Reading *reading, const KvFrame *frame)
         break;
     case KV_FRAME_REPORT:
         reading->answers = TRUE;
-        kv_transport_ecn_told(native->transport, frame->report.ts, reading->now);
+        if (kv_transport_ecn_told(native->transport, &frame->report, reading->now))
+            kv_kcp_note_marks(native->kcp);
         if (!kv_kcp_input_report(native->kcp, &frame->report, reading->now))
             note_lie(native);
         break;

@@ -26,6 +26,8 @@ typedef struct {
  * leave and nothing tells of their arrival it is asked again and again (in the spirit of RFC 9000,
  * 13.4.2). Embedded; one thread. All zero is a new one.
  *
+ * A path that marks nearly all that has a field says nothing by it, and is given none, too.
+ *
  * Of arrival tells a report, which has the time stamp of a datagram that came itself. All that
  * leave at one moment have the same.
  */
@@ -35,6 +37,10 @@ typedef struct {
     KvEcn moment_ecn;       /* with which all of them left; Not-ECT: others, too */
     KvTime watched;         /* a moment that reports may tell of */
     KvEcn watched_ecn;      /* likewise; Not-ECT: none is */
+    uint32_t ce;            /* as the peer told it last */
+    KvTime since;           /* of the two counts: */
+    guint n_left;           /* datagrams with a field */
+    guint n_marked;
 } KvPathEcn;
 
 /* The path is another one. */
@@ -47,8 +53,15 @@ gboolean kv_path_ecn_may_leave(KvPathEcn *path, KvEcn ecn, KvTime now);
  * without a field. */
 void kv_path_ecn_sent(KvPathEcn *path, KvEcn ecn, KvTime now);
 
-/* The peer tells of a datagram that had this time stamp. */
-void kv_path_ecn_told(KvPathEcn *path, uint32_t ts, KvTime now);
+/**
+ * kv_path_ecn_told:
+ * @ts: of a datagram that the peer has
+ * @ce: datagrams that came there with a mark, so far
+ *
+ * Takes what a report says. Returns: whether what left with ECT(0) may have been marked since the
+ * last one.
+ */
+gboolean kv_path_ecn_told(KvPathEcn *path, uint32_t ts, uint32_t ce, KvTime now);
 
 /* Anything true came from the peer. */
 void kv_path_ecn_heard(KvPathEcn *path);

@@ -573,10 +573,10 @@ kv_transport_ecn_sent(KvTransport *transport, KvEcn ecn, KvTime now)
     kv_path_ecn_sent(&transport->ecn, ecn, now);
 }
 
-void
-kv_transport_ecn_told(KvTransport *transport, uint32_t ts, KvTime now)
+gboolean
+kv_transport_ecn_told(KvTransport *transport, const KvFrameReport *report, KvTime now)
 {
-    kv_path_ecn_told(&transport->ecn, ts, now);
+    return kv_path_ecn_told(&transport->ecn, report->ts, report->ce, now);
 }
 
 gboolean

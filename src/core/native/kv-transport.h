@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kv-ecn.h"
+#include "native/kv-frame.h"
 #include "native/kv-live-session.h"
 #include "native/kv-loss-count.h"
 #include "native/kv-path-ecn.h"
@@ -145,7 +146,7 @@ KvEcn kv_transport_get_ecn(KvTransport *transport, KvEcn ecn, KvTime now);
 
 /* What is known of datagrams with time stamps: kv_path_ecn_sent(), kv_path_ecn_told(). */
 void kv_transport_ecn_sent(KvTransport *transport, KvEcn ecn, KvTime now);
-void kv_transport_ecn_told(KvTransport *transport, uint32_t ts, KvTime now);
+gboolean kv_transport_ecn_told(KvTransport *transport, const KvFrameReport *report, KvTime now);
 
 /* Whether kv_transport_arrived() of a datagram of @len bytes, just sealed, would tell anything. */
 gboolean kv_transport_is_unknown(const KvTransport *transport, size_t len);
