@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
+#include "kv-flights.h"
 #include "kv-fuzz.h"
 #include "kv-native-end.h"
 #include "kv-null-seal.h"
@@ -19,34 +20,16 @@
 #define LOST_MAX      64
 #define LOST_AT_FIRST 12
 
-/* One datagram under way. */
-typedef struct {
-    KvTime at;
-    guint to;
-    size_t len;
-    uint8_t data[KV_PACKET_CAPACITY];
-} Flight;
-
 /* Two ends with a null seal, and a path that does to each datagram what the next bytes of the input
  * say. */
 typedef struct {
     KvNativeEnd ends[2];
-    GPtrArray *flights;
+    GPtrArray *flights; /* of KvFlight */
     KvReader fates;
     guint n_lost;       /* in a row */
     gboolean is_forged; /* something was changed, and its tag made to fit */
     KvTime now;
 } Path;
-
-static void
-launch(Path *path, guint to, const uint8_t *data, size_t len, KvTime at)
-{
-    Flight *flight = g_new(Flight, 1);
-
-    *flight = (Flight){.at = at, .to = to, .len = len};
-    memcpy(flight->data, data, len);
-    g_ptr_array_add(path->flights, flight);
-}
 
 /* Some bytes of the plaintext, or of a handshake's frame, become others. */
 static size_t
@@ -91,7 +74,7 @@ send_on(Path *path, guint to, uint8_t *data, size_t len)
             return;
         break;
     case 5:
-        launch(path, to, data, len, at + (fate >> 3) * KV_TIME_MS);
+        kv_flights_launch(path->flights, to, data, len, at + (fate >> 3) * KV_TIME_MS);
         break;
     case 6:
         at += (KvTime) (fate >> 3) * 20 * KV_TIME_MS;
@@ -103,7 +86,7 @@ send_on(Path *path, guint to, uint8_t *data, size_t len)
     default:
         break;
     }
-    launch(path, to, data, len, at);
+    kv_flights_launch(path->flights, to, data, len, at);
 }
 
 static void
@@ -119,26 +102,11 @@ drain(Path *path)
     }
 }
 
-/* The earliest arrival; those at the same time in the order they were sent. */
-static Flight *
-next_flight(const Path *path)
-{
-    Flight *next = NULL;
-
-    for (guint i = 0; i < path->flights->len; i++) {
-        Flight *flight = path->flights->pdata[i];
-
-        if (next == NULL || flight->at < next->at)
-            next = flight;
-    }
-    return next;
-}
-
 /* Returns: %FALSE if nothing will happen any more. */
 static gboolean
 step(Path *path)
 {
-    Flight *flight = next_flight(path);
+    KvFlight *flight = kv_flights_next(path->flights);
     KvTime next = flight != NULL ? flight->at : KV_TIME_NEVER;
 
     for (guint i = 0; i < 2; i++)
@@ -198,7 +166,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 1)
         return 0;
-    path.flights = g_ptr_array_new_with_free_func(g_free);
+    path.flights = kv_flights_new();
     kv_reader_init(&path.fates, data + 1, MIN(size - 1, FATES_MAX));
     set_up(&path, data[0]);
     drain(&path);

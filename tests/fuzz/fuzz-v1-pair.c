@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "kv-end.h"
+#include "kv-flights.h"
 #include "kv-fuzz.h"
 
 #define DELAY      (10 * KV_TIME_MS)
@@ -11,34 +12,14 @@
 #define FATES_MAX  1024
 #define WRAP_START (((UINT64_C(1) << 32) - 200) * KV_TIME_MS)
 
-/* One datagram under way. */
-typedef struct {
-    KvTime at;
-    guint to;
-    size_t len;
-    uint8_t data[KV_V1_DATAGRAM_MAX];
-} Flight;
-
 /* Two ends, and a path that does to each datagram what the next byte of the input says. */
 typedef struct {
     KvEnd *ends[2];
-    GPtrArray *flights;
+    GPtrArray *flights; /* of KvFlight */
     const uint8_t *fates;
     size_t n_fates;
     KvTime now;
 } Path;
-
-static void
-launch(Path *path, guint to, const uint8_t *data, size_t len, KvTime at)
-{
-    Flight *flight = g_new(Flight, 1);
-
-    flight->at = at;
-    flight->to = to;
-    flight->len = len;
-    memcpy(flight->data, data, len);
-    g_ptr_array_add(path->flights, flight);
-}
 
 static void
 send_on(Path *path, guint to, uint8_t *data, size_t len)
@@ -54,7 +35,7 @@ send_on(Path *path, guint to, uint8_t *data, size_t len)
     case 4:
         return;
     case 5:
-        launch(path, to, data, len, at + (fate >> 3) * KV_TIME_MS);
+        kv_flights_launch(path->flights, to, data, len, at + (fate >> 3) * KV_TIME_MS);
         break;
     case 6:
         at += (KvTime) (fate >> 3) * 20 * KV_TIME_MS;
@@ -67,7 +48,7 @@ send_on(Path *path, guint to, uint8_t *data, size_t len)
     default:
         break;
     }
-    launch(path, to, data, len, at);
+    kv_flights_launch(path->flights, to, data, len, at);
 }
 
 static void
@@ -84,25 +65,10 @@ drain(Path *path)
     }
 }
 
-/* The earliest arrival; those at the same time in the order they were sent. */
-static Flight *
-next_flight(const Path *path)
-{
-    Flight *next = NULL;
-
-    for (guint i = 0; i < path->flights->len; i++) {
-        Flight *flight = path->flights->pdata[i];
-
-        if (next == NULL || flight->at < next->at)
-            next = flight;
-    }
-    return next;
-}
-
 static void
 step(Path *path)
 {
-    Flight *flight = next_flight(path);
+    KvFlight *flight = kv_flights_next(path->flights);
     KvTime next = flight != NULL ? flight->at : KV_TIME_NEVER;
 
     for (guint i = 0; i < 2; i++)
@@ -154,7 +120,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 2)
         return 0;
-    path.flights = g_ptr_array_new_with_free_func(g_free);
+    path.flights = kv_flights_new();
     path.fates = data + 2;
     path.n_fates = MIN(size - 2, FATES_MAX);
     path.ends[0] = make_end(KV_ROLE_CLIENT, data[0], data[1]);
