@@ -3,6 +3,8 @@
 
 #include "kv-addressing.h"
 
+#include "kv-log.h"
+
 /* An address, or a route if it has an interface of its own. */
 typedef struct {
     gboolean is_route;
@@ -17,6 +19,7 @@ struct _KvAddressing {
     KvNetlink *netlink;
     char *interface;
     GPtrArray *items; /* Item, in the order they were set */
+    gboolean is_lost; /* some of what was set went with the interface when that was set down */
 };
 
 static void
@@ -364,6 +367,34 @@ kv_addressing_apply(KvAddressing *self, const KvAddressingPlan *plan, GError **e
         add_item(self->items, item);
     }
     settle_found(self, TRUE);
+    return TRUE;
+}
+
+/* The kernel takes an interface's routes, and its IPv6 addresses, when it is set down. */
+static void
+forget_lost(KvAddressing *self)
+{
+    for (guint i = self->items->len; i-- > 0;) {
+        const Item *item = g_ptr_array_index(self->items, i);
+
+        if (item->interface != NULL || (!item->is_route && !item->network.is_ip6))
+            continue;
+        g_ptr_array_remove_index(self->items, i);
+        self->is_lost = TRUE;
+    }
+}
+
+gboolean
+kv_addressing_has_returned(KvAddressing *self, gboolean was_down)
+{
+    if (was_down)
+        forget_lost(self);
+    if (!self->is_lost || !kv_netlink_is_up(self->netlink, self->interface))
+        return FALSE;
+    self->is_lost = FALSE;
+    kv_log(KV_LOG_WARNING, NULL, self->interface, NULL,
+           "interface %s was set down and is up again: its addresses and routes are set again",
+           self->interface);
     return TRUE;
 }
 

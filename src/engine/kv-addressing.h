@@ -42,6 +42,15 @@ void kv_addressing_free(KvAddressing *addressing);
 gboolean kv_addressing_apply(KvAddressing *addressing, const KvAddressingPlan *plan,
                              GError **error) KV_MUST_USE;
 
+/**
+ * kv_addressing_has_returned:
+ * @was_down: whether the interface was set down, be it up again by now
+ *
+ * Returns: %TRUE once, and logs it, when the interface is up after it was set down, which took
+ * something of what was set: kv_addressing_apply() sets that again.
+ */
+gboolean kv_addressing_has_returned(KvAddressing *addressing, gboolean was_down) KV_MUST_USE;
+
 /* Takes away all that was set; what is gone is fine, an interface included. An error is that of
  * the first thing that could not be taken away; all others are. */
 gboolean kv_addressing_clear(KvAddressing *addressing, GError **error);

@@ -144,6 +144,12 @@ kv_client_grant_apply(KvClientGrant *self, const KvSockaddr *remote, gboolean wi
     return kv_addressing_apply(self->addressing, &plan, error);
 }
 
+gboolean
+kv_client_grant_has_returned(KvClientGrant *self, gboolean was_down)
+{
+    return kv_addressing_has_returned(self->addressing, was_down);
+}
+
 void
 kv_client_grant_clear(KvClientGrant *self)
 {

@@ -43,6 +43,9 @@ void kv_client_grant_fill_event(const KvClientGrant *grant, KvEvent *event);
 gboolean kv_client_grant_apply(KvClientGrant *grant, const KvSockaddr *remote, gboolean with_routes,
                                GError **error) KV_MUST_USE;
 
+/* As kv_addressing_has_returned(). */
+gboolean kv_client_grant_has_returned(KvClientGrant *grant, gboolean was_down) KV_MUST_USE;
+
 /* Takes away all that it has set; what cannot be is logged. */
 void kv_client_grant_clear(KvClientGrant *grant);
 

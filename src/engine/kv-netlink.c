@@ -611,6 +611,14 @@ kv_netlink_link_exists(KvNetlink *netlink, const char *name)
 }
 
 gboolean
+kv_netlink_is_up(KvNetlink *netlink, const char *name)
+{
+    g_autoptr(RtnlLink) link = get_link(netlink, name, NULL);
+
+    return link != NULL && (rtnl_link_get_flags(link) & IFF_UP) != 0;
+}
+
+gboolean
 kv_netlink_tun_is_in_use(KvNetlink *netlink, const char *name)
 {
     g_autoptr(RtnlLink) link = get_link(netlink, name, NULL);

@@ -102,6 +102,9 @@ gboolean kv_netlink_lacks_bridge(KvNetlink *netlink, const char *name);
 gboolean kv_netlink_bridge_exists(KvNetlink *netlink, const char *bridge, GError **error);
 gboolean kv_netlink_link_exists(KvNetlink *netlink, const char *name);
 
+/* Whether it is there and was set up. */
+gboolean kv_netlink_is_up(KvNetlink *netlink, const char *name);
+
 /* Whether @name is a TUN or TAP interface that a program has open, this one included. */
 gboolean kv_netlink_tun_is_in_use(KvNetlink *netlink, const char *name);
 

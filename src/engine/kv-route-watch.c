@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <sys/socket.h>
 
 #define GATHER_MS 100
@@ -18,6 +19,7 @@ struct _KvRouteWatch {
     GSource *source;
     guint gather_id;
     GHashTable *listeners; /* data → function */
+    GHashTable *down;      /* indexes of interfaces that a change left down */
 };
 
 typedef void (*Listener)(gpointer data);
@@ -37,19 +39,36 @@ tell(gpointer user_data)
         if (listener != NULL)
             listener(all[i]);
     }
+    g_hash_table_remove_all(watch->down);
     return G_SOURCE_REMOVE;
+}
+
+/* The beginning of a message about an interface. */
+typedef struct {
+    struct nlmsghdr header;
+    struct ifinfomsg link;
+} LinkMessage;
+
+static void
+note(KvRouteWatch *watch, const LinkMessage *message, ssize_t len)
+{
+    if (len < (ssize_t) sizeof *message || message->header.nlmsg_type != RTM_NEWLINK ||
+        (message->link.ifi_flags & IFF_UP) != 0)
+        return;
+    g_hash_table_add(watch->down, GINT_TO_POINTER(message->link.ifi_index));
 }
 
 static gboolean
 on_messages(gpointer user_data)
 {
     KvRouteWatch *watch = user_data;
-    char buf[64];
+    LinkMessage message;
+    ssize_t len;
 
-    /* What a message says does not matter; the kernel throws away what is not read of it. */
-    while (recv(watch->fd, buf, sizeof buf, MSG_DONTWAIT) >= 0 || errno == ENOBUFS ||
-           errno == EINTR)
-        ;
+    /* The kernel throws away what is not read of a message. */
+    while ((len = recv(watch->fd, &message, sizeof message, MSG_DONTWAIT)) >= 0 ||
+           errno == ENOBUFS || errno == EINTR)
+        note(watch, &message, len);
     if (watch->gather_id == 0)
         watch->gather_id = g_timeout_add(GATHER_MS, tell, watch);
     return G_SOURCE_CONTINUE;
@@ -73,6 +92,7 @@ kv_route_watch_new(GError **error)
     watch = g_new0(KvRouteWatch, 1);
     watch->fd = g_steal_fd(&fd);
     watch->listeners = g_hash_table_new(NULL, NULL);
+    watch->down = g_hash_table_new(NULL, NULL);
     watch->source = kv_fd_source_new(watch->fd, on_messages, watch);
     g_source_attach(watch->source, NULL);
     return watch;
@@ -88,6 +108,7 @@ kv_route_watch_free(KvRouteWatch *watch)
     g_source_unref(watch->source);
     kv_autofd_clear(&watch->fd);
     g_hash_table_unref(watch->listeners);
+    g_hash_table_unref(watch->down);
     g_free(watch);
 }
 
@@ -101,4 +122,12 @@ void
 kv_route_watch_remove(KvRouteWatch *watch, gpointer data)
 {
     g_hash_table_remove(watch->listeners, data);
+}
+
+gboolean
+kv_route_watch_was_down(const KvRouteWatch *watch, const char *interface)
+{
+    guint index = if_nametoindex(interface);
+
+    return g_hash_table_contains(watch->down, GUINT_TO_POINTER(index));
 }

@@ -8,7 +8,8 @@
 /**
  * KvRouteWatch:
  *
- * Tells that links, addresses or routes of this machine changed, and no more than that. Changes
+ * Tells that links, addresses or routes of this machine changed, and of no more than links that
+ * were set down. Changes
  * that come in a row are told of once, a tenth of a second after the first. Hundreds of them at a
  * time (every client of a server is an interface) may overflow what the kernel queues for us; that
  * is a change like any other. Main thread.
@@ -23,5 +24,9 @@ void kv_route_watch_add(KvRouteWatch *watch, void (*func)(gpointer data), gpoint
 
 /* Does nothing if @data was not added. May be called by @func. */
 void kv_route_watch_remove(KvRouteWatch *watch, gpointer data);
+
+/* For a @func: whether one of the changes that it is told of left @interface down, be it up again
+ * by now. */
+gboolean kv_route_watch_was_down(const KvRouteWatch *watch, const char *interface);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KvRouteWatch, kv_route_watch_free)

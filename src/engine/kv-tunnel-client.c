@@ -704,6 +704,9 @@ network_changed(gpointer data)
         kv_pump_close_link(self->pump, self->link, KV_CLOSE_NONE);
         return;
     }
+    if (kv_client_grant_has_returned(self->grant,
+                                     kv_tunnel_was_link_down(data, get_params(self)->vni_name)))
+        change_routes(self, !self->routes_withdrawn);
     if (get_params(self)->native == NULL && !get_params(self)->auto_reconnect)
         return;
     /* Without a route there is nowhere to move to; the session waits for one until it is over. */
@@ -734,8 +737,7 @@ client_start(KvTunnel *tunnel)
         self->grant = kv_client_grant_new(get_netlink(self), params->vni_name);
     self->turn = 0;
     kv_backoff_reset(&self->backoff);
-    self->fatal = FALSE;
-    self->moved = FALSE;
+    self->fatal = self->moved = FALSE;
     self->connected_at = 0;
     if (!kv_client_plan_check_start(params, get_netlink(self), &self->failure) ||
         !kv_tunnel_open_hooks(tunnel, &self->hooks, &self->failure)) {

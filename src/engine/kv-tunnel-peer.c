@@ -549,6 +549,9 @@ network_changed(gpointer data)
         fail(self, error);
         return;
     }
+    if (kv_addressing_has_returned(self->addressing,
+                                   kv_tunnel_was_link_down(data, params->vni_name)))
+        refresh_addressing(self);
     for (guint i = 0; i < self->known->len; i++) {
         const Known *known = g_ptr_array_index(self->known, i);
 

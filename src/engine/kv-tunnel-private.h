@@ -37,6 +37,9 @@ KvTunnelParams *kv_tunnel_get_params(KvTunnel *tunnel);
 void kv_tunnel_watch_network(KvTunnel *tunnel, void (*changed)(gpointer tunnel));
 void kv_tunnel_unwatch_network(KvTunnel *tunnel);
 
+/* For a @changed: whether @interface was set down, be it up again by now. */
+gboolean kv_tunnel_was_link_down(KvTunnel *tunnel, const char *interface);
+
 /* Opens @hooks if the settings name any program. */
 gboolean kv_tunnel_open_hooks(KvTunnel *tunnel, KvHooks **hooks, GError **error) KV_MUST_USE;
 

@@ -203,6 +203,26 @@ route_addresses(KvTunnelServerNative *self, KvPeer *peer, gboolean is_there)
     }
 }
 
+void
+kv_tunnel_server_native_note_network(KvTunnelServerNative *self)
+{
+    g_autoptr(GError) error = NULL;
+    GHashTableIter iter;
+    gpointer peer;
+
+    if (self->addressing == NULL ||
+        !kv_addressing_has_returned(
+            self->addressing, kv_tunnel_was_link_down((KvTunnel *) self->server, self->interface)))
+        return;
+    if (!apply_addressing(self, &error))
+        kv_log(KV_LOG_WARNING, NULL, kv_tunnel_server_get_log_name(self->server, NULL), NULL, "%s",
+               error->message);
+    g_hash_table_iter_init(&iter, self->server->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &peer))
+        if (kv_peer_is_native(peer))
+            route_addresses(self, peer, TRUE);
+}
+
 /* --- who may come ---------------------------------------------------------------------------- */
 
 static void

@@ -37,6 +37,10 @@ void kv_tunnel_server_native_stop(KvTunnelServerNative *self);
 /* (transfer none) (nullable): the interface that all share, when there is one. */
 const char *kv_tunnel_server_native_get_interface(const KvTunnelServerNative *self);
 
+/* Links, addresses or routes of this machine are other ones: what went with the interface that all
+ * share, when that was set down, comes again. */
+void kv_tunnel_server_native_note_network(KvTunnelServerNative *self);
+
 /* Who may come from now on, with what is theirs: who may not any more is disconnected. */
 void kv_tunnel_server_native_set_peers(KvTunnelServerNative *self, const KvPeerList *peers);
 

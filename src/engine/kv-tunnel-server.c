@@ -248,10 +248,13 @@ network_changed(gpointer data)
         self->native != NULL ? kv_tunnel_server_native_get_interface(self->native) : NULL;
     g_autoptr(GError) error = NULL;
 
-    if (self->failure == NULL && self->pumps->len > 0 &&
-        kv_tunnel_get_state((KvTunnel *) self) != KV_TUNNEL_STATE_STOPPING &&
-        !kv_device_check_bridge(get_netlink(self), get_params(self)->bridge, shared, &error))
+    if (self->failure != NULL || self->pumps->len == 0 ||
+        kv_tunnel_get_state((KvTunnel *) self) == KV_TUNNEL_STATE_STOPPING)
+        return;
+    if (!kv_device_check_bridge(get_netlink(self), get_params(self)->bridge, shared, &error))
         fail(self, error);
+    else if (self->native != NULL)
+        kv_tunnel_server_native_note_network(self->native);
 }
 
 static void
@@ -518,7 +521,7 @@ listen_at(KvTunnelServer *self, const KvSockaddr *address)
            "listening on %s, %s mode, cipher %s", where,
            params->vni_mode == KV_VNI_MODE_TAP ? "tap" : "tun",
            kv_tunnel_params_get_cipher_name(params));
-    if (params->bridge != NULL)
+    if (params->bridge != NULL || self->native != NULL)
         kv_tunnel_watch_network((KvTunnel *) self, network_changed);
     kv_tunnel_run_up((KvTunnel *) self, self->hooks, get_interface(self), params->local_ip);
     kv_tunnel_set_place((KvTunnel *) self, where,

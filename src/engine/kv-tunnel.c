@@ -252,6 +252,12 @@ kv_tunnel_watch_network(KvTunnel *self, void (*changed)(gpointer tunnel))
     kv_route_watch_add(kv_engine_get_route_watch(get_private(self)->engine), changed, self);
 }
 
+gboolean
+kv_tunnel_was_link_down(KvTunnel *self, const char *interface)
+{
+    return kv_route_watch_was_down(kv_engine_get_route_watch(get_private(self)->engine), interface);
+}
+
 void
 kv_tunnel_unwatch_network(KvTunnel *self)
 {

@@ -123,6 +123,36 @@ def pushed_routes(world):
     equal(addresses(world.c, "kvc0"), [], "the addresses afterwards")
 
 
+def set_down_and_up(namespace, device):
+    namespace.ip("link", "set", device, "down")
+    namespace.ip("link", "set", device, "up")
+
+
+@test("an interface that somebody sets down and up again gets back what went with it, at either end")
+def down_and_up(world):
+    world.veth()
+    server = world.server(*POOLS, "--routes", "0.0.0.0/0,::/0", crypt="auto")
+    client = world.client(crypt="auto")
+    has_addresses(world.c, "10.9.0.2/24", "fd09::2/64")
+    before = routes(world.c, "kvc0")
+    check(before, "the client has routes")
+    for namespace, device, program in (world.c, "kvc0", client), (world.s, "kvs0", server):
+        set_down_and_up(namespace, device)
+        program.wait_text(f"interface {device} was set down and is up again")
+        wait_until(lambda: routes(world.c, "kvc0") == before, 5, "the routes are there again")
+        has_addresses(world.c, "10.9.0.2/24", "fd09::2/64")
+        wait_until(lambda: "fd09::1/64" in addresses(world.s, "kvs0"), 5, "the server has its address")
+        world.c.can_ping("10.9.0.1")
+        world.c.can_ping("fd09::1")
+    world.c.ip("link", "set", "kvc0", "down")
+    wait_until(lambda: routes(world.c, "kvc0") == [], 5, "no route leads through what is down")
+    world.c.ip("route", "add", "192.0.2.0/24", "via", "10.77.0.1")
+    world.c.ip("link", "set", "kvc0", "up")
+    wait_until(lambda: routes(world.c, "kvc0") == before, 5, "the routes are there again")
+    client.stop()
+    server.stop()
+
+
 @test("clients reach each other only if client-to-client is set", limit=60)
 def client_to_client(world):
     clients = two_clients(world)

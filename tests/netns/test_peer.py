@@ -245,6 +245,24 @@ def default_route(world):
         b.stop()
 
 
+@test("an interface that somebody sets down and up again gets back what went with it")
+def down_and_up(world):
+    net = Net(world)
+    a = net.space("a")
+    process = net.start("a", net.group("b"))
+    net.start("b", net.group("a", net.outside("a")))
+    reaches(net.space("b"), 1)
+    before = a.ip("route", "show", "dev", "kvp0"), a.ip("-6", "route", "show", "dev", "kvp0", "proto", "static")
+    a.ip("link", "set", "kvp0", "down")
+    a.ip("link", "set", "kvp0", "up")
+    process.wait_text("interface kvp0 was set down and is up again")
+    wait_until(lambda: (a.ip("route", "show", "dev", "kvp0"),
+                        a.ip("-6", "route", "show", "dev", "kvp0", "proto", "static")) == before, 5,
+               "the routes are there again")
+    a.can_ping("10.9.0.2")
+    a.can_ping("fd09::2")
+
+
 @test("an endpoint inside the peer's own allowed-ips, by address or by name, is reached past the tunnel", limit=60)
 def endpoint_inside(world):
     net = Net(world)
