@@ -5,10 +5,12 @@
 
 #define START_SEGMENTS 64
 #define QUEUE_SEGMENTS 16 /* under way: with fewer, long RTTs are jitter and not our queue */
-#define FILLED_SAMPLES 4
+#define FILLED_SAMPLES 8
 #define FILLED_PART    4 /* of the RTT: more fills the path, in startup */
 #define FILLED_MIN     (4 * KV_TIME_MS)
 #define FILLED_MAX     (25 * KV_TIME_MS)
+#define FILLED_JITTER  5 /* times that: no less fills it, either */
+#define JITTER_SAMPLES 16
 #define CAREFUL_PART   4 /* of startup's growth, once the path was full */
 #define CROWD_PART     8 /* of the RTT: if no RTT of a round was shorter a queue stands */
 #define CROWD_MIN      (2 * KV_TIME_MS)
@@ -163,7 +165,9 @@ measure_arrival(KvPacer *pacer)
 static gboolean
 is_long(const KvPacer *pacer, KvTime rtt)
 {
-    return rtt > pacer->min_rtt + CLAMP(pacer->min_rtt / FILLED_PART, FILLED_MIN, FILLED_MAX);
+    KvTime most = CLAMP(pacer->min_rtt / FILLED_PART, FILLED_MIN, FILLED_MAX);
+
+    return rtt > pacer->min_rtt + MAX(most, FILLED_JITTER * pacer->jitter);
 }
 
 /* Startup sends in bursts, so each of its rounds begins with short RTTs until the path is full
@@ -182,7 +186,8 @@ is_overfull(const KvPacer *pacer, const KvPacerSample *sample, KvTime now)
 {
     KvTime elapsed = kv_time_elapsed(now, pacer->round_at);
 
-    return sample->in_flight * elapsed > pacer->round_acked * pacer->min_rtt * 5 / 4;
+    return sample->in_flight * elapsed >
+           pacer->round_acked * (pacer->min_rtt + 2 * pacer->jitter) * 5 / 4;
 }
 
 static void
@@ -376,6 +381,18 @@ probe_path(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
         end_probe_path(pacer, now);
 }
 
+/* Half of what RTTs change from one to the next they fall by; and a queue that grows lets none
+ * fall. */
+static void
+update_jitter(KvPacer *pacer, KvTime rtt)
+{
+    KvTime change = pacer->last_rtt > rtt ? 2 * (pacer->last_rtt - rtt) : 0;
+
+    pacer->n_rtts = MIN(pacer->n_rtts + 1, JITTER_SAMPLES);
+    pacer->jitter = ((pacer->n_rtts - 1) * pacer->jitter + change) / pacer->n_rtts;
+    pacer->last_rtt = rtt;
+}
+
 static void
 update_min_rtt(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
 {
@@ -383,6 +400,7 @@ update_min_rtt(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
 
     if (sample->rtt == 0)
         return;
+    update_jitter(pacer, sample->rtt);
     pacer->srtt = pacer->srtt > 0 ? (7 * pacer->srtt + sample->rtt) / 8 : sample->rtt;
     if (pacer->min_rtt == 0 || sample->rtt <= pacer->min_rtt || expired) {
         pacer->min_rtt = sample->rtt;
@@ -423,7 +441,7 @@ update_mode(KvPacer *pacer, const KvPacerSample *sample, KvTime now)
 static void
 begin_round(KvPacer *pacer)
 {
-    KvTime crowd = MAX(pacer->min_rtt / CROWD_PART, CROWD_MIN);
+    KvTime crowd = MAX(MAX(pacer->min_rtt / CROWD_PART, CROWD_MIN), pacer->jitter);
 
     pacer->is_crowded = pacer->round_rtt > pacer->min_rtt + crowd;
     pacer->last_round_rtt = pacer->round_rtt;

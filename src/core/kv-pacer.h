@@ -10,9 +10,9 @@
  * delivery rate of the last ten round trips and the lowest RTT of the last ten seconds. From them
  * follow how fast to send and how much to have under way. The rate is looked for with 2.9 times,
  * later every eighth round with 1.25 times the known one, and the queue this makes is drained.
- * Startup grows no further while RTTs tell that the path is full, and with care after that
- * (HyStart++, RFC 9406). It ends when they tell so for a round, when the rate no longer grows, or
- * when far more is lost than in its first rounds.
+ * Startup grows no further while RTTs tell, for all that they differ from one to the next, that the
+ * path is full, and with care after that (HyStart++, RFC 9406). It ends when they tell so for a
+ * round, when the rate no longer grows, or when far more is lost than in its first rounds.
  *
  * Loss does not lower the rate. What is lost even in the rounds that drain, and so without a
  * queue, is taken for a property of the link: that share is sent on top of the delivered rate, but
@@ -60,6 +60,9 @@ typedef struct {
     KvTime min_rtt;     /* 0: not known yet */
     KvTime min_rtt_at;
     KvTime srtt;
+    KvTime last_rtt;
+    guint n_rtts;  /* of which @jitter is a mean */
+    KvTime jitter; /* how much RTTs change from one to the next */
 
     uint64_t round;
     uint64_t round_end; /* of delivered bytes */
