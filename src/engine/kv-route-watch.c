@@ -49,11 +49,13 @@ typedef struct {
     struct ifinfomsg link;
 } LinkMessage;
 
+/* An interface that is new is down, too; of that the kernel says that all has changed. */
 static void
 note(KvRouteWatch *watch, const LinkMessage *message, ssize_t len)
 {
     if (len < (ssize_t) sizeof *message || message->header.nlmsg_type != RTM_NEWLINK ||
-        (message->link.ifi_flags & IFF_UP) != 0)
+        (message->link.ifi_flags & IFF_UP) != 0 || (message->link.ifi_change & IFF_UP) == 0 ||
+        message->link.ifi_change == ~0U)
         return;
     g_hash_table_add(watch->down, GINT_TO_POINTER(message->link.ifi_index));
 }

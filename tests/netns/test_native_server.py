@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 from kvnet import PROGRAM, check, equal, main, shell, test, wait_until
 
@@ -137,6 +138,8 @@ def down_and_up(world):
     before = routes(world.c, "kvc0")
     check(before, "the client has routes")
     for namespace, device, program in (world.c, "kvc0", client), (world.s, "kvs0", server):
+        time.sleep(0.3)  # what its making changed has been told of by then
+        check("was set down" not in program.text(), "an interface that is new was not set down")
         set_down_and_up(namespace, device)
         program.wait_text(f"interface {device} was set down and is up again")
         wait_until(lambda: routes(world.c, "kvc0") == before, 5, "the routes are there again")
