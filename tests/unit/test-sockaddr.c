@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
-#include "kv-sockaddr.h"
+#include "kv-test-sockaddr.h"
 #include "kv-test.h"
 
-#include <arpa/inet.h>
 #include <net/if.h>
-
-static KvSockaddr
-make(const char *ip, uint16_t port)
-{
-    KvSockaddr address = {0};
-
-    if (inet_pton(AF_INET, ip, &address.v4.sin_addr) == 1) {
-        address.v4.sin_family = AF_INET;
-        address.v4.sin_port = htons(port);
-        return address;
-    }
-    g_assert_cmpint(inet_pton(AF_INET6, ip, &address.v6.sin6_addr), ==, 1);
-    address.v6.sin6_family = AF_INET6;
-    address.v6.sin6_port = htons(port);
-    return address;
-}
 
 /* Proves: text, length and wildcard of every kind of address. */
 static void
@@ -39,7 +22,7 @@ test_text(void)
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        KvSockaddr address = make(rows[i].ip, rows[i].port);
+        KvSockaddr address = kv_test_sockaddr(rows[i].ip, rows[i].port);
         g_autofree char *text = kv_sockaddr_to_string(&address);
 
         g_assert_cmpstr(text, ==, rows[i].want);
@@ -54,8 +37,10 @@ static void
 test_equal(void)
 {
     KvSockaddr addresses[] = {
-        make("192.0.2.1", 1),        make("192.0.2.1", 2), make("192.0.2.2", 1), make("fe80::1", 1),
-        make("::ffff:192.0.2.1", 1), make("fe80::1", 2),   make("fe80::2", 1),   make("fe80::1", 1),
+        kv_test_sockaddr("192.0.2.1", 1),        kv_test_sockaddr("192.0.2.1", 2),
+        kv_test_sockaddr("192.0.2.2", 1),        kv_test_sockaddr("fe80::1", 1),
+        kv_test_sockaddr("::ffff:192.0.2.1", 1), kv_test_sockaddr("fe80::1", 2),
+        kv_test_sockaddr("fe80::2", 1),          kv_test_sockaddr("fe80::1", 1),
     };
 
     addresses[7].v6.sin6_scope_id = 3;
@@ -79,7 +64,7 @@ test_equal(void)
 static void
 test_zone(void)
 {
-    KvSockaddr address = make("fe80::1", 1235);
+    KvSockaddr address = kv_test_sockaddr("fe80::1", 1235);
     g_autofree char *by_number = NULL;
     g_autofree char *by_name = NULL;
 
@@ -102,7 +87,7 @@ test_endpoint(void)
     } cases[] = {{"192.0.2.1", "::ffff:192.0.2.1"}, {"2001:db8::1", NULL}, {"fe80::1", NULL}};
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        KvSockaddr address = make(cases[i].text, 1235);
+        KvSockaddr address = kv_test_sockaddr(cases[i].text, 1235);
         KvSockaddr back, mapped;
         KvEndpoint endpoint, other;
 
@@ -114,7 +99,7 @@ test_endpoint(void)
         g_assert_true(kv_sockaddr_equal(&back, &address));
         if (cases[i].mapped == NULL)
             continue;
-        mapped = make(cases[i].mapped, 1235);
+        mapped = kv_test_sockaddr(cases[i].mapped, 1235);
         kv_sockaddr_to_endpoint(&mapped, &other);
         g_assert_true(kv_endpoint_equal(&other, &endpoint));
         kv_sockaddr_from_endpoint(&back, &endpoint, AF_INET6);

@@ -1,36 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
+#include "kv-test-sockaddr.h"
 #include "kv-test.h"
 #include "kv-udp.h"
 
-#include <arpa/inet.h>
 #include <poll.h>
 #include <string.h>
 
 #define WAIT_MS      2000
 #define BUFFER_BYTES (2 * 1024 * 1024)
 
-static KvSockaddr
-make_address(const char *ip, uint16_t port)
-{
-    KvSockaddr address = {0};
-
-    if (inet_pton(AF_INET, ip, &address.v4.sin_addr) == 1) {
-        address.v4.sin_family = AF_INET;
-        address.v4.sin_port = htons(port);
-        return address;
-    }
-    g_assert_cmpint(inet_pton(AF_INET6, ip, &address.v6.sin6_addr), ==, 1);
-    address.v6.sin6_family = AF_INET6;
-    address.v6.sin6_port = htons(port);
-    return address;
-}
-
 static KvUdp *
 open_udp(const char *ip, gboolean no_offload)
 {
-    KvUdpConfig config = {.local = make_address(ip, 0),
+    KvUdpConfig config = {.local = kv_test_sockaddr(ip, 0),
                           .tells_marks = TRUE,
                           .no_offload = no_offload,
                           .socket_buffer = BUFFER_BYTES};
@@ -104,7 +88,7 @@ test_congestion_marks(void)
         g_autoptr(KvUdp) sender = open_udp(cases[i].from, FALSE);
         const KvSockaddr *local = kv_udp_get_local(receiver);
         gboolean is_ip6 = strchr(cases[i].from, ':') != NULL;
-        KvUdpPath path = {.remote = make_address(cases[i].to, 0)};
+        KvUdpPath path = {.remote = kv_test_sockaddr(cases[i].to, 0)};
 
         if (is_ip6)
             path.remote.v6.sin6_port = local->v6.sin6_port;
@@ -156,7 +140,7 @@ open_classes(const char *ip, KvSockaddr *address)
     socklen_t len = sizeof *address;
     int on = 1, fd;
 
-    *address = make_address(ip, 0);
+    *address = kv_test_sockaddr(ip, 0);
     fd = socket(address->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     g_assert_cmpint(fd, >=, 0);
     g_assert_cmpint(bind(fd, &address->sa, kv_sockaddr_get_length(address)), ==, 0);
@@ -190,7 +174,7 @@ test_ecn_fields(void)
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         KvSockaddr to;
         int fd = open_classes(cases[i].to, &to);
-        KvUdpConfig config = {.local = make_address(cases[i].from, 0),
+        KvUdpConfig config = {.local = kv_test_sockaddr(cases[i].from, 0),
                               .peer = cases[i].connected ? &to : NULL,
                               .dscp = 46,
                               .no_offload = cases[i].no_offload};

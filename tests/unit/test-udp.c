@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "kv-error.h"
+#include "kv-test-sockaddr.h"
 #include "kv-test.h"
 #include "kv-udp.h"
 
@@ -42,27 +43,11 @@ enter_own_network(void)
     g_assert_true(own_network);
 }
 
-static KvSockaddr
-make_address(const char *ip, uint16_t port)
-{
-    KvSockaddr address = {0};
-
-    if (inet_pton(AF_INET, ip, &address.v4.sin_addr) == 1) {
-        address.v4.sin_family = AF_INET;
-        address.v4.sin_port = htons(port);
-        return address;
-    }
-    g_assert_cmpint(inet_pton(AF_INET6, ip, &address.v6.sin6_addr), ==, 1);
-    address.v6.sin6_family = AF_INET6;
-    address.v6.sin6_port = htons(port);
-    return address;
-}
-
 static KvUdp *
 open_udp(const char *ip, const KvSockaddr *peer, gboolean no_offload)
 {
     g_autoptr(GError) error = NULL;
-    KvUdpConfig config = {.local = make_address(ip, 0),
+    KvUdpConfig config = {.local = kv_test_sockaddr(ip, 0),
                           .peer = peer,
                           .no_offload = no_offload,
                           .socket_buffer = BUFFER_BYTES};
@@ -80,7 +65,7 @@ open_plain(const char *ip, gboolean gro, KvSockaddr *address)
     socklen_t len = sizeof(*address);
     int on = 1;
 
-    *address = make_address(ip, 0);
+    *address = kv_test_sockaddr(ip, 0);
     g_assert_cmpint(fd, >=, 0);
     g_assert_cmpint(bind(fd, &address->sa, sizeof(address->v4)), ==, 0);
     g_assert_cmpint(getsockname(fd, &address->sa, &len), ==, 0);
@@ -357,7 +342,7 @@ test_answer_from_asked_address(void)
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(KvUdp) server = open_udp(rows[i].bound, NULL, FALSE);
         KvSockaddr asked =
-            make_address(rows[i].asked, ntohs(kv_udp_get_local(server)->v4.sin_port));
+            kv_test_sockaddr(rows[i].asked, ntohs(kv_udp_get_local(server)->v4.sin_port));
         g_autoptr(KvUdp) client = open_udp(rows[i].from, &asked, FALSE);
         g_autofree char *from = kv_sockaddr_to_string(kv_udp_get_local(client));
         g_autofree char *seen = NULL;
@@ -550,7 +535,7 @@ test_drops(void)
         g_autoptr(KvUdp) from = open_udp("127.0.0.1", NULL, no_offload != 0);
         g_autoptr(KvUdp) to = open_udp("127.0.0.1", NULL, FALSE);
         KvUdpPath good = {.remote = *kv_udp_get_local(to)};
-        KvUdpPath bad = {.remote = make_address("127.0.0.1", 0)};
+        KvUdpPath bad = {.remote = kv_test_sockaddr("127.0.0.1", 0)};
         size_t sizes[] = {300, 300, 200, 400};
 
         for (guint i = 0; i < 3; i++)
@@ -621,7 +606,7 @@ test_options(void)
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         KvUdpConfig config = {
-            .local = make_address(rows[i].ip, 0), .dscp = 46, .socket_buffer = 100000};
+            .local = kv_test_sockaddr(rows[i].ip, 0), .dscp = 46, .socket_buffer = 100000};
         g_autoptr(KvUdp) udp = kv_udp_open(&config, NULL);
         socklen_t len = sizeof(int);
         int value = 0;
@@ -642,9 +627,9 @@ test_open_errors(void)
 {
     g_autoptr(KvUdp) first = open_udp("127.0.0.1", NULL, FALSE);
     KvUdpConfig taken = {.local = *kv_udp_get_local(first)};
-    KvUdpConfig foreign = {.local = make_address("192.0.2.77", 4000)};
+    KvUdpConfig foreign = {.local = kv_test_sockaddr("192.0.2.77", 4000)};
     KvUdpConfig shared = {
-        .local = make_address("127.0.0.1", 0), .reuse_port = TRUE, .is_first = TRUE};
+        .local = kv_test_sockaddr("127.0.0.1", 0), .reuse_port = TRUE, .is_first = TRUE};
     g_autofree char *text = kv_sockaddr_to_string(kv_udp_get_local(first));
     g_autoptr(GError) taken_error = NULL;
     g_autoptr(GError) foreign_error = NULL;
@@ -672,7 +657,7 @@ test_open_errors(void)
 static void
 test_deaf(void)
 {
-    KvUdpConfig config = {.local = make_address("127.0.0.1", 0), .is_deaf = TRUE};
+    KvUdpConfig config = {.local = kv_test_sockaddr("127.0.0.1", 0), .is_deaf = TRUE};
     g_autoptr(KvUdp) server = kv_udp_open(&config, NULL);
     KvSockaddr address;
     int fd = open_plain("127.0.0.1", FALSE, &address);
